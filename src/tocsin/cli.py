@@ -1,0 +1,5 @@
+"""placeholder until the commands exist"""
+
+
+def main() -> None:
+    """Run."""

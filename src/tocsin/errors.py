@@ -1,0 +1,79 @@
+"""What Tocsin says when the data or the model are wrong: where, what, and the nearest valid name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class TocsinError(Exception):
+    """Something a user can mend: wrong data, a wrong model, a question that cannot be answered."""
+
+
+class ModelError(TocsinError):
+    """The declaration of a model, a formula, a clause or an intervention is wrong."""
+
+
+class FitError(TocsinError):
+    """A model cannot be fitted to, or simulated on, a history; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of a history: where it stands and what is wrong with it.
+
+    Attributes:
+        file: the table or file at fault, such as ``events.csv`` (or ``events`` for a frame).
+        line: 1-based line of the file, the header being line 1; None where no line applies.
+        column: name of the column; None where no column applies.
+        value: the offending value as it was written; None where none applies.
+        message: what is wrong and what would be right.
+        nearest: the nearest valid name, or None.
+    """
+
+    file: str
+    line: int | None
+    column: str | None
+    value: str | None
+    message: str
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line is not None:
+            place += f", line {self.line}"
+        if self.column is not None:
+            place += f", column {self.column}"
+        value = "" if self.value is None else f" ({self.value!r})"
+        hint = "" if self.nearest is None else f"; did you mean {self.nearest!r}?"
+        return f"{place}: {self.message}{value}{hint}"
+
+
+class HistoryError(TocsinError):
+    """A history is refused whole; `problems` lists every fault that was found."""
+
+    def __init__(self, problems: Sequence[Problem], where: str = "history") -> None:
+        self.problems = list(problems)
+        count = len(self.problems)
+        head = f"{where}: {count} problem{'s' if count != 1 else ''}"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """Return the valid name closest to `name` in spelling, or None where nothing is close."""
+    choices = [str(choice) for choice in valid]
+    folded = {choice.casefold(): choice for choice in reversed(choices)}
+    match = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    return folded[match[0]] if match else None
+
+
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """Return '; did you mean ...?' or a list of the valid names, for the end of a message."""
+    choices = [str(choice) for choice in valid]
+    match = nearest(name, choices)
+    if match is not None:
+        return f"; did you mean {match!r}?"
+    if 0 < len(choices) <= 12:
+        return f"; there are: {', '.join(choices)}"
+    return ""
