@@ -151,7 +151,9 @@ class Transition:
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "origin", tuple(state.strip() for state in states))
         object.__setattr__(self, "to", to)
-        object.__setattr__(self, "causes", tuple(causes))
+        # Baselines stand first, so that a transition has one order in Python, in TOML and in its parameters.
+        ordered = sorted(causes, key=lambda cause: not isinstance(cause, Baseline))
+        object.__setattr__(self, "causes", tuple(ordered))
         object.__setattr__(self, "requires", requires)
         if not causes:
             raise ModelError(f"transition {self.name!r} has no cause: give it a baseline or a contagion")

@@ -12,6 +12,7 @@ from tocsin.errors import ModelError, suggestion
 from tocsin.model.declaration import Baseline, Cause, Contagion, Model, Transition, baseline, contagion
 from tocsin.words import StateVariable
 
+_NOT_TEXT = ("variables", "transition", "states", "recurrent", "half_life", "baseline", "contagion", "from")
 _VARIABLE = ("states", "initial", "recurrent")
 _TRANSITION = ("variable", "from", "to", "requires", "baseline", "contagion", "note")
 _BASELINE = ("formula", "name", "note")
@@ -53,8 +54,7 @@ def _table(value: object, where: str, keys: Sequence[str], needed: Sequence[str]
         if key not in value:
             raise ModelError(f"{where}: the key {key!r} is missing")
     for key, content in value.items():
-        textual = key not in ("states", "recurrent", "half_life", "baseline", "contagion", "from")
-        if textual and not isinstance(content, str):
+        if key not in _NOT_TEXT and not isinstance(content, str):
             raise ModelError(f"{where}: {key} is text, not {content!r}")
     return value
 
