@@ -6,7 +6,9 @@ A correction is one edit in the facts and one run of this script: nothing in the
 hand except `model.toml`, which the script leaves alone. The same facts give the same bytes.
 
     --check    write nothing; exit with status 1 if the packaged files are not what the facts give
-    --counts   write nothing; print the counts of the packaged files (as they stand in docs/histories/1917.md)
+    --counts   write nothing; print the counts of the packaged files
+
+The counts in docs/histories/1917.md, between two marks, are written and checked with the packaged history.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import io
 import re
 import sys
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -30,8 +31,8 @@ Row = dict[str, str]
 REPO = Path(__file__).resolve().parent.parent
 FACTS = REPO.parent / "shared" / "facts" / "1917"
 PACKAGED = REPO / "src" / "tocsin" / "histories" / "1917"
+PAGE = REPO / "docs" / "histories" / "1917.md"
 DAY = timedelta(days=1)
-CONFIDENCE = ("high", "medium", "low", "unrated")  # the last where the record gives no rating
 
 # kind of episode -> (state variable, state while it lasts, state after it; None: it is never left)
 KINDS: dict[str, tuple[str, str, str | None]] = {
@@ -52,8 +53,8 @@ description = \"\"\"\\
 Eighty-two places, from Petrograd to Patagonia, on every day of seven years: where soldiers mutinied, \\
 workers struck, crowds rose, communist parties were founded and soviet republics were proclaimed, and how \\
 each of these ended. Ties of border, front, empire, language, migration, returning prisoners, party support \\
-and armed intervention join the places. Every row names its source and how far it is to be trusted; many are \\
-judgements.\\
+and armed intervention join the places. Every row names its source and how far it is to be trusted; many \\
+are judgements.\\
 \"\"\"
 citation = "{RECORD}"
 licence = "CC BY 4.0"
@@ -341,65 +342,13 @@ def make(facts: Path) -> dict[str, bytes]:
     return {"history.toml": HISTORY_TOML.encode()} | {name: to_csv(rows) for name, rows in tables.items()}
 
 
-def counts(folder: Path) -> str:
-    """Return the counts of the packaged files as tables in Markdown."""
-    episodes, events = read(folder, "episodes.csv"), read(folder, "events.csv")
-    ties, covariates = read(folder, "ties.csv"), read(folder, "covariates.csv")
-    units = read(folder, "units.csv")
-    lines = ["| table | rows |", "|---|---|"]
-    for path in sorted(folder.glob("*.csv")):
-        lines.append(f"| {path.name} | {len(read(folder, path.name))} |")
+def counted_page(folder: Path) -> bytes:
+    """Return the page of documentation with the counts of `folder` between its two marks."""
+    from counts_1917 import counts  # lazily: that module reads this one
 
-    lines += ["", "| kind of episode | rows | variable | spells | left |", "|---|---|---|---|---|"]
-    for kind, total in Counter(row["kind"] for row in episodes).most_common():
-        if kind not in KINDS:
-            lines.append(f"| {kind} | {total} | none | | |")
-            continue
-        variable, inside, _ = KINDS[kind]
-        entered = [row["state"] == inside for row in events if row["variable"] == variable]
-        lines.append(f"| {kind} | {total} | {variable} | {sum(entered)} | {len(entered) - sum(entered)} |")
-
-    lines += ["", "| layer | rows | pairs | weights | confidence |", "|---|---|---|---|---|"]
-    for layer, total in Counter(row["layer"] for row in ties).items():
-        rows = [row for row in ties if row["layer"] == layer]
-        pairs = {(row["source"], row["target"]) for row in rows}
-        weights = sorted({float(row["weight"]) for row in rows})
-        span = f"{weights[0]:g}" if len(weights) == 1 else f"{weights[0]:g} to {weights[-1]:g}"
-        lines.append(f"| {layer} | {total} | {len(pairs)} | {span} | {ratings(rows)} |")
-
-    lines += ["", "| covariate | rows | units | lowest | highest | confidence |", "|---|---|---|---|---|---|"]
-    for covariate in sorted({row["covariate"] for row in covariates}):
-        rows = [row for row in covariates if row["covariate"] == covariate]
-        values = [float(row["value"]) for row in rows]
-        places = len({row["unit"] for row in rows})
-        lines.append(
-            f"| {covariate} | {len(rows)} | {places} | {min(values):g} | {max(values):g} | {ratings(rows)} |"
-        )
-
-    republics = [row for row in episodes if row["kind"] == "soviet_republic"]
-    checked = sum(row["checked"] == "yes" for row in episodes)
-    starts = Counter(row["start"] for row in episodes)
-    shared = sum(number for number in starts.values() if number > 1)
-    lines += [
-        "",
-        f"- units: {len(units)}; kinds: {tally(units, 'kind')}",
-        f"- episodes by confidence: {ratings(episodes)}; by scope: {tally(episodes, 'scope')}",
-        f"- episodes whose source was looked at while compiling: {checked} of {len(episodes)}",
-        f"- episodes whose first day is shared with another's: {shared} of {len(episodes)}",
-        f"- soviet republics (rows) by scope: {tally(republics, 'scope')}; "
-        f"by origin: {tally(republics, 'origin')}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def tally(rows: Sequence[Row], column: str) -> str:
-    found = Counter(row[column] for row in rows).most_common()
-    return ", ".join(f"{value} {number}" for value, number in found)
-
-
-def ratings(rows: Sequence[Row]) -> str:
-    found = Counter(row["confidence"] for row in rows)
-    return ", ".join(f"{level} {found[level]}" for level in CONFIDENCE if found[level])
+    before, mark, rest = PAGE.read_text(encoding="utf-8").partition("<!-- counts -->\n")
+    _, end, after = rest.partition("<!-- end of counts -->")
+    return f"{before}{mark}{counts(folder)}{end}{after}".encode()
 
 
 def main() -> int:
@@ -410,24 +359,26 @@ def main() -> int:
     parser.add_argument("--counts", action="store_true", help="print the counts of the packaged files")
     options = parser.parse_args()
     if options.counts:
+        from counts_1917 import counts
+
         sys.stdout.write(counts(options.out))
         return 0
     if not (options.facts / "episodes.csv").is_file():
         sys.stderr.write(f"no facts in {options.facts}: give the folder that holds episodes.csv\n")
         return 1
-    files = make(options.facts)
-    stale = [
-        name
-        for name, content in files.items()
-        if not (options.out / name).is_file() or (options.out / name).read_bytes() != content
-    ]
+    files = {options.out / name: content for name, content in make(options.facts).items()}
+    stale = [path for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
     if options.check:
-        for name in stale:
-            sys.stderr.write(f"{options.out / name} is not what {options.facts} gives\n")
+        if not stale and options.out == PACKAGED and PAGE.read_bytes() != counted_page(options.out):
+            stale = [PAGE]
+        for path in stale:
+            sys.stderr.write(f"{path} is not what {options.facts} gives\n")
         return int(bool(stale))
     options.out.mkdir(parents=True, exist_ok=True)
-    for name in stale:
-        (options.out / name).write_bytes(files[name])
+    for path in stale:
+        path.write_bytes(files[path])
+    if options.out == PACKAGED:
+        PAGE.write_bytes(counted_page(options.out))
     sys.stdout.write(f"{len(files)} files in {options.out}, {len(stale)} of them written\n")
     return 0
 
