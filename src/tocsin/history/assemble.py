@@ -1,0 +1,216 @@
+"""From raw tables to the checked, canonically ordered tables of a history: all faults first, then all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.history import schema, validate
+from tocsin.history.cells import encode
+from tocsin.history.frames import Raw
+from tocsin.history.tables import Parsed, Reader, natural_order
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.history.clock import Clock
+    from tocsin.history.problems import Report
+    from tocsin.words import StateVariable
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a history says about itself beside its tables.
+
+    Attributes:
+        variables: the state variables.
+        layers: combine rule by layer; `strict` if these are all the layers there are.
+        outside: value of a covariate where no row covers it.
+        text_columns: own columns of units that are text although their cells look like numbers.
+        file: what problems in these call their place, and the line of each name in it.
+    """
+
+    variables: tuple[StateVariable, ...]
+    layers: Mapping[str, str | None]
+    strict: bool = False
+    outside: Mapping[str, float] = field(default_factory=dict)
+    text_columns: frozenset[str] = frozenset()
+    file: str = "history"
+    lines: Mapping[str, int | None] = field(default_factory=dict)
+
+
+def assemble(raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report) -> dict[str, Any] | None:
+    """Read and check all tables; None (and a full report) where anything is wrong.
+
+    Returns:
+        Arrow tables by name. Columns that say only the default (weights of 1, rows that hold throughout the
+        window) are left out, so that large tables stay small.
+    """
+    reader = Reader(clock, declared.variables, report, declared.text_columns)
+    units = reader.units(raws["units"])
+    events = reader.events(raws["events"])
+    ties = reader.ties(raws["ties"])
+    covariates = reader.covariates(raws["covariates"])
+    episodes = reader.episodes(raws["episodes"])
+    sources = reader.sources(raws["sources"])
+    found = None
+    if "unit" in units.columns:
+        placed = validate.check_presence(units, events, clock, report)
+        found = validate.check_states(units, events, placed, declared.variables, clock, report)
+    tie_order = _ordered_ties(ties, declared, clock, report)
+    covariate_order = _ordered_covariates(covariates, clock, report)
+    validate.check_layers(ties, list(declared.layers), declared.strict, report)
+    layers = ties.coded["layer"].to_pylist() if "layer" in ties.coded else []
+    kinds = covariates.coded["covariate"].to_pylist() if "covariate" in covariates.coded else []
+    validate.check_declared("layer", declared.layers, layers, declared.file, report, declared.lines)
+    validate.check_declared("covariate", declared.outside, kinds, declared.file, report, declared.lines)
+    validate.check_names(units, covariates, declared.variables, report)
+    if report or found is None:
+        return None
+    return {
+        "units": _table(units, np.argsort(units.columns["unit"], kind="stable"), schema.UNITS, clock),
+        "events": _table(events, _ordered_events(events, found.order), schema.EVENTS, clock, declared.variables),
+        "ties": _table(ties, tie_order, schema.TIES, clock),
+        "covariates": _table(covariates, covariate_order, schema.COVARIATES, clock),
+        "episodes": _table(episodes, _by_content(episodes, ("start", "unit")), schema.EPISODES, clock),
+        "sources": _table(sources, _by_content(sources, ("key",)), schema.SOURCES, clock),
+    }
+
+
+def _ordered_events(events: Parsed, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    if not events.rows:
+        return np.zeros(0, np.int64)
+    rank = np.empty(events.rows, np.int64)
+    rank[order] = np.arange(len(order))
+    columns = events.columns
+    return np.lexsort((rank, columns["variable"], events.numbers("sequence", 0.0), columns["unit"], columns["time"]))
+
+
+def _ordered_ties(ties: Parsed, declared: Declared, clock: Clock, report: Report) -> NDArray[np.int64]:
+    """Check that at most one tie of a pair is in force, and order the ties."""
+    if not ties.columns:
+        return np.zeros(0, np.int64)
+    columns = ties.columns
+    count = max(len(ties.coded["source"]), 1)
+    key = (columns["layer"].astype(np.int64) * count + columns["source"]) * count + columns["target"]
+    order = _by_key(ties, key, clock)
+    free = np.array([declared.layers.get(name) is not None for name in ties.coded["layer"].to_pylist()], bool)
+    checked = ties.usable & ~free[columns["layer"]] if len(free) else ties.usable
+    _check(ties, key, order, checked, clock, "target", "duplicate tie: another of this layer and pair is in force at the same time", report)
+    return order
+
+
+def _ordered_covariates(covariates: Parsed, clock: Clock, report: Report) -> NDArray[np.int64]:
+    if not covariates.columns:
+        return np.zeros(0, np.int64)
+    columns = covariates.columns
+    kinds = max(len(covariates.coded["covariate"]), 1)
+    key = (columns["unit"].astype(np.int64) + 1) * kinds + columns["covariate"]
+    order = _by_key(covariates, key, clock)
+    _check(covariates, key, order, covariates.usable, clock, "start" if "start" in covariates.raw.columns else "covariate",
+           "coverage overlap: another row of this unit and covariate is in force at the same time", report)
+    return order
+
+
+def _check(
+    table: Parsed, key: NDArray[np.int64], order: NDArray[np.int64], checked: NDArray[np.bool_], clock: Clock,
+    column: str, message: str, report: Report,
+) -> None:
+    kept = order[checked[order]] if not checked.all() else order
+    validate.check_overlap(table, key[kept], kept, np.arange(len(kept)), clock, column, message, report)
+
+
+def _by_key(table: Parsed, key: NDArray[np.int64], clock: Clock) -> NDArray[np.int64]:
+    """Canonical order: by key, and within a key by start, end and whatever else the rows say."""
+    order = np.argsort(key, kind="stable").astype(np.int64)
+    ordered = key[order]
+    same = ordered[1:] == ordered[:-1]
+    if not same.any():
+        return order
+    places = np.flatnonzero(np.append(False, same) | np.append(same, False))
+    rows = order[places]
+    minor = [_sortable(values, rows) for name, values in sorted(table.columns.items()) if name not in ("start", "end")]
+    minor += [table.numbers("end", clock.last)[rows], table.numbers("start", clock.first)[rows], key[rows]]
+    order[places] = rows[np.lexsort(minor)]
+    return order
+
+
+def _by_content(table: Parsed, first: tuple[str, ...]) -> NDArray[np.int64]:
+    if not table.columns:
+        return np.zeros(0, np.int64)
+    rows = np.arange(table.rows)
+    names = [name for name in sorted(table.columns) if name not in first]
+    names += [name for name in reversed(first) if name in table.columns]
+    return np.lexsort([_sortable(table.columns[name], rows) for name in names])
+
+
+def _sortable(values: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Numbers that sort as the values do; missing ones first."""
+    if isinstance(values, np.ma.MaskedArray):
+        return np.asarray(values.astype(np.float64).filled(-np.inf))[rows]
+    if isinstance(values, np.ndarray):
+        return values[rows]
+    codes, distinct = encode(values.take(pa.array(rows)))
+    order = natural_order(distinct)
+    rank = np.empty(len(order) + 1, np.int64)
+    rank[order] = np.arange(len(order))
+    rank[-1] = -1
+    return rank[codes]
+
+
+def _table(
+    parsed: Parsed, order: NDArray[np.int64], kind: schema.Schema, clock: Clock,
+    variables: Sequence[StateVariable] = (),
+) -> Any:
+    """An Arrow table of the columns in the order of the schema, further ones by name."""
+    times = {"enter", "exit", "time", "time_latest", "start", "end"} if kind.name != "sources" else set()
+    names = [name for name in kind.known if name in parsed.columns]
+    names += sorted(name for name in parsed.columns if name not in kind.known)
+    indices = pa.array(order)
+    columns: dict[str, Any] = {}
+    for name in names:
+        values = parsed.columns[name]
+        if name == "state" and variables:
+            columns[name] = _state_names(values[order], parsed.columns["variable"][order], variables)
+        elif name in parsed.coded:
+            codes = values[order]
+            dictionary = pa.array(codes, pa.int32(), mask=codes < 0 if (codes < 0).any() else None)
+            columns[name] = pa.DictionaryArray.from_arrays(dictionary, parsed.coded[name])
+            if kind.name == "covariates" and name == "unit":
+                columns[name] = _with_star(codes, parsed.coded[name])
+        elif name in times and name in kind.known:
+            mask = np.ma.getmaskarray(values)[order] if isinstance(values, np.ma.MaskedArray) else None
+            plain = np.ma.getdata(values)[order]
+            columns[name] = (
+                pa.array(plain.astype(np.int32), pa.int32(), mask=mask).cast(pa.date32())
+                if clock.dated
+                else pa.array(plain.astype(np.float64), pa.float64(), mask=mask)
+            )
+        elif isinstance(values, np.ndarray):
+            columns[name] = pa.array(values[order], pa.float64())
+        else:
+            columns[name] = values.take(indices)
+        empty = columns[name].null_count == len(columns[name]) or (
+            name == "confidence" and bool(np.all(parsed.columns[name] == len(schema.CONFIDENCES) - 1))
+        )
+        if empty and name in kind.optional:
+            del columns[name]  # nothing is said: the same as no column
+    return pa.table(columns) if columns else pa.table({name: pa.array([], pa.string()) for name in kind.required})
+
+
+def _with_star(codes: NDArray[np.int32], names: Any) -> Any:
+    everywhere = pa.concat_arrays([names.cast(pa.string()), pa.array(["*"], pa.string())])
+    return pa.DictionaryArray.from_arrays(pa.array(np.where(codes < 0, len(names), codes), pa.int32()), everywhere)
+
+
+def _state_names(state: NDArray[np.int32], variable: NDArray[np.int32], variables: Sequence[StateVariable]) -> Any:
+    """The states of all variables as one dictionary-encoded column."""
+    offsets = np.cumsum([0, *(len(declared.states) for declared in variables)])[:-1]
+    words = [name for declared in variables for name in declared.states]
+    distinct = list(dict.fromkeys(words))
+    place = np.array([distinct.index(word) for word in words], np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(place[offsets[variable] + state], pa.int32()), pa.array(distinct, pa.string()))

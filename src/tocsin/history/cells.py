@@ -1,0 +1,225 @@
+"""Cells of raw columns as names, numbers, times and texts; what cannot be read is reported by row."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.history.clock import EARLIEST, EPOCH, LATEST, Clock, floored, is_number, read_date
+from tocsin.history.frames import Raw, plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.history.problems import Report
+
+
+def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
+    """Dictionary-encode a column: codes (-1 for missing) and its distinct values as an Arrow array."""
+    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1 else column
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
+    if isinstance(column, pa.ChunkedArray):
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries()
+        else:
+            column = pc.dictionary_encode(column)
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # older Arrow hands back no array for no chunks
+            column = column.chunk(0) if column.num_chunks else pa.DictionaryArray.from_arrays(
+                pa.array([], pa.int32()), pa.array([], column.type.value_type)
+            )
+    elif not pa.types.is_dictionary(column.type):
+        column = pc.dictionary_encode(column)
+    indices, values = column.indices, column.dictionary
+    codes = indices.fill_null(-1) if indices.null_count else indices
+    codes = codes.to_numpy(zero_copy_only=False).astype(np.int32)
+    if values.null_count:
+        gone = np.asarray(values.is_null().to_numpy(zero_copy_only=False))
+        codes = np.where(codes >= 0, np.where(gone[codes], -1, codes), -1).astype(np.int32)
+        kept = np.cumsum(~gone) - 1
+        codes = np.where(codes >= 0, kept[codes], -1).astype(np.int32)
+        values = values.drop_null()
+    return codes, values
+
+
+def _distinct_texts(values: Any) -> Any:
+    """The distinct values of a column as strings, or None where they cannot be names."""
+    kind = values.type
+    if pa.types.is_string(kind):
+        return values
+    if pa.types.is_large_string(kind) or pa.types.is_integer(kind) or pa.types.is_string_view(kind):
+        return values.cast(pa.string())
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return None
+    return pa.array([plain(value) for value in values.to_pylist()], pa.string())
+
+
+def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tuple[NDArray[np.int32], Any]:
+    """Read a column of identifiers.
+
+    Returns:
+        Codes (rows,), -1 where missing or wrong, into an Arrow array of distinct strings.
+    """
+    codes, values = encode(raw.columns[column])
+    texts = _distinct_texts(values)
+    if texts is None:
+        report.add(raw.file, f"a column of {values.type} cannot be read as names", column=column)
+        return np.full(raw.rows, -1, np.int32), pa.array([], pa.string())
+    again, texts = encode(texts)  # two values may be written alike (1 and 1.0)
+    if len(again):
+        codes = np.where(codes < 0, -1, again[codes]).astype(np.int32)
+    blank = pc.equal(pc.utf8_trim_whitespace(texts), "")
+    nul = pc.match_substring(texts, "\0")
+    if pc.any(nul).as_py():
+        bad = np.asarray(nul.to_numpy(zero_copy_only=False))
+        report.rows(raw, np.flatnonzero((codes >= 0) & bad[codes]), column, "a NUL character in a name")
+    if pc.any(blank).as_py():
+        empty = np.asarray(blank.to_numpy(zero_copy_only=False))
+        codes = np.where((codes >= 0) & ~empty[codes], codes, -1).astype(np.int32)
+    if required:
+        report.rows(raw, np.flatnonzero(codes < 0), column, f"no {column} is named here", kind="missing")
+    return codes, texts
+
+
+def floats(raw: Raw, column: str, report: Report, what: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Read a column of numbers.
+
+    Returns:
+        Values (rows,) with NaN where missing or wrong, and the rows that are missing. Whatever is neither
+        missing nor a finite number has been reported as a bad number; `what` names the quantity.
+    """
+    array = raw.columns[column]
+    kind = array.type
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
+        if not pa.types.is_float64(kind):
+            array = (array.cast(pa.int8()) if pa.types.is_boolean(kind) else array).cast(pa.float64(), safe=False)
+        values = np.array(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy())
+        values = values.astype(np.float64, copy=False) + 0.0  # no negative zero
+        missing = np.isnan(values)
+        infinite = np.flatnonzero(np.isinf(values))
+        report.rows(raw, infinite, column, f"bad number: {what} must be finite", kind="bad number")
+        values[infinite] = np.nan
+        return values, missing
+    if pa.types.is_null(kind):
+        return np.full(raw.rows, np.nan), np.ones(raw.rows, bool)
+    codes, distinct = encode(array)
+    parsed = np.full(len(distinct) + 1, np.nan)  # the last place stands for code -1
+    blank = np.zeros(len(distinct) + 1, bool)
+    blank[-1] = True
+    why = f"bad number: {what} must be a finite number"
+    if not (pa.types.is_string(distinct.type) or pa.types.is_large_string(distinct.type)):
+        why = f"bad number: {what} must be a number, not {distinct.type}"
+    else:
+        for k, text in enumerate(distinct.to_pylist()):
+            text = text.strip()
+            blank[k] = not text
+            if is_number(text):
+                value = float(text)
+                parsed[k] = value + 0.0 if np.isfinite(value) else np.nan
+    values, missing = parsed[codes], blank[codes]
+    report.rows(raw, np.flatnonzero(np.isnan(values) & ~missing), column, why, kind="bad number")
+    return values, missing
+
+
+def times(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Read a column of times.
+
+    Returns:
+        Times (rows,), int64 days since 1970-01-01 for dates and float64 for numbers; rows that are missing;
+        rows that are wrong (reported already).
+    """
+    array = raw.columns[column]
+    kind = array.type
+    if not clock.dated:
+        if pa.types.is_temporal(kind):
+            full = np.flatnonzero(np.asarray(array.is_valid()))
+            report.rows(raw, full[:1], column, "a date in a history of plain numbers (its window is of numbers)")
+            return np.zeros(raw.rows), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
+        values, missing = floats(raw, column, report, "a time (the window is of numbers)")
+        wrong = np.isnan(values) & ~missing
+        return np.nan_to_num(values), missing, wrong
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return _from_temporal(raw, column, clock, report)
+    if pa.types.is_null(kind):
+        return np.zeros(raw.rows, np.int64), np.ones(raw.rows, bool), np.zeros(raw.rows, bool)
+    codes, distinct = encode(array)
+    whole_years = clock.years or clock.name == "year"
+    reader: Callable[[Any], int]
+    if pa.types.is_integer(distinct.type) or pa.types.is_floating(distinct.type):
+        if not whole_years:
+            gone = np.asarray(pc.is_null(array, nan_is_null=True))
+            report.rows(
+                raw, np.flatnonzero(~gone)[:1], column, "plain numbers in a history of dates (its window is of dates)"
+            )
+            return np.zeros(raw.rows, np.int64), gone, ~gone
+        reader = _year
+    elif pa.types.is_string(distinct.type) or pa.types.is_large_string(distinct.type):
+        def reader(value: Any) -> int:
+            return read_date(value, clock.name)
+    elif pa.types.is_date(distinct.type) or pa.types.is_timestamp(distinct.type):
+        def reader(value: Any) -> int:
+            return read_date(str(value), clock.name)
+    else:
+        report.add(raw.file, f"bad date: a column of {distinct.type} holds no dates", column=column)
+        return np.zeros(raw.rows, np.int64), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
+    parsed = np.zeros(len(distinct) + 1, np.int64)
+    blank = np.zeros(len(distinct) + 1, bool)
+    wrong = np.zeros(len(distinct) + 1, bool)
+    blank[-1] = True
+    for k, value in enumerate(distinct.to_pylist()):
+        if value != value or (isinstance(value, str) and not value.strip()):
+            blank[k] = True
+            continue
+        try:
+            parsed[k] = reader(value)
+        except ValueError as error:
+            wrong[k] = True
+            report.rows(raw, np.flatnonzero(codes == k), column, f"bad date: {error}", kind="bad date")
+    return parsed[codes], blank[codes], wrong[codes]
+
+
+def _year(value: float) -> int:
+    if value != int(value) or not 1 <= value <= 9999:
+        raise ValueError("a year must be a whole number from 1 to 9999")
+    return datetime.date(int(value), 1, 1).toordinal() - EPOCH
+
+
+def _from_temporal(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+    array = raw.columns[column]
+    if pa.types.is_timestamp(array.type) and array.type.tz:
+        array = pc.local_timestamp(array)
+    missing = np.asarray(array.is_null())
+    stamps = np.asarray(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy())
+    stamps = np.where(missing, np.datetime64(0, "D"), stamps) if missing.any() else stamps
+    whole = stamps.astype("datetime64[D]")
+    days = whole.astype(np.int64)
+    wrong = ~missing & ((days < EARLIEST) | (days > LATEST))
+    report.rows(raw, np.flatnonzero(wrong), column, "bad date: outside the years 1 to 9999", kind="bad date")
+    if clock.name == "day":
+        partial = ~missing & ~wrong & (whole.astype(stamps.dtype) != stamps)
+        message = "bad date: a date has no time of day here; for finer times give plain numbers throughout"
+        report.rows(raw, np.flatnonzero(partial), column, message, kind="bad date")
+        wrong |= partial
+    return floored(np.where(wrong, 0, days), clock.name), missing, wrong
+
+
+def texts(raw: Raw, column: str, report: Report) -> Any:
+    """Read a column of free text as an Arrow string array; empty text is missing."""
+    codes, values = encode(raw.columns[column])
+    written = _distinct_texts(values)
+    if written is None:
+        written = pa.array([str(value) for value in values.to_pylist()], pa.string())
+    empty = np.asarray(pc.fill_null(pc.equal(written, ""), True).to_numpy(zero_copy_only=False))
+    nul = np.asarray(pc.fill_null(pc.match_substring(written, "\0"), False).to_numpy(zero_copy_only=False))
+    if nul.any():
+        report.rows(raw, np.flatnonzero((codes >= 0) & nul[codes]), column, "a NUL character in a text")
+    missing = codes < 0
+    if len(empty):
+        missing |= empty[codes]
+    return written.take(pa.array(codes, mask=missing)) if len(written) else pa.nulls(raw.rows, pa.string())

@@ -1,0 +1,63 @@
+"""One fingerprint for all that a history says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.history.cells import encode
+
+if TYPE_CHECKING:
+    from tocsin.history.record import History
+
+
+def digest_of(history: History) -> str:
+    """Return the SHA-256 of the canonical content of a history (not of its name or place)."""
+    sha = hashlib.sha256(b"tocsin history 1\n")
+    head = {
+        "title": history.title,
+        "description": history.description,
+        "citation": history.citation,
+        "licence": history.licence,
+        "clock": history.clock,
+        "window": [str(end) for end in history.window],
+        "variables": [
+            [variable.name, list(variable.states), variable.initial, variable.recurrent]
+            for variable in history.variables
+        ],
+        "layers": history.layers,
+        "outside": history.outside,
+    }
+    sha.update(json.dumps(head, sort_keys=True).encode("utf-8", "surrogatepass"))
+    for name in sorted(history._tables):
+        table = history._tables[name]
+        sha.update(f"\n{name} {table.num_rows}".encode())
+        if table.num_rows:
+            for column in sorted(table.column_names):
+                sha.update(f"\n{column}\n".encode("utf-8", "surrogatepass"))
+                _feed(sha, table.column(column))
+    return sha.hexdigest()
+
+
+def _feed(sha: Any, column: Any) -> None:
+    if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
+        codes, values = encode(column)
+        words = values.cast(pa.string()).to_pylist()
+        used = np.unique(codes[codes >= 0])
+        order = sorted(used.tolist(), key=lambda code: words[code])
+        rank = np.full(len(words) + 1, -1, np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        sha.update(json.dumps([words[code] for code in order]).encode())
+        sha.update(np.ascontiguousarray(rank[codes]))
+        return
+    gone = np.asarray(column.is_null())
+    if pa.types.is_date32(column.type):
+        column = column.cast(pa.int32())
+    values = np.nan_to_num(column.to_numpy().astype(np.float64), nan=0.0)
+    lost = gone | np.isnan(column.to_numpy().astype(np.float64))
+    sha.update(np.ascontiguousarray(np.where(lost, 0.0, values)))
+    sha.update(np.packbits(lost))

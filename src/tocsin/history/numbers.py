@@ -1,0 +1,249 @@
+"""A history as arrays: what a program compiles a model against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.history import schema
+from tocsin.history.states import course
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.history.clock import Clock
+    from tocsin.words import StateVariable
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class TieArrays:
+    """The ties of one layer, at most one per pair in force at a time; a row holds on (start, end]."""
+
+    source: Ints
+    target: Ints
+    weight: Floats
+    start: Floats
+    end: Floats
+
+
+@dataclass(frozen=True)
+class CovariateArrays:
+    """The rows of one dated covariate; unit -1 stands for all units without a row of their own at the time."""
+
+    unit: Ints
+    value: Floats
+    start: Floats
+    end: Floats
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A history as arrays; times are clock numbers, names are positions.
+
+    Attributes:
+        units, unit_index: names of the units in canonical order, and their positions.
+        start, end: the window (start, end].
+        enter, exit: (units,) presence (enter, exit], within the window.
+        initial: variable -> (units,) code of the state before the unit's first event.
+        event_time, event_unit, event_variable, event_state: (events,) by time, unit, sequence; events at or
+            before a unit's entry are among them and set its state on entry.
+        ties: layer -> arrays.
+        covariates: name -> arrays.
+        static: own columns of units: float64 with NaN, or objects (str) with None, where missing.
+    """
+
+    units: tuple[str, ...]
+    unit_index: dict[str, int]
+    start: float
+    end: float
+    enter: Floats
+    exit: Floats
+    initial: dict[str, Ints]
+    event_time: Floats
+    event_unit: Ints
+    event_variable: Ints
+    event_state: Ints
+    ties: dict[str, TieArrays]
+    covariates: dict[str, CovariateArrays]
+    static: dict[str, NDArray[Any]]
+
+
+def numbers_of(
+    tables: Mapping[str, Any], clock: Clock, variables: Sequence[StateVariable], layers: Mapping[str, str | None],
+    outside: Mapping[str, float],
+) -> Numbers:
+    """Turn the canonical tables of a history into arrays."""
+    units = tables["units"]
+    names = tuple(units.column("unit").cast(pa.string()).to_pylist())
+    count = len(names)
+    begin = clock.number(_times(units, "enter", clock.first))
+    finish = clock.finish(_times(units, "exit", clock.last))
+    events = tables["events"]
+    event_unit, event_variable, event_state = _event_codes(events, variables)
+    event_time = clock.number(_times(events, "time", 0))
+    given = [
+        _codes(units, variable.name)
+        if variable.name in units.column_names and variable.name not in schema.UNITS.known
+        else None
+        for variable in variables
+    ]
+    followed = course(
+        event_unit, event_variable, event_state, event_time, np.arange(len(event_time), dtype=np.float64),
+        enter=begin, given=given, variables=variables,
+    )
+    static: dict[str, NDArray[Any]] = {}
+    skip = {"unit", "label", "enter", "exit", *schema.PROVENANCE, *(variable.name for variable in variables)}
+    for name in units.column_names:
+        if name not in skip:
+            column = units.column(name)
+            text = not pa.types.is_floating(column.type)
+            static[name] = np.array(column.to_pylist(), object) if text else _floats(column)
+    return Numbers(
+        units=names,
+        unit_index={name: index for index, name in enumerate(names)},
+        start=clock.start,
+        end=clock.end,
+        enter=np.clip(begin, clock.start, clock.end),
+        exit=np.clip(finish, clock.start, clock.end),
+        initial={variable.name: codes for variable, codes in zip(variables, followed.initial, strict=True)},
+        event_time=event_time,
+        event_unit=event_unit,
+        event_variable=event_variable,
+        event_state=event_state,
+        ties=_ties(tables["ties"], clock, layers, count),
+        covariates=_covariates(tables["covariates"], clock, outside, count),
+        static=static,
+    )
+
+
+def _codes(table: Any, name: str) -> Ints:
+    column = table.column(name).combine_chunks()
+    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    if not pa.types.is_dictionary(column.type):
+        return np.zeros(0, np.int32)
+    return np.array(column.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int32)
+
+
+def _dictionary(table: Any, name: str) -> list[str]:
+    column = table.column(name).combine_chunks()
+    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    return list(column.dictionary.to_pylist()) if pa.types.is_dictionary(column.type) else []
+
+
+def _floats(column: Any) -> Floats:
+    return np.array(column.to_numpy(), np.float64)
+
+
+def _times(table: Any, name: str, default: float) -> NDArray[Any]:
+    """A column of times as days or numbers; the default throughout where it is left out."""
+    if name not in table.column_names:
+        return np.full(table.num_rows, default)
+    column = table.column(name)
+    if pa.types.is_date32(column.type):
+        column = column.cast(pa.int32())
+    return np.array(column.to_numpy()) if not pa.types.is_string(column.type) else np.zeros(0)
+
+
+def _event_codes(events: Any, variables: Sequence[StateVariable]) -> tuple[Ints, Ints, Ints]:
+    unit, variable, word = _codes(events, "unit"), _codes(events, "variable"), _codes(events, "state")
+    state = np.full(len(unit), -1, np.int32)
+    words = _dictionary(events, "state")
+    for index, declared in enumerate(variables):
+        known = {name: code for code, name in enumerate(declared.states)}
+        codes = np.array([known.get(name, -1) for name in words], np.int32)
+        mine = variable == index
+        if mine.any():
+            state[mine] = codes[word[mine]]
+    return unit, variable, state
+
+
+def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int) -> dict[str, TieArrays]:
+    layer, source, target = _codes(table, "layer"), _codes(table, "source"), _codes(table, "target")
+    names = _dictionary(table, "layer")
+    weight = _floats(table.column("weight")) if "weight" in table.column_names else None
+    dated = "start" in table.column_names or "end" in table.column_names
+    start = clock.number(_times(table, "start", clock.first)) if dated else None
+    end = clock.finish(_times(table, "end", clock.last)) if dated else None
+    out: dict[str, TieArrays] = {}
+    bounds = np.searchsorted(layer, np.arange(len(names) + 1))  # rows are in the order of their layer
+    for name in layers:
+        low, high = (int(bounds[names.index(name)]), int(bounds[names.index(name) + 1])) if name in names else (0, 0)
+        size = high - low
+        w = np.ones(size) if weight is None else weight[low:high]
+        s = np.full(size, clock.start) if start is None else np.maximum(start[low:high], clock.start)
+        e = np.full(size, clock.end) if end is None else np.minimum(end[low:high], clock.end)
+        i, j = source[low:high], target[low:high]
+        kept = (w > 0) & (e > s)
+        if not kept.all():
+            i, j, w, s, e = i[kept], j[kept], w[kept], s[kept], e[kept]
+        rule = layers[name]
+        if rule is not None and len(i):
+            i, j, w, s, e = _combined(i, j, w, s, e, rule, count)
+        out[name] = TieArrays(np.array(i), np.array(j), np.array(w), np.array(s), np.array(e))
+    return out
+
+
+def _combined(
+    i: Ints, j: Ints, w: Floats, s: Floats, e: Floats, rule: str, count: int
+) -> tuple[Ints, Ints, Floats, Floats, Floats]:
+    """Rows of one pair in force together made into one row per stretch of time: their maximum or their sum."""
+    key = i.astype(np.int64) * count + j
+    ordered = np.sort(key)
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    crowded = np.isin(key, shared)
+    if not crowded.any():
+        return i, j, w, s, e
+    a = np.flatnonzero(crowded)
+    keys, begin, finish, weight = key[a], s[a], e[a], w[a]
+    # Every start and end of a pair cuts its time; a row covers the pieces from its own start to its own end.
+    points_key = np.concatenate([keys, keys])
+    points_time = np.concatenate([begin, finish])
+    order = np.lexsort((points_time, points_key))
+    k, t = points_key[order], points_time[order]
+    fresh = np.append(True, (k[1:] != k[:-1]) | (t[1:] != t[:-1]))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.cumsum(fresh) - 1
+    cut_key, cut_time = k[fresh], t[fresh]
+    low, high = place[: len(a)], place[len(a) :]
+    lengths = high - low
+    rows = np.repeat(np.arange(len(a)), lengths)
+    piece = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + low[rows]
+    by_piece = np.argsort(piece, kind="stable")
+    piece, values = piece[by_piece], weight[rows[by_piece]]
+    heads = np.flatnonzero(np.append(True, piece[1:] != piece[:-1]))
+    total = np.add.reduceat(values, heads) if rule == "sum" else np.maximum.reduceat(values, heads)
+    at = piece[heads]
+    # Neighbouring pieces of one weight are one row again.
+    joined = np.append(False, (at[1:] == at[:-1] + 1) & (cut_key[at[1:]] == cut_key[at[:-1]]) & (total[1:] == total[:-1]))
+    first = np.flatnonzero(~joined)
+    last = np.append(first[1:], len(at)) - 1
+    pair = cut_key[at[first]]
+    alone = ~crowded
+    i = np.concatenate([i[alone], (pair // count).astype(np.int32)])
+    j = np.concatenate([j[alone], (pair % count).astype(np.int32)])
+    w = np.concatenate([w[alone], total[first]])
+    s = np.concatenate([s[alone], cut_time[at[first]]])
+    e = np.concatenate([e[alone], cut_time[at[last] + 1]])
+    final = np.lexsort((s, j, i))
+    return i[final], j[final], w[final], s[final], e[final]
+
+
+def _covariates(table: Any, clock: Clock, outside: Mapping[str, float], count: int) -> dict[str, CovariateArrays]:
+    kinds, kind = _dictionary(table, "covariate"), _codes(table, "covariate")
+    unit = _codes(table, "unit")
+    unit = np.where(unit == count, -1, unit).astype(np.int32)
+    value = _floats(table.column("value")) if table.num_rows else np.zeros(0)
+    start = clock.number(_times(table, "start", clock.first))
+    end = clock.finish(_times(table, "end", clock.last))
+    out: dict[str, CovariateArrays] = {}
+    for name in sorted({*kinds, *outside}):
+        mine = kind == kinds.index(name) if name in kinds else np.zeros(len(kind), bool)
+        out[name] = CovariateArrays(unit[mine], value[mine], start[mine], end[mine])
+    return out

@@ -1,0 +1,139 @@
+"""A folder read into a history, or refused with a report of everything that is wrong in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from tocsin.errors import HistoryError, Problem, nearest
+from tocsin.history import schema
+from tocsin.history.csvfile import read_csv
+from tocsin.history.frames import Raw
+from tocsin.history.packaged import histories_folder, packaged
+from tocsin.history.problems import Report
+from tocsin.history.schema import misspelt
+from tocsin.history.toml import FILE, read_head
+
+if TYPE_CHECKING:
+    from tocsin.history.record import History
+
+FORMATS = ("csv", "parquet")
+# Whatever the window turns out to be, these may be absent.
+REQUIRED_FILES = ("units",)
+
+
+def find_folder(name_or_path: str | Path) -> Path:
+    """The folder of a packaged history, or the path itself.
+
+    Raises:
+        HistoryError: there is neither.
+    """
+    text = str(name_or_path)
+    names = packaged()
+    if text in names:
+        return histories_folder() / text
+    path = Path(text).expanduser()
+    try:
+        if path.is_dir():
+            return path
+        there = path.exists()
+    except (OSError, ValueError):
+        there = False
+    if there:
+        raise HistoryError([Problem(text, None, None, None, "a history is a folder, and this is a file")], "history")
+    message = f"there is no such folder and no packaged history of this name; packaged: {', '.join(names) or 'none'}"
+    raise HistoryError([Problem(text, None, None, None, message, nearest(text, names))], "history")
+
+
+def read_folder(name_or_path: str | Path) -> History:
+    """Read a folder; see `load_history`."""
+    from tocsin.history.record import History
+
+    folder = find_folder(name_or_path)
+    report = Report()
+    head = read_head(folder / FILE, report)
+    _strange_files(folder, report)
+    raws = {kind.name: _table(folder, kind.name, report) for kind in schema.SCHEMAS}
+    where = str(name_or_path)
+    if head is None:
+        # Without its variables and window nothing in the tables can be judged but their form.
+        report.raise_if_any(where)
+        raise AssertionError("an unreadable head was reported")
+    model = _model(folder, head.texts.pop("model", None), report)
+    about = {
+        "name": folder.resolve().name,
+        **{key: head.texts.get(key, "") for key in ("title", "description", "citation", "licence")},
+        "model_path": model,
+    }
+    return History._from_raws(raws, head.declared, head.clock, report, where, about)
+
+
+def _table(folder: Path, name: str, report: Report) -> Raw:
+    paths = [folder / f"{name}.{suffix}" for suffix in FORMATS]
+    there = [path for path in paths if path.exists() or path.is_symlink()]
+    if len(there) > 1:
+        report.add(there[0].name, f"there is also {there[1].name}: keep one of them")
+        return Raw(there[0].name, sound=False)
+    if not there:
+        if name in REQUIRED_FILES:
+            report.add(f"{name}.csv", "the file is missing")
+            return Raw(f"{name}.csv", sound=False)
+        return Raw(f"{name}.csv")
+    path = there[0]
+    if path.is_dir():
+        report.add(path.name, "a folder stands where a file should")
+        return Raw(path.name, sound=False)
+    return read_csv(path, report) if path.suffix == ".csv" else _parquet(path, report)
+
+
+def _parquet(path: Path, report: Report) -> Raw:
+    import pyarrow.parquet
+
+    try:
+        content = path.read_bytes()
+        if not content:
+            report.add(path.name, "the file is empty")
+            return Raw(path.name, sound=False)
+        table = pyarrow.parquet.ParquetFile(pa.BufferReader(content)).read()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeError, KeyError) as error:
+        report.add(path.name, f"this Parquet file cannot be read: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}")
+        return Raw(path.name, sound=False)
+    names = list(table.column_names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    for name in twice:
+        report.add(path.name, "two columns have this name", column=name)
+    if twice:
+        return Raw(path.name, sound=False)
+    return Raw(path.name, dict(zip(names, table.columns, strict=True)), table.num_rows)
+
+
+def _model(folder: Path, named: str | None, report: Report) -> Path | None:
+    if named is None:
+        default = folder / "model.toml"
+        return default if default.is_file() else None
+    inside = Path(named).name == named and named not in ("", ".", "..") and "\0" not in named
+    if not inside or not (folder / named).is_file():
+        why = "there is no such file in the folder" if inside else "a model is a file in the folder of its history"
+        report.add(FILE, why, column="model", value=named, nearest=nearest(named, [path.name for path in folder.glob("*.toml") if path.name != FILE]))
+        return None
+    return folder / named
+
+
+def _strange_files(folder: Path, report: Report) -> None:
+    """Report tables under a name that is nearly right: they would be passed over in silence."""
+    known = [f"{kind.name}.{suffix}" for kind in schema.SCHEMAS for suffix in FORMATS]
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        report.add(folder.name, f"the folder cannot be read: {error.strerror or error}")
+        return
+    for name in names:
+        stem, _, suffix = name.rpartition(".")
+        if name in known or suffix.lower() not in FORMATS:
+            continue
+        meant = misspelt(stem, [kind.name for kind in schema.SCHEMAS if not any((folder / f"{kind.name}.{end}").exists() for end in FORMATS)])
+        if meant is not None:
+            report.add(name, "this file is no table of a history", value=name, nearest=f"{meant}.{suffix.lower()}")

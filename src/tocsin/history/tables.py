@@ -1,0 +1,353 @@
+"""Raw tables read into columns of the right kind: codes for names, numbers, times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.history import schema
+from tocsin.history.cells import encode, floats, names, texts, times
+from tocsin.history.clock import Clock, is_number
+from tocsin.history.frames import Raw
+from tocsin.history.schema import CONFIDENCES, Schema, nearest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.history.problems import Report
+    from tocsin.words import StateVariable
+
+
+@dataclass
+class Parsed:
+    """One table read: arrays by column, where the rows stood, and which columns are codes into which names.
+
+    Attributes:
+        raw: the table as it came.
+        columns: arrays of `rows` values; int32 codes for names, float64, int64 days, or Arrow strings.
+        coded: for the columns of codes, the names they stand for (Arrow strings).
+        usable: rows (bool) whose every needed cell could be read.
+    """
+
+    raw: Raw
+    columns: dict[str, Any] = field(default_factory=dict)
+    coded: dict[str, Any] = field(default_factory=dict)
+    usable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.raw.rows
+
+    def numbers(self, column: str, default: float) -> NDArray[Any]:
+        """A column of numbers or times, or its default throughout where it was left out."""
+        if column in self.columns:
+            return np.asarray(self.columns[column])
+        return np.full(self.rows, default)
+
+
+class Reader:
+    """Reads the tables of one history; all its faults go to `report`."""
+
+    def __init__(
+        self, clock: Clock, variables: Sequence[StateVariable], report: Report, text_columns: frozenset[str]
+    ) -> None:
+        self.clock = clock
+        self.variables = {variable.name: variable for variable in variables}
+        self.report = report
+        self.text_columns = text_columns
+        self.unit_names = pa.array([], pa.string())
+        self.units_known = True  # False where units could not be read whole: then no unit is "unknown"
+
+    @cached_property
+    def _unit_list(self) -> list[str]:
+        return list(self.unit_names.to_pylist())
+
+    def units(self, raw: Raw) -> Parsed:
+        """Read the units; they are put in canonical order, which every later table refers to."""
+        out = Parsed(raw)
+        readable = schema.check_columns(raw, schema.UNITS, self.variables, self.report)
+        self.units_known = raw.sound and readable and not raw.garbled
+        if not readable:
+            if raw.sound:
+                self.report.add(raw.file, "a history needs at least one unit")
+            return out
+        codes, values = names(raw, "unit", self.report)
+        star = pc.index(values, "*").as_py()
+        if star >= 0:
+            self.report.rows(raw, np.flatnonzero(codes == star), "unit", "'*' means all units and cannot name one")
+        self._unique(raw, "unit", codes)
+        order = natural_order(values)
+        self.unit_names = values.take(pa.array(order))
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        out.columns["unit"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
+        out.coded["unit"] = self.unit_names
+        good = codes >= 0
+        if not raw.rows and raw.sound:
+            self.report.add(raw.file, "a history needs at least one unit")
+        good &= self._span(out, "enter", "exit", "enter after exit")
+        for column, bound in (("lon", 180.0), ("lat", 90.0)):
+            if column in raw.columns:
+                values_, _ = floats(raw, column, self.report, "a coordinate")
+                far = np.flatnonzero(np.abs(values_) > bound)
+                self.report.rows(raw, far, column, f"bad coordinate: {column} lies between -{bound:g} and {bound:g}")
+                out.columns[column] = values_
+        reserved = schema.UNITS.known
+        for name, variable in self.variables.items():
+            if name in raw.columns and name not in reserved:
+                self._states(out, name, variable)
+        if "label" in raw.columns:
+            out.columns["label"] = texts(raw, "label", self.report)
+        self._provenance(out)
+        for name in raw.columns:
+            if name not in reserved and name not in self.variables and name.strip():
+                out.columns[name] = self._static(raw, name)
+        out.usable = good
+        return out
+
+    def events(self, raw: Raw) -> Parsed:
+        """Read the events."""
+        out = Parsed(raw)
+        if not schema.check_columns(raw, schema.EVENTS, (), self.report):
+            return out
+        good = self._unit(out, "unit")
+        codes, values = names(raw, "variable", self.report)
+        variable = self._known(raw, "variable", codes, values, pa.array(list(self.variables), pa.string()), "variable")
+        out.columns["variable"], out.coded["variable"] = variable, pa.array(list(self.variables), pa.string())
+        state_codes, state_names = names(raw, "state", self.report)
+        state = np.full(raw.rows, -1, np.int32)
+        for index, declared in enumerate(self.variables.values()):
+            mine = variable == index
+            known = self._known(
+                raw, "state", np.where(mine, state_codes, -1), state_names,
+                pa.array(list(declared.states), pa.string()), f"state of {declared.name!r}",
+            )
+            state[mine] = known[mine]
+        out.columns["state"] = state
+        moments, missing, wrong = times(raw, "time", self.clock, self.report)
+        self.report.rows(raw, np.flatnonzero(missing), "time", "no time is given", kind="missing")
+        out.columns["time"] = moments
+        good &= (variable >= 0) & (state >= 0) & ~missing & ~wrong
+        if "time_latest" in raw.columns:
+            latest, gone, bad = times(raw, "time_latest", self.clock, self.report)
+            early = ~gone & ~bad & ~missing & ~wrong & (latest < moments)
+            self.report.rows(raw, np.flatnonzero(early), "time_latest", "time_latest before time")
+            if not gone.all():
+                out.columns["time_latest"] = np.where(gone, moments, latest)
+        if "sequence" in raw.columns:
+            ranks, gone = floats(raw, "sequence", self.report, "a sequence")
+            odd = ~np.isnan(ranks) & (ranks != np.floor(ranks))
+            self.report.rows(raw, np.flatnonzero(odd), "sequence", "bad number: a sequence is a whole number")
+            if np.any(np.nan_to_num(ranks) != 0):
+                out.columns["sequence"] = np.nan_to_num(ranks)
+        self._rest(out, schema.EVENTS)
+        out.usable = good
+        return out
+
+    def ties(self, raw: Raw) -> Parsed:
+        """Read the ties."""
+        out = Parsed(raw)
+        if not schema.check_columns(raw, schema.TIES, (), self.report):
+            return out
+        codes, values = names(raw, "layer", self.report)
+        order = np.argsort(np.array(values.to_pylist(), dtype=object), kind="stable")
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        out.columns["layer"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
+        out.coded["layer"] = values.take(pa.array(order))
+        good = codes >= 0
+        good &= self._unit(out, "source")
+        good &= self._unit(out, "target")
+        if "weight" in raw.columns:
+            weight, missing = floats(raw, "weight", self.report, "a weight")
+            self.report.rows(raw, np.flatnonzero(missing), "weight", "no weight is given: write 1, or leave the column out", kind="missing")
+            self.report.rows(raw, np.flatnonzero(weight < 0), "weight", "bad number: a weight cannot be negative")
+            good &= ~np.isnan(weight)
+            if np.any(weight != 1.0):
+                out.columns["weight"] = weight
+        good &= self._span(out, "start", "end", "end before start")
+        self._rest(out, schema.TIES)
+        out.usable = good
+        return out
+
+    def covariates(self, raw: Raw) -> Parsed:
+        """Read the dated covariates."""
+        out = Parsed(raw)
+        if not schema.check_columns(raw, schema.COVARIATES, (), self.report):
+            return out
+        good = self._unit(out, "unit", star=True)
+        codes, values = names(raw, "covariate", self.report)
+        order = np.argsort(np.array(values.to_pylist(), dtype=object), kind="stable")
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        out.columns["covariate"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
+        out.coded["covariate"] = values.take(pa.array(order))
+        value, missing = floats(raw, "value", self.report, "a covariate's value")
+        self.report.rows(raw, np.flatnonzero(missing), "value", "no value is given", kind="missing")
+        out.columns["value"] = value
+        good &= (codes >= 0) & ~np.isnan(value)
+        good &= self._span(out, "start", "end", "end before start")
+        self._rest(out, schema.COVARIATES)
+        out.usable = good
+        return out
+
+    def episodes(self, raw: Raw) -> Parsed:
+        """Read the original record; only its units and dates are checked."""
+        out = Parsed(raw)
+        if not schema.check_columns(raw, schema.EPISODES, (), self.report):
+            return out
+        out.usable = self._unit(out, "unit")
+        begin = finish = None
+        if "start" in raw.columns:
+            begin = times(raw, "start", self.clock, self.report)
+            out.columns["start"] = np.ma.array(begin[0], mask=begin[1])
+        if "end" in raw.columns:
+            finish = times(raw, "end", self.clock, self.report)
+            out.columns["end"] = np.ma.array(finish[0], mask=finish[1])
+        if begin is not None and finish is not None:
+            both = ~(begin[1] | begin[2] | finish[1] | finish[2])
+            self.report.rows(raw, np.flatnonzero(both & (finish[0] < begin[0])), "end", "end before start")
+        self._rest(out, schema.EPISODES)
+        return out
+
+    def sources(self, raw: Raw) -> Parsed:
+        """Read the list of sources."""
+        out = Parsed(raw)
+        if not schema.check_columns(raw, schema.SOURCES, (), self.report):
+            return out
+        codes, _ = names(raw, "key", self.report)
+        self._unique(raw, "key", codes)
+        out.usable = codes >= 0
+        for name in raw.columns:
+            if name.strip():
+                out.columns[name] = texts(raw, name, self.report)
+        return out
+
+    # Pieces that several tables share.
+
+    def _unique(self, raw: Raw, column: str, codes: NDArray[np.int32]) -> None:
+        _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        again = np.flatnonzero((first[inverse] != np.arange(len(codes))) & (codes >= 0))
+        self.report.rows(
+            raw, again, column, lambda row: f"duplicate {column}: it stands in line {raw.line(first[inverse[row]])} already"
+            if raw.lines is not None else f"duplicate {column}: it stands in row {raw.line(first[inverse[row]])} already",
+            kind="duplicate",
+        )
+
+    def _known(
+        self, raw: Raw, column: str, codes: NDArray[np.int32], values: Any, valid: Any, what: str
+    ) -> NDArray[np.int32]:
+        """Codes into `valid`; names that are not in it are reported as unknown."""
+        found = pc.fill_null(pc.index_in(values, value_set=valid), -1).to_numpy(zero_copy_only=False)
+        if not len(found):
+            return np.full(len(codes), -1, np.int32)
+        out = np.where(codes < 0, -1, found[codes]).astype(np.int32)
+        unknown = np.flatnonzero((codes >= 0) & (out < 0))
+        if len(unknown):
+            choices = self._unit_list if valid is self.unit_names else list(valid.to_pylist())
+            near = cache(lambda value: nearest_of(value, choices))
+            some = f"; there are: {', '.join(choices)}" if 0 < len(choices) <= 8 else ""
+            self.report.rows(raw, unknown, column, f"unknown {what}{some}", nearest=near)
+        return out
+
+    def _unit(self, out: Parsed, column: str, star: bool = False) -> NDArray[np.bool_]:
+        """Read a column of units into codes of the canonical order; '*' is -1 where it is allowed."""
+        codes, values = names(out.raw, column, self.report)
+        good = codes >= 0
+        if star and (position := pc.index(values, "*").as_py()) >= 0:
+            everywhere = codes == position
+        else:
+            everywhere = np.zeros(len(codes), bool)
+        ask = np.where(everywhere, -1, codes)
+        if self.units_known:
+            found = self._known(out.raw, column, ask, values, self.unit_names, "unit")
+        else:
+            found = pc.fill_null(pc.index_in(values, value_set=self.unit_names), -1).to_numpy(zero_copy_only=False)
+            found = np.where(ask < 0, -1, found[ask]).astype(np.int32) if len(found) else np.full(len(ask), -1, np.int32)
+        out.columns[column] = found
+        out.coded[column] = self.unit_names
+        return good & ((found >= 0) | everywhere)
+
+    def _span(self, out: Parsed, begin: str, finish: str, upside_down: str) -> NDArray[np.bool_]:
+        """Read two columns of times; a missing one is the window's."""
+        good = np.ones(out.rows, bool)
+        for column, default in ((begin, self.clock.first), (finish, self.clock.last)):
+            if column not in out.raw.columns:
+                continue
+            values, missing, wrong = times(out.raw, column, self.clock, self.report)
+            good &= ~wrong
+            values = np.where(missing, values.dtype.type(default), values)
+            if np.any(values != default):
+                out.columns[column] = values
+        first, last = out.numbers(begin, self.clock.first), out.numbers(finish, self.clock.last)
+        crossed = np.flatnonzero(good & (last < first))
+        at = finish if finish in out.raw.columns else begin
+        self.report.rows(out.raw, crossed, at, upside_down)
+        good[crossed] = False
+        return good
+
+    def _states(self, out: Parsed, column: str, variable: StateVariable) -> None:
+        codes, values = names(out.raw, column, self.report, required=False)
+        valid = pa.array(list(variable.states), pa.string())
+        known = self._known(out.raw, column, codes, values, valid, f"state of {variable.name!r}")
+        if np.any(known >= 0):
+            out.columns[column], out.coded[column] = known, valid
+
+    def _static(self, raw: Raw, column: str) -> Any:
+        """An own column of units: numbers where all cells are numbers, else text."""
+        array = raw.columns[column]
+        kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+        if pa.types.is_null(kind):
+            return np.full(raw.rows, np.nan)
+        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        if numeric or pa.types.is_decimal(kind):
+            return floats(raw, column, self.report, "a covariate")[0]
+        if raw.lines is None or column in self.text_columns:
+            return texts(raw, column, self.report)
+        _, distinct = encode(array)
+        written = [value for value in distinct.to_pylist() if value.strip()]
+        count = sum(counts_as_number(value) for value in written)
+        # One slip in a column of numbers must not turn it into a column of names in silence.
+        if count == len(written) or (count >= 4 and count >= 0.8 * len(written)):
+            return floats(raw, column, self.report, f"{column!r} (or declare [columns.{column}] type = \"text\"), it")[0]
+        return texts(raw, column, self.report)
+
+    def _provenance(self, out: Parsed) -> None:
+        for column in ("citation", "note"):
+            if column in out.raw.columns:
+                out.columns[column] = texts(out.raw, column, self.report)
+        if "confidence" in out.raw.columns:
+            codes, values = names(out.raw, "confidence", self.report, required=False)
+            valid = pa.array(CONFIDENCES, pa.string())
+            known = self._known(out.raw, "confidence", codes, values, valid, "confidence")
+            known = np.where(known < 0, len(CONFIDENCES) - 1, known).astype(np.int32)
+            out.columns["confidence"], out.coded["confidence"] = known, valid
+
+    def _rest(self, out: Parsed, kind: Schema) -> None:
+        """Provenance and whatever else the table carries, as text."""
+        self._provenance(out)
+        for name in out.raw.columns:
+            if name not in kind.known and name.strip():
+                out.columns[name] = texts(out.raw, name, self.report)
+
+
+def counts_as_number(text: str) -> bool:
+    """Whether a cell of a covariate is meant as a number (020 is a code, not twenty)."""
+    text = text.strip()
+    digits = text.lstrip("+-")
+    return is_number(text) and not (len(digits) > 1 and digits[0] == "0" and digits[1].isdigit())
+
+
+def natural_order(values: Any) -> NDArray[np.int64]:
+    """Canonical order of names: by number where all are whole numbers, else by letter."""
+    if len(values) and pc.all(pc.match_substring_regex(values, r"^(0|[1-9][0-9]{0,17})$")).as_py():
+        return np.argsort(values.cast(pa.int64()).to_numpy(), kind="stable")
+    return np.asarray(pc.sort_indices(values).to_numpy().astype(np.int64))

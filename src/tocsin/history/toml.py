@@ -1,0 +1,192 @@
+"""history.toml: what a history says about itself beside its tables."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tocsin.errors import ModelError, nearest
+from tocsin.history.assemble import Declared
+from tocsin.history.clock import Clock
+from tocsin.history.csvfile import decode
+from tocsin.history.window import read_clock
+from tocsin.words import StateVariable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.history.problems import Report
+
+FILE = "history.toml"
+TEXTS = ("title", "description", "citation", "licence", "model")
+KEYS = ("title", "description", "window", "clock", "citation", "licence", "model", "variables", "layers",
+        "covariates", "columns")
+COMBINE = ("max", "sum")
+
+
+@dataclass
+class Head:
+    """What history.toml says."""
+
+    clock: Clock
+    declared: Declared
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def read_head(path: Path, report: Report) -> Head | None:
+    """Read history.toml; None where it cannot be read at all."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        report.add(FILE, "the file is missing")
+        return None
+    except OSError as error:
+        report.add(FILE, f"the file cannot be read: {error.strerror or error}")
+        return None
+    if not content.strip():
+        report.add(FILE, "the file is empty", line=1)
+        return None
+    decoded = decode(FILE, content, report)
+    if decoded is None or decoded[1]:
+        return None
+    text = decoded[0]
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.search(r"at line (\d+)", str(error))
+        line = int(match.group(1)) if match else text.count("\n") + 1
+        report.add(FILE, f"broken TOML: {error}", line=line)
+        return None
+    except (RecursionError, ValueError, OverflowError) as error:
+        report.add(FILE, f"broken TOML: {type(error).__name__}: {str(error)[:200]}")
+        return None
+    return _Head(text, report).read(data)
+
+
+class _Head:
+    def __init__(self, text: str, report: Report) -> None:
+        self.text = text.splitlines()
+        self.report = report
+
+    def read(self, data: dict[str, Any]) -> Head:
+        for key in data:
+            if key not in KEYS:
+                self.bad(key, "unknown key", key, nearest(key, KEYS))
+        texts = {}
+        for key in TEXTS:
+            if key in data:
+                if isinstance(data[key], str):
+                    texts[key] = data[key]
+                else:
+                    self.bad(key, f"{key} must be a text", data[key])
+        clock = read_clock(
+            data.get("window"), data.get("clock"), self.report, FILE,
+            {"window": self.line("window"), "clock": self.line("clock")},
+        )
+        variables = self.variables(self.section(data, "variables"))
+        layers = self.layers(self.section(data, "layers"))
+        outside = self.outside(self.section(data, "covariates"))
+        text_columns = self.columns(self.section(data, "columns"))
+        lines = {name: self.line(name) for name in [*layers, *outside]}
+        declared = Declared(variables, layers, False, outside, text_columns, FILE, lines)
+        return Head(clock, declared, texts)
+
+    def variables(self, tables: Mapping[str, Mapping[str, Any]]) -> tuple[StateVariable, ...]:
+        found = []
+        for name, table in tables.items():
+            self.known(name, table, ("states", "initial", "recurrent"))
+            states = table.get("states")
+            if not isinstance(states, list) or not all(isinstance(state, str) for state in states):
+                self.bad(name, f"variable {name!r} needs states = [\"...\", ...], a list of names", states)
+                continue
+            initial, recurrent = table.get("initial"), table.get("recurrent", False)
+            if initial is not None and not isinstance(initial, str):
+                self.bad(name, f"variable {name!r}: initial must be the name of a state", initial)
+                continue
+            if not isinstance(recurrent, bool):
+                self.bad(name, f"variable {name!r}: recurrent is true or false", recurrent)
+                continue
+            try:
+                found.append(StateVariable(name, states, initial, recurrent))
+            except ModelError as error:
+                self.bad(name, str(error), initial, nearest(initial, states) if initial else None)
+        return tuple(found)
+
+    def layers(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
+        rules: dict[str, str | None] = {}
+        for name, table in tables.items():
+            self.known(name, table, ("combine",))
+            rule = table.get("combine")
+            if rule is not None and rule not in COMBINE:
+                self.bad(name, f"layer {name!r}: combine is \"max\" or \"sum\"", rule, nearest(str(rule), COMBINE))
+                rule = None
+            rules[name] = rule
+        return rules
+
+    def outside(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, table in tables.items():
+            self.known(name, table, ("outside",))
+            if "outside" not in table:
+                continue
+            value = table["outside"]
+            number = math.nan
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                try:
+                    number = float(value)
+                except OverflowError:
+                    number = math.inf
+            if math.isfinite(number):
+                found[name] = number + 0.0
+            else:
+                self.bad(name, f"bad number: the value of {name!r} outside must be a finite number", value)
+        return found
+
+    def columns(self, tables: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+        found = set()
+        for name, table in tables.items():
+            self.known(name, table, ("type",))
+            if table.get("type") == "text":
+                found.add(name)
+            elif "type" in table:
+                self.bad(name, f"column {name!r}: type is \"text\"", table["type"], nearest(str(table["type"]), ["text"]))
+        return frozenset(found)
+
+    def section(self, data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
+        """The tables under one key; anything else there is reported."""
+        value = data.get(key, {})
+        if not isinstance(value, dict):
+            self.bad(key, f"{key} must be tables: [{key}.NAME]", value)
+            return {}
+        found = {}
+        for name, table in value.items():
+            if isinstance(table, dict):
+                found[name] = table
+            else:
+                self.bad(name, f"[{key}] holds tables: [{key}.{name}]", table)
+        return found
+
+    def known(self, name: str, table: Mapping[str, Any], keys: Iterable[str]) -> None:
+        for key in table:
+            if key not in keys:
+                after = (self.line(name) or 1) - 1
+                self.report.add(
+                    FILE, f"unknown key of {name!r}", line=self.line(key, after), column=key, value=key,
+                    nearest=nearest(key, keys),
+                )
+
+    def bad(self, key: str, message: str, value: object, near: str | None = None) -> None:
+        self.report.add(FILE, message, line=self.line(key), column=key, value=value, nearest=near)
+
+    def line(self, key: str, after: int = 0) -> int | None:
+        """The first line on which a key or a table of that name stands, as far as a search can tell."""
+        quoted = re.escape(key)
+        pattern = re.compile(rf"""^\s*(\[[^\]]*["'.]?{quoted}["']?\s*\]|["']?{quoted}["']?\s*[=.]|.*[{{,.]\s*["']?{quoted}["']?\s*=)""")
+        for number, text in enumerate(self.text[after:], after + 1):
+            if pattern.match(text):
+                return number
+        return None

@@ -1,0 +1,202 @@
+"""What must hold between the tables of a history: presence, the course of states, one tie at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import nearest
+from tocsin.history.schema import misspelt
+from tocsin.history.states import Course, course
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.history.clock import Clock
+    from tocsin.history.problems import Report
+    from tocsin.history.tables import Parsed
+    from tocsin.words import StateVariable
+
+
+def check_presence(units: Parsed, events: Parsed, clock: Clock, report: Report) -> NDArray[np.bool_]:
+    """Report events outside their unit's presence or after the window; return the events that are well placed.
+
+    An event before the window sets a state and a memory, for units that are there when the window opens.
+    """
+    if not events.rows or not events.usable.any():
+        return events.usable
+    enter, leave = presence(units, clock)
+    unit, time = events.columns["unit"], events.columns["time"]
+    good = events.usable.copy()
+    rows = np.flatnonzero(good)
+    u, t = unit[rows], time[rows]
+    late = t > clock.last
+    left = ~late & (t > leave[u])
+    early = ~late & ~left & (t < enter[u]) & ((t >= clock.first) | (enter[u] > clock.first))
+    names = units.coded["unit"]
+
+    def describe(what: str) -> Any:
+        def message(row: int) -> str:
+            index = int(unit[row])
+            span = f"{clock.text(enter[index])} to {clock.text(leave[index])}"
+            return f"event outside the presence of {names[index].as_py()!r} ({span}): {what}"
+
+        return message
+
+    last = clock.text(clock.last)
+    report.rows(events.raw, rows[late], "time", f"event after the window, which ends {last}")
+    report.rows(events.raw, rows[left], "time", describe("it has left"), kind="after exit")
+    report.rows(events.raw, rows[early], "time", describe("it has not entered yet"), kind="before enter")
+    good[rows[late | left | early]] = False
+    return good
+
+
+def presence(units: Parsed, clock: Clock) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Enter and exit by canonical position of the unit, as times."""
+    codes = units.columns["unit"]
+    count = len(units.coded["unit"])
+    kind = np.int64 if clock.dated else np.float64
+    enter = np.full(count, clock.first, kind)
+    leave = np.full(count, clock.last, kind)
+    rows = np.flatnonzero(codes >= 0)
+    for out, column in ((enter, "enter"), (leave, "exit")):
+        if column in units.columns:
+            out[codes[rows]] = units.columns[column][rows]
+    return enter, leave
+
+
+def check_states(
+    units: Parsed, events: Parsed, placed: NDArray[np.bool_], variables: Sequence[StateVariable], clock: Clock,
+    report: Report,
+) -> Course:
+    """Report duplicated events, events into the state already held, and events whose order nothing tells."""
+    rows = np.flatnonzero(placed) if events.rows else np.zeros(0, np.int64)
+    enter, _ = presence(units, clock)
+    codes = units.columns["unit"]
+    given: list[NDArray[np.int32] | None] = []
+    for variable in variables:
+        if variable.name in units.coded and variable.name != "unit":
+            column = np.full(len(enter), -1, np.int32)
+            known = codes >= 0
+            column[codes[known]] = units.columns[variable.name][known]
+            given.append(column)
+        else:
+            given.append(None)
+    take = {name: events.columns[name][rows] for name in ("unit", "variable", "state", "time")} if events.columns else {}
+    empty = np.zeros(0, np.int32)
+    found = course(
+        take.get("unit", empty),
+        take.get("variable", empty),
+        take.get("state", empty),
+        clock.number(take.get("time", np.zeros(0, np.int64))),
+        events.numbers("sequence", 0.0)[rows] if events.columns else np.zeros(0),
+        enter=clock.number(enter),
+        given=given,
+        variables=variables,
+    )
+    word = "line" if events.raw.lines is not None else "row"
+
+    def twin(row: int) -> str:
+        same = [
+            other
+            for other in rows.tolist()
+            if other != row
+            and all(events.columns[name][other] == events.columns[name][row] for name in ("unit", "variable", "state", "time"))
+        ]
+        return f"duplicated event: {word} {events.raw.line(same[0])} says the same" if same else "duplicated event"
+
+    report.rows(events.raw, rows[found.duplicate], "state", twin, kind="duplicated event")
+    report.rows(events.raw, rows[found.repeated], "state", lambda row: _held(events, row, units, variables), kind="held")
+    report.rows(
+        events.raw, rows[found.unordered], "time",
+        "several events of one unit, variable and time: a column 'sequence' must say which comes first",
+    )
+    if events.raw.sound:  # with rows missing from the table nothing follows about those that are there
+        return found
+    return found
+
+
+def _held(events: Parsed, row: int, units: Parsed, variables: Sequence[StateVariable]) -> str:
+    name = units.coded["unit"][int(events.columns["unit"][row])].as_py()
+    variable = variables[int(events.columns["variable"][row])]
+    return (
+        f"event into the state that {name!r} already holds in {variable.name!r} "
+        "(if it may recur, declare the variable recurrent)"
+    )
+
+
+def check_overlap(
+    table: Parsed, keys: NDArray[np.int64], rows: NDArray[np.int64], order: NDArray[np.int64], clock: Clock,
+    column: str, message: str, report: Report,
+) -> None:
+    """Report rows of one key that are in force at the same time.
+
+    Parameters:
+        keys: (n,) the key of each row in `rows`.
+        order: (n,) argsort of the keys, rows of one key by their start.
+    """
+    if len(rows) < 2:
+        return
+    sorted_keys = keys[order]
+    same = sorted_keys[1:] == sorted_keys[:-1]
+    if not same.any():
+        return
+    picked = np.flatnonzero(np.append(False, same) | np.append(same, False))
+    at = rows[order[picked]]
+    begin = clock.number(table.numbers("start", clock.first)[at])
+    finish = clock.finish(table.numbers("end", clock.last)[at])
+    word = "line" if table.raw.lines is not None else "row"
+    reach: dict[int, tuple[float, int]] = {}
+    for key, row, start, end in zip(sorted_keys[picked].tolist(), at.tolist(), begin.tolist(), finish.tolist(), strict=True):
+        if end <= start:
+            continue
+        until, other = reach.get(key, (-np.inf, -1))
+        if start < until:
+            text = f"{message} (with {word} {table.raw.line(other)})"
+            report.rows(table.raw, [row], column, text, kind=message)
+        if end > until:
+            reach[key] = (end, row)
+
+
+def check_declared(
+    kind: str, declared: Iterable[str], used: Iterable[str], file: str, report: Report, lines: Mapping[str, int | None]
+) -> None:
+    """Report a declared layer or covariate that no row uses although one spelled nearly like it is used."""
+    names, rows = set(declared), set(used)
+    for name in sorted(names - rows):
+        meant = misspelt(name, sorted(rows - names))
+        if meant is not None:
+            report.add(
+                file, f"unknown {kind}: no row names it", line=lines.get(name), column=name, value=name, nearest=meant
+            )
+
+
+def check_layers(table: Parsed, declared: Sequence[str], strict: bool, report: Report) -> None:
+    """Report ties of a layer that is not declared, where all layers are, or where it is a slip of one that is."""
+    if "layer" not in table.columns:
+        return
+    codes, used = table.columns["layer"], table.coded["layer"].to_pylist()
+    for code, name in enumerate(used):
+        if name in declared:
+            continue
+        meant = nearest(name, declared) if strict else misspelt(name, [other for other in declared if other not in used] or declared)
+        if strict or meant is not None:
+            rows = np.flatnonzero(codes == code)
+            report.rows(table.raw, rows, "layer", "unknown layer", nearest=lambda _value, meant=meant: meant)
+
+
+def check_names(units: Parsed, covariates: Parsed, variables: Sequence[StateVariable], report: Report) -> None:
+    """Report names that a formula could not tell apart."""
+    if "covariate" not in covariates.columns:
+        return
+    codes, used = covariates.columns["covariate"], covariates.coded["covariate"].to_pylist()
+    taken = {variable.name: "a state variable" for variable in variables}
+    from tocsin.history.schema import UNITS
+
+    taken |= {name: "a column of units" for name in units.columns if name not in UNITS.known and name not in taken}
+    for code, name in enumerate(used):
+        if name in taken:
+            rows = np.flatnonzero(codes == code)[:1]
+            report.rows(covariates.raw, rows, "covariate", f"this covariate has the name of {taken[name]}")
