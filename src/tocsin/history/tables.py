@@ -76,7 +76,7 @@ class Reader:
         readable = schema.check_columns(raw, schema.UNITS, self.variables, self.report)
         self.units_known = raw.sound and readable and not raw.garbled
         if not readable:
-            if raw.sound:
+            if raw.sound and not raw.rows:
                 self.report.add(raw.file, "a history needs at least one unit")
             return out
         codes, values = names(raw, "unit", self.report)

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from tocsin.history.problems import Report
 
 FILE = "history.toml"
-TEXTS = ("title", "description", "citation", "licence", "model")
-KEYS = ("title", "description", "window", "clock", "citation", "licence", "model", "variables", "layers",
-        "covariates", "columns")
+TEXTS = ("title", "description", "citation", "licence", "default_model")
+KEYS = (*TEXTS, "window", "clock", "variables", "layers", "covariates", "columns")
 COMBINE = ("max", "sum")
 
 

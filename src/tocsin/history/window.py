@@ -7,7 +7,7 @@ import math
 import numbers
 from typing import TYPE_CHECKING
 
-from tocsin.history.clock import CLOCKS, EPOCH, Clock, read_date
+from tocsin.history.clock import CLOCKS, EARLIEST, EPOCH, LATEST, Clock, read_date
 
 if TYPE_CHECKING:
     from tocsin.history.problems import Report
@@ -19,7 +19,7 @@ def read_clock(
     """Read ``window`` and ``clock``; after a problem, a stand-in so that the tables can still be looked at."""
     at = lines or {}
     ends = _ends(window)
-    stand_in = Clock("day", -(10**7), 10**7)
+    stand_in = Clock("day", EARLIEST, LATEST)
     if clock is not None and clock not in CLOCKS:
         from tocsin.errors import nearest
 
@@ -62,11 +62,12 @@ def read_clock(
             except ValueError as error:
                 report.add(file, f"bad date: {error}", line=at.get("window"), column="window", value=end)
         if len(found) < 2:
-            return Clock(name, stand_in.first, stand_in.last) if name == "day" else stand_in
+            return Clock(name, stand_in.first, stand_in.last, years)
         first, last = found
     if last < first or (name == "number" and last == first):
         what = "the window is empty" if last == first else "the window ends before it begins"
         report.add(file, what, line=at.get("window"), column="window", value=f"{ends[0]} to {ends[1]}")
+        return Clock(name, *((stand_in.first, stand_in.last) if name != "number" else (-math.inf, math.inf)), years)
     return Clock(name, first, last, years)
 
 
