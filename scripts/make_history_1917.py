@@ -60,7 +60,6 @@ citation = "{RECORD}"
 licence = "CC BY 4.0"
 window = [1917-01-01, 1923-12-31]
 clock = "day"
-default_model = "model.toml"
 
 [variables.regime]
 states = ["old", "soviet"]
