@@ -1,0 +1,85 @@
+"""A tournament of times: the earliest of many clocks, where most changes touch one or two cache lines.
+
+Level 0 holds a time for every clock; each level above holds the minimum of every block of 16 below. A time
+that falls climbs only as far as it wins; a time that rises re-reads a block only where it was the winner.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+SHIFT = 4
+FAN = 1 << SHIFT
+
+
+@nb.njit(cache=True, nogil=True)
+def level_offsets(count):
+    """Return the offset of each level and, last, the length of the whole (levels + 1,)."""
+    sizes = [((count + FAN - 1) >> SHIFT) << SHIFT]
+    while sizes[-1] > FAN:
+        blocks = sizes[-1] >> SHIFT
+        sizes.append(((blocks + FAN - 1) >> SHIFT) << SHIFT)
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    for level in range(len(sizes)):
+        offsets[level + 1] = offsets[level] + sizes[level]
+    return offsets
+
+
+@nb.njit(cache=True, nogil=True)
+def rebuild(tree, offsets):
+    """Recompute every level from level 0; the padding of each level must be infinite."""
+    for level in range(offsets.size - 2):
+        below, above = offsets[level], offsets[level + 1]
+        blocks = (above - below) >> SHIFT
+        for block in range(blocks):
+            first = below + (block << SHIFT)
+            best = tree[first]
+            for position in range(first + 1, first + FAN):
+                best = min(best, tree[position])
+            tree[above + block] = best
+        for position in range(above + blocks, offsets[level + 2]):
+            tree[position] = np.inf
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def put(tree, offsets, position, value):
+    """Set the time of one clock."""
+    old = tree[position]
+    if old == value:
+        return
+    tree[position] = value
+    index = position
+    for level in range(offsets.size - 2):
+        block = index >> SHIFT
+        place = offsets[level + 1] + block
+        best = tree[place]
+        if value < best:
+            tree[place] = value
+        elif old == best:
+            first = offsets[level] + (block << SHIFT)
+            low = tree[first]
+            for other in range(first + 1, first + FAN):
+                low = min(low, tree[other])
+            if low == best:
+                return
+            tree[place] = low
+            value = low
+        else:
+            return
+        old = best
+        index = block
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def earliest(tree, offsets):
+    """Return the position of the earliest time; the lowest position among equals."""
+    index = 0
+    for level in range(offsets.size - 2, -1, -1):
+        first = offsets[level] + (index << SHIFT)
+        best, chosen = tree[first], 0
+        for position in range(1, FAN):
+            if tree[first + position] < best:
+                best, chosen = tree[first + position], position
+        index = (index << SHIFT) + chosen
+    return index

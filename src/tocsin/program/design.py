@@ -1,0 +1,242 @@
+"""Design rows: the terms of one formula for every unit, every stretch of time and every joint state.
+
+A formula sees covariates, calendar and state variables. For one unit these are constant over *pieces* of
+time and over the states it may be in; so a formula is a small matrix of distinct rows, and for every piece
+and state the number of its row. Hazards then cost one look-up, whatever the formula.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import FitError, ModelError
+from tocsin.model.formula import check_formula, design_matrix
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.history import History
+    from tocsin.program.joint import JointStates
+
+CALENDAR = ("t", "month", "year")
+MOST_PIECES = 50_000_000
+
+
+@dataclass(frozen=True)
+class Design:
+    """The distinct rows of one formula and where each is in force.
+
+    Attributes:
+        terms: names of the terms (k).
+        matrix: distinct rows (rows, k).
+        starts: time from which each piece is in force (pieces,), unit by unit.
+        first: first piece of each unit (units + 1,).
+        rows: row of each piece and column of states (pieces, columns); -1 where a covariate is missing.
+        columns: column of `rows` for each joint state (joint states,).
+        uses: the names that the formula uses.
+    """
+
+    terms: tuple[str, ...]
+    matrix: NDArray[np.float64]
+    starts: NDArray[np.float64]
+    first: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    uses: tuple[str, ...]
+
+
+def known_names(history: History, joint: JointStates) -> list[str]:
+    """Return every name that a formula may use with this history."""
+    numbers = history.numbers
+    calendar = list(CALENDAR) if history.dated or history.clock in ("month", "year") else ["t"]
+    return [*joint.names, *numbers.covariates, *numbers.static, *calendar]
+
+
+def _calendar_starts(history: History) -> NDArray[np.float64]:
+    numbers = history.numbers
+    count = int(np.ceil(numbers.end - numbers.start))
+    return numbers.start + np.arange(count, dtype=np.float64)
+
+
+def _calendar_values(history: History, name: str, starts: NDArray[np.float64]) -> NDArray[Any]:
+    """Return t, month or year of the clock unit (k, k + 1] that begins at or before each start."""
+    numbers = history.numbers
+    whole = np.floor(starts - numbers.start) + (0.0 if history.dated else numbers.start)
+    if name == "t":
+        return whole
+    import pandas as pd
+
+    dates = pd.DatetimeIndex(pd.to_datetime(history.to_date(np.floor(starts))))
+    return np.asarray(dates.month if name == "month" else dates.year, dtype=np.int64)
+
+
+def _pieces(
+    history: History, dated: list[str], calendar: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return unit and start of every piece, sorted; each unit's first piece starts when it enters."""
+    numbers = history.numbers
+    count = len(numbers.units)
+    units = [np.arange(count, dtype=np.int64)]
+    starts = [numbers.enter.astype(np.float64)]
+    everyone: list[NDArray[np.float64]] = []
+    for name in dated:
+        rows = numbers.covariates[name]
+        own = rows.unit >= 0
+        for times in (rows.start, rows.end):
+            units.append(rows.unit[own].astype(np.int64))
+            starts.append(times[own])
+            everyone.append(np.unique(times[~own]))
+    if calendar:
+        everyone.append(_calendar_starts(history))
+    common = np.unique(np.concatenate(everyone)) if everyone else np.empty(0)
+    if common.size * count > MOST_PIECES:
+        raise FitError(
+            f"a formula of calendar terms or covariates common to all makes {common.size} pieces of time for "
+            f"each of {count} units, which is too many: use a coarser clock or fewer changes"
+        )
+    units.append(np.repeat(np.arange(count, dtype=np.int64), common.size))
+    starts.append(np.tile(common, count))
+    unit, start = np.concatenate(units), np.concatenate(starts)
+    inside = (start >= numbers.enter[unit]) & (start < numbers.exit[unit])
+    inside[:count] = True  # a unit that is never present still has its first piece
+    unit, start = unit[inside], start[inside]
+    order = np.lexsort((start, unit))
+    unit, start = unit[order], start[order]
+    fresh = np.ones(unit.size, dtype=bool)
+    fresh[1:] = (unit[1:] != unit[:-1]) | (start[1:] != start[:-1])
+    return unit[fresh], start[fresh]
+
+
+def _lookup(
+    row_unit: NDArray[np.int64],
+    row_start: NDArray[np.float64],
+    row_end: NDArray[np.float64],
+    row_value: NDArray[np.float64],
+    unit: NDArray[np.int64],
+    start: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the value in force just after `start` for each unit, NaN where no row (start, end] covers it."""
+    values = np.full(unit.size, np.nan)
+    if not row_unit.size:
+        return values
+    times, ranks = np.unique(np.concatenate([row_start, start]), return_inverse=True)
+    span = times.size + 1
+    row_key = row_unit * span + ranks[: row_unit.size]
+    order = np.argsort(row_key, kind="stable")
+    position = np.searchsorted(row_key[order], unit * span + ranks[row_unit.size :], side="right") - 1
+    row = order[np.maximum(position, 0)]
+    covers = (position >= 0) & (row_unit[row] == unit) & (row_end[row] > start)
+    values[covers] = row_value[row[covers]]
+    return values
+
+
+def covariate_values(
+    history: History, name: str, unit: NDArray[np.int64], start: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return a dated covariate just after `start` for each unit: its own row, the row of all, the value outside."""
+    rows = history.numbers.covariates[name]
+    own = rows.unit >= 0
+    value = _lookup(
+        rows.unit[own].astype(np.int64), rows.start[own], rows.end[own], rows.value[own], unit, start
+    )
+    zeros = np.zeros(int((~own).sum()), dtype=np.int64)
+    shared = _lookup(zeros, rows.start[~own], rows.end[~own], rows.value[~own], np.zeros_like(unit), start)
+    value = np.where(np.isnan(value), shared, value)
+    if name in history.numbers.static:
+        static = history.numbers.static[name]
+        if static.dtype.kind == "f":
+            value = np.where(np.isnan(value), static[unit], value)
+    if name in history.outside:
+        value = np.where(np.isnan(value), history.outside[name], value)
+    return value
+
+
+def _raw_columns(
+    names: list[str], history: History, unit: NDArray[np.int64], start: NDArray[np.float64]
+) -> dict[str, NDArray[Any]]:
+    raw: dict[str, NDArray[Any]] = {}
+    for name in names:
+        if name in history.numbers.covariates:
+            raw[name] = covariate_values(history, name, unit, start)
+        elif name in history.numbers.static:
+            raw[name] = history.numbers.static[name][unit]
+        else:
+            raw[name] = _calendar_values(history, name, start)
+    return raw
+
+
+def _distinct(raw: Mapping[str, NDArray[Any]], count: int) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Return the distinct combinations of raw values, and the number of each piece's combination (-1: missing)."""
+    import pandas as pd
+
+    code = np.zeros(count, dtype=np.int64)
+    missing = np.zeros(count, dtype=bool)
+    for values in raw.values():
+        codes, uniques = pd.factorize(values, sort=True)
+        missing |= codes < 0
+        code = np.unique(code * (len(uniques) + 1) + codes, return_inverse=True)[1]
+    code[missing] = -1
+    present = np.unique(code[~missing])
+    where = np.full(int(code.max(initial=-1)) + 1, -1, dtype=np.int64)
+    where[present] = np.arange(present.size)
+    first = np.full(present.size, -1, dtype=np.int64)
+    index = np.flatnonzero(~missing)
+    first[where[code[index[::-1]]]] = index[::-1]
+    frame = pd.DataFrame({name: np.asarray(values)[first] for name, values in raw.items()}, index=range(first.size))
+    return frame, np.where(code >= 0, where[code], -1)
+
+
+def build_design(formula: str, history: History, joint: JointStates, *, intercept: bool = True) -> Design:
+    """Evaluate a formula over the units, pieces of time and states of a history.
+
+    Parameters:
+        formula: the formula.
+        history: the history whose covariates it reads.
+        joint: the joint states of the model.
+        intercept: whether the formula has an intercept (infectiousness has none).
+
+    Raises:
+        ModelError: an unknown name, or a formula that cannot be evaluated.
+        FitError: more pieces of time than memory holds.
+    """
+    import pandas as pd
+
+    names = check_formula(formula, known_names(history, joint))
+    for name in names:
+        if name in joint.names and (name in history.numbers.covariates or name in history.numbers.static):
+            raise ModelError(f"the name {name!r} in the formula {formula!r} is both a variable and a covariate")
+    states = [name for name in names if name in joint.names]
+    others = [name for name in names if name not in joint.names]
+    dated = [name for name in others if name in history.numbers.covariates]
+    calendar = any(name in CALENDAR and name not in history.numbers.static and name not in dated for name in others)
+    unit, start = _pieces(history, dated, calendar)
+    frame, combination = _distinct(_raw_columns(others, history, unit, start), unit.size)
+    moves = list(itertools.product(*(joint.variables[name].states for name in states)))
+    blocks = []
+    for values in moves:
+        block = frame.copy()
+        for name, value in zip(states, values, strict=True):
+            block[name] = pd.Categorical([value] * len(block), categories=joint.variables[name].states)
+        blocks.append(block)
+    table = pd.concat(blocks, ignore_index=True)
+    if not len(table):
+        raise FitError(
+            f"the formula {formula!r} has no row without a missing value: "
+            f"{', '.join(others)} is known for no unit at any time"
+        )
+    matrix, terms = design_matrix(formula, table, intercept)
+    if not np.isfinite(matrix).all():
+        bad = table.iloc[int(np.argwhere(~np.isfinite(matrix))[0, 0])].to_dict()
+        raise ModelError(f"the formula {formula!r} is not finite where {bad}")
+    unique, number = np.unique(matrix, axis=0, return_inverse=True)
+    number = np.append(number.reshape(len(moves), len(frame)), np.full((len(moves), 1), -1), axis=1)
+    rows = np.ascontiguousarray(number[:, combination].T.astype(np.int32))
+    first = np.zeros(len(history.numbers.units) + 1, dtype=np.int64)
+    first[1:] = np.cumsum(np.bincount(unit, minlength=len(history.numbers.units)))
+    return Design(tuple(terms), unique, start, first, rows, joint.columns(states), names)

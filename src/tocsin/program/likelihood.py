@@ -1,0 +1,351 @@
+"""The likelihood of a program, its gradient and its Hessian, from what the sweeps return.
+
+    log L = sum over explained events of log sum_c lambda_c  -  sum over causes of the integral of lambda_c
+
+Every term is the exponential of something simple: an *element* (a target row with its summed exposure, or a
+stretch with its own) contributes exp(beta . x_r) X^alpha J, with X = sum_q exp(gamma . u_q) X_q and J the
+integral of the decay. So value, gradient and Hessian are exact, and cost little beyond a few small products.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tocsin.errors import FitError
+from tocsin.kernels.sweep import Trace, sweep
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.program.program import Program
+
+F8 = "NDArray[np.float64]"
+
+
+class Swept(NamedTuple):
+    """What a sweep of one cause returns; see `kernels.sweep.sweep`."""
+
+    bad: tuple[int, float]
+    summed: NDArray[np.float64]
+    row: NDArray[np.int32]
+    unit: NDArray[np.int32]
+    time: NDArray[np.float64]
+    span: NDArray[np.float64]
+    exposure: NDArray[np.float64]
+    event: NDArray[np.int64]
+    event_row: NDArray[np.int32]
+    event_exposure: NDArray[np.float64]
+    source_event: NDArray[np.int64]
+    source_unit: NDArray[np.int32]
+    source_sent: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Elements:
+    """Values, gradients and curvatures of exponential elements of one cause, in its own parameters.
+
+    Attributes:
+        value: (n,) the elements; slope: (n, p) gradients of their logarithms;
+        bend: (n, s, s) Hessians of their logarithms in the s shape parameters, which stand last.
+    """
+
+    value: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    bend: NDArray[np.float64]
+
+
+class CauseData:
+    """One cause of a program and what happened, ready for any parameters."""
+
+    def __init__(self, program: Program, number: int) -> None:
+        self.program, self.number = program, number
+        self.slots = program.slots[number]
+        layout = program.layout
+        self.matrix = program.designs[layout.target_design[number]].matrix
+        source = layout.source_design[number]
+        self.marks = program.designs[source].matrix if source >= 0 else np.zeros((1, 0))
+        self.decays = bool(layout.decays[number])
+        self.cached: dict[tuple[float, bool, bool], Swept] = {}
+
+    @property
+    def positions(self) -> list[int]:
+        """Return where this cause's parameters stand in the vector, the shape parameters last."""
+        slots = self.slots
+        shapes = [position for position in (slots.half_life, slots.alpha) if position >= 0]
+        return [*slots.target, *slots.source, *shapes]
+
+    def swept(self, decay: float, keep: bool = False, sources: bool = False) -> Swept:
+        """Return the sweep at one decay rate, remembering the last few."""
+        key = (decay, keep, sources)
+        if key not in self.cached:
+            moments = 3 if self.slots.half_life >= 0 else 1
+            program = self.program
+            result = Swept(
+                *sweep(
+                    program.layout,
+                    program.trace,
+                    self.number,
+                    self.marks.shape[0],
+                    self.matrix.shape[0],
+                    decay,
+                    moments,
+                    keep,
+                    sources,
+                )
+            )
+            if result.bad[0] >= 0:
+                program.refuse_missing(self.number, result.bad[0], result.bad[1])
+            if len(self.cached) >= 4:
+                self.cached.pop(next(iter(self.cached)))
+            self.cached[key] = result
+        return self.cached[key]
+
+    def shape(self, vector: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the decay rate ln 2 / h and alpha."""
+        return self.program.decay(self.number, vector), self.program.alpha(self.number, vector)
+
+    def log_factors(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return beta . x of every target row; a strength of exactly zero gives minus infinity."""
+        beta = vector[self.slots.target.start : self.slots.target.stop]
+        endless = np.isneginf(beta)
+        result = self.matrix @ np.where(endless, 0.0, beta)
+        if endless.any():
+            result[(self.matrix[:, endless] != 0).any(axis=1)] = -np.inf
+        return np.asarray(result)
+
+    def elements(
+        self,
+        vector: NDArray[np.float64],
+        row: NDArray[np.int32] | None,
+        moments: NDArray[np.float64],
+        span: NDArray[np.float64] | None,
+        power: bool,
+        order: int,
+    ) -> Elements:
+        """Return elements exp(beta . x_r) X^alpha J and their derivatives up to an order.
+
+        Parameters:
+            vector: all parameters.
+            row: target row of each element (n,); None for one element a row.
+            moments: exposure of each element by source row, with its moments in age (n, Q, 1 or 3).
+            span: length of each stretch (n,), None for elements without an integral.
+            power: whether alpha is at work (False for exposures summed beforehand).
+            order: 0 for values, 1 with gradients, 2 with Hessians.
+        """
+        slots = self.slots
+        decay, alpha = self.shape(vector)
+        alpha = alpha if power else 1.0
+        gamma = vector[slots.source.start : slots.source.stop]
+        weight = np.exp(self.marks @ gamma)
+        exposure = moments[:, :, 0] @ weight
+        seen = exposure > 0.0
+        safe = np.where(seen, exposure, 1.0)
+        log_value = self.log_factors(vector)[row] if row is not None else self.log_factors(vector)
+        log_exposure = np.log(safe)
+        rate = alpha * decay
+        log_value = log_value + alpha * log_exposure
+        if span is not None:
+            j0, j1, j2 = _integrals(rate, span)
+            log_value = log_value + np.log(j0)
+        with np.errstate(over="ignore"):
+            value = np.where(seen, np.exp(log_value), 0.0)
+        count, shapes = len(value), len(slots.source) + (slots.half_life >= 0) + (slots.alpha >= 0)
+        width = len(slots.target)
+        if order == 0:
+            return Elements(value, np.empty((0, 0)), np.empty((0, 0, 0)))
+
+        terms = self.matrix if row is None else self.matrix[row]
+        slope = np.zeros((count, width + shapes))
+        slope[:, :width] = terms
+        bend = np.zeros((count, shapes, shapes)) if order == 2 else np.empty((0, 0, 0))
+        g = len(slots.source)
+        mark_slope = (moments[:, :, 0] * weight) @ self.marks / safe[:, None]
+        slope[:, width : width + g] = alpha * mark_slope
+        if order == 2 and g:
+            second = np.einsum("nq,qa,qb->nab", moments[:, :, 0] * weight, self.marks, self.marks)
+            bend[:, :g, :g] = alpha * (
+                second / safe[:, None, None] - mark_slope[:, :, None] * mark_slope[:, None, :]
+            )
+        # P is the logarithm of the integral of the decay, a function of rate = alpha * decay.
+        p1 = -j1 / j0 if span is not None else np.zeros(count)
+        p2 = j2 / j0 - p1 * p1 if span is not None else np.zeros(count)
+        age = np.zeros(count)
+        h, a = g, g + (slots.half_life >= 0)
+        if slots.half_life >= 0:
+            age = (moments[:, :, 1] @ weight) / safe
+            slope[:, width + h] = alpha * decay * age - p1 * rate
+            if order == 2:
+                old = (moments[:, :, 2] @ weight) / safe
+                bend[:, h, h] = (
+                    alpha * (decay**2 * (old - age * age) - decay * age) + p2 * rate**2 + p1 * rate
+                )
+                cross = (moments[:, :, 1] * weight) @ self.marks / safe[:, None] - mark_slope * age[:, None]
+                bend[:, :g, h] = bend[:, h, :g] = alpha * decay * cross
+        if slots.alpha >= 0 and power:
+            slope[:, width + a] = alpha * log_exposure + p1 * rate
+            if order == 2:
+                bend[:, a, a] = alpha * log_exposure + p2 * rate**2 + p1 * rate
+                bend[:, :g, a] = bend[:, a, :g] = alpha * mark_slope
+                if slots.half_life >= 0:
+                    bend[:, h, a] = bend[:, a, h] = alpha * decay * age - p2 * rate**2 - p1 * rate
+        return Elements(value, slope, bend)
+
+    def integral(self, vector: NDArray[np.float64], order: int) -> Elements:
+        """Return the elements whose sum is the integral of this cause's hazard over all units at risk."""
+        decay, _ = self.shape(vector)
+        if self.slots.alpha >= 0:
+            swept = self.swept(decay, keep=True)
+            return self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
+        return self.elements(vector, None, self.swept(decay).summed, None, False, order)
+
+    def events(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int64], Elements]:
+        """Return the positions of the events that this cause may explain, and its hazard at each."""
+        decay, _ = self.shape(vector)
+        swept = self.swept(decay, keep=self.slots.alpha >= 0)
+        elements = self.elements(vector, swept.event_row, swept.event_exposure, None, True, order)
+        return swept.event, elements
+
+
+def _integrals(rate: float, span: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return the integrals of exp(-rate s), s exp(-rate s), s^2 exp(-rate s) over [0, span], elementwise."""
+    x = rate * span
+    small = x < 0.02
+    safe = np.where(small, 1.0, x)
+    e = np.exp(-safe)
+    j0 = np.where(small, 1 - x / 2 + x**2 / 6 - x**3 / 24 + x**4 / 120, -np.expm1(-safe) / safe)
+    j1 = np.where(small, 1 / 2 - x / 3 + x**2 / 8 - x**3 / 30 + x**4 / 144, (1 - e * (1 + safe)) / safe**2)
+    j2 = np.where(
+        small,
+        1 / 3 - x / 4 + x**2 / 10 - x**3 / 36 + x**4 / 168,
+        (2 - e * (safe**2 + 2 * safe + 2)) / safe**3,
+    )
+    return span * j0, span**2 * j1, span**3 * j2
+
+
+class Likelihood:
+    """The log-likelihood of a program with its derivatives.
+
+    Raises:
+        FitError: an event that no cause can explain, or a covariate that is missing at risk.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.causes = [CauseData(program, number) for number in range(len(program.causes))]
+        self.groups: list[list[int]] = [
+            [c for c in range(len(self.causes)) if program.layout.transition[c] == k]
+            for k in range(len(program.model.transitions))
+        ]
+        self._refuse_unexplained()
+
+    def _refuse_unexplained(self) -> None:
+        """An event without exposure to any of its causes has hazard zero under every parameter."""
+        for group in self.groups:
+            reached = 0.0
+            event = np.empty(0, dtype=np.int64)
+            for c in group:
+                decay = self.causes[c].shape(np.zeros(len(self.program.parameter_names)))[0]
+                swept = self.causes[c].swept(decay, keep=self.causes[c].slots.alpha >= 0)
+                event = swept.event
+                reached = reached + swept.event_exposure[:, :, 0].sum(axis=1)
+            lost = np.flatnonzero(np.asarray(reached) <= 0.0) if event.size else event
+            if lost.size:
+                self.program.refuse_event(int(event[lost[0]]), lost.size, [self.program.slots[c].cause for c in group])
+
+    def value(self, vector: NDArray[np.float64]) -> float:
+        """Return the log-likelihood."""
+        return self._compute(vector, 0)[0]
+
+    def gradient(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the gradient (P,)."""
+        return self._compute(vector, 1)[1]
+
+    def hessian(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the Hessian (P, P)."""
+        return self._compute(vector, 2)[2]
+
+    def all(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Return value, gradient and Hessian at once."""
+        return self._compute(vector, 2)
+
+    def scores(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the gradient of each explained event's log hazard (events, P), in the order of the trace."""
+        result = np.zeros((self.program.trace.time.size, vector.size))
+        for group in self.groups:
+            hazard, slopes, _, positions, event = self._group(vector, group, 1)
+            if event.size:
+                share = hazard / hazard.sum(axis=0)
+                for number in range(len(group)):
+                    result[np.ix_(event, positions[number])] += share[number][:, None] * slopes[number]
+        return result
+
+    def _group(
+        self, vector: NDArray[np.float64], group: list[int], order: int
+    ) -> tuple[
+        NDArray[np.float64],
+        list[NDArray[np.float64]],
+        list[NDArray[np.float64]],
+        list[list[int]],
+        NDArray[np.int64],
+    ]:
+        found = [self.causes[c].events(vector, order) for c in group]
+        hazard = np.array([elements.value for _, elements in found])
+        return (
+            hazard,
+            [elements.slope for _, elements in found],
+            [elements.bend for _, elements in found],
+            [self.causes[c].positions for c in group],
+            found[0][0],
+        )
+
+    def _compute(
+        self, vector: NDArray[np.float64], order: int
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        size = vector.size
+        value, gradient = 0.0, np.zeros(size)
+        hessian = np.zeros((size, size)) if order == 2 else np.empty((0, 0))
+        for cause in self.causes:
+            elements = cause.integral(vector, order)
+            value -= float(elements.value.sum())
+            if order >= 1:
+                positions = cause.positions
+                gradient[positions] -= elements.value @ elements.slope
+            if order == 2:
+                block = (elements.slope * elements.value[:, None]).T @ elements.slope
+                shapes = elements.bend.shape[1]
+                if shapes:
+                    first = block.shape[0] - shapes
+                    block[first:, first:] += np.einsum("n,nab->ab", elements.value, elements.bend)
+                hessian[np.ix_(positions, positions)] -= block
+        for group in self.groups:
+            hazard, slopes, bends, positions, event = self._group(vector, group, order)
+            if not event.size:
+                continue
+            total = hazard.sum(axis=0)
+            with np.errstate(divide="ignore"):
+                value += float(np.log(total).sum())
+            if order == 0:
+                continue
+            share = hazard / np.where(total > 0, total, 1.0)
+            joint = np.zeros((event.size, size))
+            for number in range(len(group)):
+                joint[:, positions[number]] += share[number][:, None] * slopes[number]
+                if order == 2:
+                    block = (slopes[number] * share[number][:, None]).T @ slopes[number]
+                    shapes = bends[number].shape[1]
+                    if shapes:
+                        first = block.shape[0] - shapes
+                        block[first:, first:] += np.einsum("n,nab->ab", share[number], bends[number])
+                    hessian[np.ix_(positions[number], positions[number])] += block
+            gradient += joint.sum(axis=0)
+            if order == 2:
+                used = sorted({position for listed in positions for position in listed})
+                hessian[np.ix_(used, used)] -= joint[:, used].T @ joint[:, used]
+        return (value if math.isfinite(value) else -math.inf), gradient, hessian
+
+
+__all__ = ["CauseData", "Elements", "FitError", "Likelihood", "Swept", "Trace"]
