@@ -1,0 +1,6 @@
+"""Many worlds: their storage, the questions that can be put to them, and their comparison."""
+
+from tocsin.ensemble.ensemble import Ensemble
+from tocsin.ensemble.frame import Followed, Frame, frame_of
+
+__all__ = ["Ensemble", "Followed", "Frame", "frame_of"]

@@ -1,0 +1,482 @@
+"""The ensemble: many worlds and the questions that can be put to them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tocsin.ensemble.frame import Floats, Frame
+from tocsin.ensemble.spells import Moves, Spells, moves_of, spells_of, steps_of
+from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:
+    import xarray
+
+    from tocsin.history import History
+
+Z95 = 1.959963984540054
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_LARGEST = 20_000_000  # cells of one working array: 160 MB of float64
+
+
+class Ensemble:
+    """Many simulated worlds of one history.
+
+    Parameters:
+        events: the table of events: world, time, [date], unit, variable, from, to, cause, source; sorted by
+            world, then time. States on entry are no events.
+        worlds: the number of worlds, those without any event included.
+        seed: the seed that they were drawn with.
+        frame: units, variables, presence and calendar.
+        history: the history that was simulated; needed by `history(k)` only.
+        interventions: what was changed, as sentences.
+    """
+
+    __slots__ = ("_cache", "events", "frame", "interventions", "of", "seed", "worlds")
+
+    events: pa.Table
+    worlds: int
+    seed: int
+    frame: Frame
+    of: History | None
+    interventions: tuple[str, ...]
+    _cache: dict[str, Moves]
+
+    def __init__(
+        self,
+        events: pa.Table,
+        worlds: int,
+        seed: int,
+        frame: Frame,
+        history: History | None = None,
+        interventions: Sequence[str] = (),
+    ) -> None:
+        content = {
+            "events": events,
+            "worlds": int(worlds),
+            "seed": int(seed),
+            "frame": frame,
+            "of": history,
+            "interventions": tuple(interventions),
+            "_cache": {},
+        }
+        for name, value in content.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"an ensemble does not change: {name} cannot be set")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ensemble, (self.events, self.worlds, self.seed, self.frame, self.of, self.interventions)
+
+    # --- shares of worlds -------------------------------------------------------------------------------
+
+    def probability(
+        self, variable: str, state: str, times: Iterable[Any] | None = None, *, interval: bool = False
+    ) -> xarray.DataArray | xarray.Dataset:
+        """Return the share of worlds in which each unit holds a state, at each time.
+
+        An event at t is not yet seen at t (left limit); at the instant of its entry a unit shows its state on
+        entry; outside its presence the share is missing.
+
+        Parameters:
+            variable, state: the state asked about.
+            times: dates or numbers; by default the window in whole clock units, at most about 400 points.
+            interval: whether to return a Dataset of probability, lower and upper: Wilson's 95% interval
+                (Wilson 1927) for the share that infinitely many worlds would give.
+
+        Returns:
+            DataArray (unit, time), or Dataset with `interval`.
+
+        Raises:
+            TocsinError: the variable, the state or a time is unknown.
+        """
+        import xarray
+
+        frame, units = self.frame, len(self.frame.units)
+        code = frame.code(variable, state)
+        points = frame.grid(times, most=int(np.clip(_LARGEST // max(units, 1), 2, 400)))
+        order = np.argsort(points, kind="stable")
+        grid = points[order]
+        _, unit, time, sign = steps_of(self._moves(variable), frame, variable, state)
+        width = len(grid) + 1
+        cell = unit.astype(np.int64) * width + np.searchsorted(grid, time, side="right")
+        held = _summed(cell, sign, units, width)[:, :-1]
+        held[frame.initial[variable] == code] += self.worlds
+        share = np.empty_like(held)
+        share[:, order] = held / max(self.worlds, 1)
+        absent = (points < frame.enter[:, None]) | (points > frame.exit[:, None])
+        share[absent] = np.nan
+        coordinates = {"unit": list(frame.units), "time": frame.to_dates(points)}
+        about = {"variable": variable, "state": state, "worlds": self.worlds, "seed": self.seed}
+        result = xarray.DataArray(
+            share, coordinates, ("unit", "time"), "probability", {**about, "units": "share of worlds"}
+        )
+        if not interval:
+            return result
+        lower, upper = wilson(share, self.worlds)
+        return xarray.Dataset(
+            {"probability": result, "lower": (("unit", "time"), lower), "upper": (("unit", "time"), upper)},
+            attrs={**about, "interval": "Wilson 95%"},
+        )
+
+    def curve(
+        self,
+        variable: str,
+        state: str,
+        quantiles: Sequence[float] = QUANTILES,
+        times: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """Return how many units hold a state at each time: the mean over worlds and quantiles.
+
+        Parameters:
+            variable, state: the state asked about.
+            quantiles: of the number of units over worlds; each is a number that some world reaches.
+            times: as in `probability`.
+
+        Returns:
+            DataFrame with columns time, [date], mean and one column for each quantile.
+        """
+        if not all(0 <= q <= 1 for q in quantiles):
+            raise TocsinError(f"quantiles lie between 0 and 1, not {list(quantiles)}")
+        frame = self.frame
+        points = frame.grid(times)
+        order = np.argsort(points, kind="stable")
+        mean = np.empty(len(points))
+        levels = np.empty((len(points), len(quantiles)))
+        chunk = max(1, _LARGEST // max(self.worlds, 1))
+        ranks = np.clip(
+            np.ceil(np.array(quantiles) * self.worlds).astype(int) - 1, 0, max(self.worlds - 1, 0)
+        )
+        carried = np.zeros(self.worlds)
+        steps = self._counted_steps(variable, state, points[order])
+        for begin in range(0, len(points), chunk):
+            counts = _counts(steps, begin, min(chunk, len(points) - begin), carried)
+            places = order[begin : begin + chunk]
+            counts.sort(axis=0)
+            mean[places] = counts.mean(axis=0) if self.worlds else np.nan
+            levels[places] = counts[ranks].T if self.worlds else np.nan
+        result = self._timed({"time": points})
+        result["mean"] = mean
+        for column, q in enumerate(quantiles):
+            result[float(q)] = levels[:, column]
+        return result
+
+    def _counted_steps(self, variable: str, state: str, grid: Floats) -> tuple[Any, ...]:
+        frame = self.frame
+        world, unit, time, sign = steps_of(self._moves(variable), frame, variable, state)
+        index = np.searchsorted(grid, time, side="right")
+        leaving = np.searchsorted(grid, frame.exit, side="right")
+        holders = frame.initial[variable] == frame.code(variable, state)
+        shared = np.zeros(len(grid) + 1)
+        np.add.at(shared, np.searchsorted(grid, frame.enter[holders], side="left"), 1.0)
+        np.add.at(shared, leaving[holders], -1.0)
+        early = leaving[unit] < len(grid)
+        return (
+            np.concatenate([world, world[early]]),
+            np.concatenate([index, leaving[unit[early]]]),
+            np.concatenate([sign, -sign[early]]),
+            np.cumsum(shared[:-1]),
+        )
+
+    # --- tidy tables ------------------------------------------------------------------------------------
+
+    def first_times(self, variable: str, state: str) -> pd.DataFrame:
+        """Return when each unit first came into a state, one row for each world and unit in which it did.
+
+        A state that is held on entry counts, at the time of entry. Columns world, unit, time and, where times
+        are dates, date.
+        """
+        spells = self._spells(variable, state)
+        first = np.ones(len(spells.world), dtype=bool)
+        first[1:] = (spells.world[1:] != spells.world[:-1]) | (spells.unit[1:] != spells.unit[:-1])
+        return self._timed(
+            {
+                "world": spells.world[first],
+                "unit": self._unit_names(spells.unit[first]),
+                "time": spells.start[first],
+            }
+        )
+
+    def durations(self, variable: str, state: str) -> pd.DataFrame:
+        """Return every spell in a state: world, unit, start, end, duration, censored (clock units).
+
+        `censored` spells were still going on when the unit left or the window closed. Spells held on entry
+        start at entry.
+        """
+        spells = self._spells(variable, state)
+        return pd.DataFrame(
+            {
+                "world": spells.world,
+                "unit": self._unit_names(spells.unit),
+                "start": spells.start,
+                "end": spells.end,
+                "duration": spells.end - spells.start,
+                "censored": spells.censored,
+            }
+        )
+
+    def counts(self, variable: str, state: str) -> pd.DataFrame:
+        """Return the number of events into a state, and of units that had one, for every world.
+
+        Worlds without any have 0; states held on entry are no events. Columns world, entries, units.
+        """
+        code = self.frame.code(variable, state)
+        moves = self._moves(variable)
+        into = moves.to == code
+        world, unit = moves.world[into], moves.unit[into]
+        new = np.ones(len(world), dtype=bool)
+        new[1:] = (world[1:] != world[:-1]) | (unit[1:] != unit[:-1])
+        return pd.DataFrame(
+            {
+                "world": np.arange(self.worlds),
+                "entries": np.bincount(world, minlength=self.worlds),
+                "units": np.bincount(world[new], minlength=self.worlds),
+            }
+        )
+
+    def summary(self, variable: str, state: str) -> pd.DataFrame:
+        """Return, for each unit, how often, when and for how long it was in a state.
+
+        Columns: share of worlds in which it came into the state (a state held on entry counts) with Wilson's
+        95% interval (lower, upper); the median time of its first entry among those worlds, with the intervals
+        that hold half (q25, q75) and nine tenths (q05, q95) of them; median duration of its spells in clock
+        units, where `open`, the share of spells that outlasted the window, makes it a lower bound.
+        """
+        frame, n = self.frame, len(self.frame.units)
+        spells = self._spells(variable, state)
+        first = np.ones(len(spells.world), dtype=bool)
+        first[1:] = (spells.world[1:] != spells.world[:-1]) | (spells.unit[1:] != spells.unit[:-1])
+        share = np.bincount(spells.unit[first], minlength=n) / max(self.worlds, 1)
+        lower, upper = wilson(share, self.worlds)
+        levels = (0.5, 0.25, 0.75, 0.05, 0.95)
+        times = _grouped_quantiles(spells.unit[first], spells.start[first], n, levels)
+        lasted = _grouped_quantiles(spells.unit, spells.end - spells.start, n, (0.5,))
+        spells_each = np.bincount(spells.unit, minlength=n)
+        still = np.bincount(spells.unit, weights=spells.censored, minlength=n)
+        result = pd.DataFrame(
+            {"share": share, "lower": lower, "upper": upper},
+            index=pd.Index(frame.units, name="unit", dtype=object),
+        )
+        for column, name in enumerate(("median", "q25", "q75", "q05", "q95")):
+            result[name] = self._as_times(times[:, column])
+        result["duration"] = lasted[:, 0]
+        with np.errstate(invalid="ignore"):
+            result["open"] = still / spells_each
+        return result
+
+    # --- single worlds and comparison -------------------------------------------------------------------
+
+    def world(self, k: int) -> pd.DataFrame:
+        """Return the events of one world; raise TocsinError if there is no such world."""
+        self._check_world(k)
+        world = self.events["world"].to_numpy()
+        begin, end = np.searchsorted(world, [k, k + 1])
+        world_events: pd.DataFrame = self.events.slice(int(begin), int(end - begin)).to_pandas()
+        return world_events
+
+    def history(self, k: int) -> History:
+        """Return one world as a history: the same units, ties and covariates, and the events of that world.
+
+        Where times are dates, an event is dated by its day; several of one unit and day keep their order.
+
+        Raises:
+            TocsinError: there is no such world, or the ensemble was read from a file without its history.
+        """
+        from tocsin.ensemble.worlds import world_as_history
+
+        self._check_world(k)
+        if self.of is None:
+            raise TocsinError(
+                "this ensemble does not know its history: read it with Ensemble.read(path, history=...)"
+            )
+        return world_as_history(self, k, self.of)
+
+    def compare(
+        self, other: Ensemble, variable: str | None = None, state: str | None = None, *, by: str = "world"
+    ) -> pd.DataFrame:
+        """Return how the worlds of this ensemble differ from the same worlds of another.
+
+        Worlds that share a seed share their luck, so world k here is to be read beside world k there.
+
+        Parameters:
+            other: an ensemble with as many worlds of the same units.
+            variable, state: the state asked about; by default every state of every variable.
+            by: ``"world"`` (numbers of entries and of units, the first time of any unit, units gained and
+                lost) or ``"unit"`` (first times of each unit that came into the state in either).
+
+        Raises:
+            TocsinError: the ensembles cannot be compared.
+        """
+        from tocsin.ensemble.worlds import compare_worlds
+
+        return compare_worlds(self, other, variable, state, by)
+
+    def sql(self, query: str) -> pd.DataFrame:
+        """Put a question in SQL (DuckDB) to the table `events`; no file and no network can be reached.
+
+        Raises:
+            TocsinError: the query is wrong.
+        """
+        import duckdb
+
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.register("events", self.events)
+            for setting in (
+                "SET python_enable_replacements = false",
+                "SET enable_external_access = false",
+                "SET lock_configuration = true",
+            ):
+                connection.execute(setting)
+            result: pd.DataFrame = connection.execute(query).df()
+        except duckdb.Error as error:
+            raise TocsinError(f"SQL: {error}") from None
+        finally:
+            connection.close()
+        return result
+
+    def to_xarray(self, times: Iterable[Any] | None = None) -> xarray.Dataset:
+        """Return the probability of every state of every variable as a Dataset.
+
+        Each variable is an array (its states, unit, time), the first dimension named ``<variable>_state``.
+        """
+        import xarray
+
+        points = None if times is None else list(times)
+        content = {}
+        for variable in self.frame.variables:
+            parts: list[Any] = [self.probability(variable.name, state, points) for state in variable.states]
+            dimension = f"{variable.name}_state"
+            content[variable.name] = xarray.concat(parts, dim=pd.Index(list(variable.states), name=dimension))
+        attributes = {"worlds": self.worlds, "seed": self.seed}
+        for array in content.values():
+            array.attrs = dict(attributes)
+        return xarray.Dataset(content, attrs=attributes)
+
+    # --- files ------------------------------------------------------------------------------------------
+
+    def write(self, path: str | Path) -> Path:
+        """Write one Parquet file that `read` reads back; it appears whole or not at all."""
+        from tocsin.ensemble.storage import write_ensemble
+
+        return write_ensemble(self, Path(path))
+
+    @staticmethod
+    def read(path: str | Path, history: History | None = None) -> Ensemble:
+        """Read an ensemble; raise TocsinError if the file is not one."""
+        from tocsin.ensemble.storage import read_ensemble
+
+        return read_ensemble(Path(path), history)
+
+    def __repr__(self) -> str:
+        changed = f", interventions={list(self.interventions)}" if self.interventions else ""
+        return f"Ensemble(worlds={self.worlds}, events={self.events.num_rows}, seed={self.seed}{changed})"
+
+    def _repr_html_(self) -> str:
+        frame = self.frame
+        rows = []
+        for variable in frame.variables:
+            for state in variable.states:
+                if (self._moves(variable.name).to == variable.code(state)).any():
+                    entries = self.counts(variable.name, state)["entries"].to_numpy()
+                    low, mid, high = np.quantile(entries, [0.05, 0.5, 0.95], method="inverted_cdf")
+                    rows.append((variable.name, state, f"{mid:g}", f"{low:g} to {high:g}"))
+        names = ("variable", "state", "entries a world, median", "in 90 of 100 worlds")
+        head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        )
+        changed = "".join(f"<br>changed: {html.escape(sentence)}" for sentence in self.interventions)
+        return (
+            f"<p><b>{self.worlds:,} worlds</b> of {len(frame.units):,} units, {frame.label(frame.start)} to "
+            f"{frame.label(frame.last)}, {self.events.num_rows:,} events, seed {self.seed}"
+            f"{changed}</p><table>{head}{body}</table>"
+        )
+
+    # --- inner parts ------------------------------------------------------------------------------------
+
+    def _moves(self, variable: str) -> Moves:
+        self.frame.variable(variable)
+        if variable not in self._cache:
+            self._cache[variable] = moves_of(self.events, self.frame, variable, self.worlds)
+        return self._cache[variable]
+
+    def _spells(self, variable: str, state: str) -> Spells:
+        self.frame.code(variable, state)
+        return spells_of(self._moves(variable), self.frame, variable, state, self.worlds)
+
+    def _unit_names(self, codes: NDArray[np.int32]) -> pd.Categorical:
+        return pd.Categorical.from_codes(codes, categories=pd.Index(self.frame.units, dtype=object))
+
+    def _as_times(self, numbers: Floats) -> Any:
+        if not self.frame.dated:
+            return numbers
+        missing = np.isnan(numbers)
+        dates = self.frame.to_dates(np.where(missing, 0.0, numbers))
+        dates[missing] = np.datetime64("NaT")
+        return dates
+
+    def _timed(self, columns: dict[str, Any]) -> pd.DataFrame:
+        result = pd.DataFrame(columns)
+        if self.frame.dated:
+            result["date"] = self.frame.to_dates(columns["time"])
+        return result
+
+    def _check_world(self, k: int) -> None:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 0 <= k < self.worlds:
+            raise TocsinError(f"there is no world {k!r}: they are numbered from 0 to {self.worlds - 1}")
+
+
+def wilson(share: Floats, n: int) -> tuple[Floats, Floats]:
+    """Return Wilson's 95% interval of a share of n (Wilson 1927); missing stays missing."""
+    if n < 1:
+        return np.full_like(share, np.nan), np.full_like(share, np.nan)
+    middle = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
+    # At 0 and 1 the interval reaches the share itself; rounding must not leave it a hair outside.
+    return np.minimum(np.clip(middle - half, 0, 1), share), np.maximum(np.clip(middle + half, 0, 1), share)
+
+
+def _counts(steps: tuple[Any, ...], begin: int, width: int, carried: Floats) -> Floats:
+    """Return the units in a state (worlds, width) from grid point `begin` on; carries on in `carried`."""
+    world, index, sign, shared = steps
+    inside = (index >= begin) & (index < begin + width)
+    cell = world[inside] * width + (index[inside] - begin)
+    counts = _summed(cell, sign[inside], len(carried), width)
+    counts += carried[:, None]
+    carried[:] = counts[:, -1]
+    counts += shared[begin : begin + width]
+    return counts
+
+
+def _summed(cell: NDArray[np.int64], sign: NDArray[np.int8], rows: int, width: int) -> Floats:
+    """Return the running sums (rows, width) along each row of signs that stand in numbered cells."""
+    # Without any event bincount forgets its weights and returns integers.
+    table = np.bincount(cell, weights=sign, minlength=rows * width).astype(np.float64, copy=False)
+    table = table.reshape(rows, width)
+    np.cumsum(table, axis=1, out=table)
+    return table
+
+
+def _grouped_quantiles(
+    group: NDArray[np.int32], values: Floats, groups: int, levels: Sequence[float]
+) -> Floats:
+    """Return quantiles (groups, levels) of the values of each group: values that occur; NaN where none do."""
+    order = np.lexsort((values, group))
+    ordered = values[order]
+    size = np.bincount(group, minlength=groups)
+    begin = np.cumsum(size) - size
+    result = np.full((groups, len(levels)), np.nan)
+    some = size > 0
+    for column, level in enumerate(levels):
+        rank = np.clip(np.ceil(level * size[some]).astype(int) - 1, 0, None)
+        result[some, column] = ordered[begin[some] + rank]
+    return result

@@ -1,0 +1,83 @@
+"""Ensembles as Parquet files: the table, and in its schema what the table does not say."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tocsin.ensemble.frame import Frame
+from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:
+    from tocsin.ensemble.ensemble import Ensemble
+    from tocsin.history import History
+
+_KEY = b"tocsin.ensemble"
+_FORM = 1
+
+
+def write_ensemble(ensemble: Ensemble, path: Path) -> Path:
+    """Write an ensemble under a temporary name and move it into place; raise TocsinError if that fails."""
+    facts = {
+        "form": _FORM,
+        "worlds": ensemble.worlds,
+        "seed": ensemble.seed,
+        "interventions": list(ensemble.interventions),
+    }
+    metadata = {
+        _KEY: json.dumps(facts, sort_keys=True).encode(),
+        _KEY + b".frame": ensemble.frame.to_json().encode(),
+    }
+    # One chunk and one dictionary a column: the bytes depend on the events, not on how they were gathered.
+    table = ensemble.events.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        pq.write_table(table, temporary, compression="zstd", compression_level=3)
+        # mkstemp keeps others out; a result is as readable as any other file of the user.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        raise TocsinError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
+    """Read what `write_ensemble` wrote; raise TocsinError if it is missing, broken or another file."""
+    from tocsin.ensemble.ensemble import Ensemble
+
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise TocsinError(f"{path}: there is no such file") from None
+    except (OSError, pa.ArrowException) as error:
+        raise TocsinError(f"{path}: not a Parquet file that can be read: {error}") from None
+    metadata = table.schema.metadata or {}
+    if _KEY not in metadata:
+        raise TocsinError(f"{path}: a Parquet file, but not an ensemble of Tocsin")
+    facts = json.loads(metadata[_KEY])
+    if facts["form"] != _FORM:
+        raise TocsinError(f"{path}: written by another version of Tocsin (form {facts['form']}, not {_FORM})")
+    frame = Frame.from_json(metadata[_KEY + b".frame"].decode())
+    return Ensemble(
+        table.replace_schema_metadata(None),
+        facts["worlds"],
+        facts["seed"],
+        frame,
+        history=history,
+        interventions=facts["interventions"],
+    )
