@@ -324,6 +324,28 @@ def test_one_world_as_a_history() -> None:
     assert ensemble.history(1).events["unit"].astype(str).tolist() == ["b"]
 
 
+def test_frame_follows_what_the_model_does_not_move() -> None:
+    from tocsin.history import History
+    from tocsin.model import Model, Transition, baseline
+
+    events = {"unit": ["a", "a"], "variable": ["regime", "riot"], "state": ["soviet", "riot"], "time": [2, 3]}
+    observed = History(
+        {"unit": ["a"]},
+        events,
+        variables=[StateVariable("regime", ["old", "soviet"]), RIOT],
+        window=(1, 5),
+    )
+    wider = StateVariable("regime", ["soviet", "fallen", "old"], initial="old")
+    model = Model([wider], [Transition("regime", "old", "soviet", baseline("1"))])
+    made = frame_of(observed, model)
+    assert [variable.name for variable in made.variables] == ["regime", "riot"]
+    assert made.variables[0] == wider
+    assert made.initial["regime"].tolist() == [2]
+    assert made.followed.variable.tolist() == [1]
+    assert made.followed.time.tolist() == [3.0]
+    assert len(frame_of(observed).followed.time) == 0
+
+
 def test_html_is_escaped() -> None:
     ensemble = Ensemble(drawn()[0].events, WORLDS, 1, frame(), interventions=["<script>"])
     assert "<script>" not in ensemble._repr_html_()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from tocsin.words import StateVariable
 
 if TYPE_CHECKING:
     from tocsin.history import History
+    from tocsin.model import Model
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
@@ -194,29 +195,35 @@ class Frame:
         )
 
 
-def frame_of(history: History, followed: Sequence[str] = ()) -> Frame:
-    """Return the frame of a history.
+def frame_of(history: History, model: Model | None = None) -> Frame:
+    """Return the frame of a history as a model sees it.
 
     Parameters:
         history: the history that was simulated.
-        followed: names of the variables that follow what happened because no transition moves them.
+        model: the model it was simulated with: its variables (which may have more states, in another order)
+            take the place of the history's, and variables that no transition of it moves follow what
+            happened. Without a model nothing follows.
     """
     numbers = history.numbers
-    variables = tuple(history.variables)
-    initial = {variable.name: numbers.initial[variable.name].astype(np.int32) for variable in variables}
+    declared = {} if model is None else {variable.name: variable for variable in model.variables}
+    variables = tuple(declared.get(variable.name, variable) for variable in history.variables)
+    recode = np.zeros((len(variables), max((len(v.states) for v in history.variables), default=1)), np.int32)
+    for row, (theirs, ours) in enumerate(zip(history.variables, variables, strict=True)):
+        recode[row, : len(theirs.states)] = [ours.code(state) for state in theirs.states]
+    state = recode[numbers.event_variable, numbers.event_state]
+    initial = {each.name: recode[row][numbers.initial[each.name]] for row, each in enumerate(variables)}
     early = numbers.event_time <= numbers.enter[numbers.event_unit]
     for place in np.flatnonzero(early):
         # In the order of time: the last event at or before entry says the state on entry.
         codes = initial[variables[numbers.event_variable[place]].name]
-        codes[numbers.event_unit[place]] = numbers.event_state[place]
-    names = [variable.name for variable in variables]
-    wanted = [names.index(name) for name in followed]
+        codes[numbers.event_unit[place]] = state[place]
+    moved = set() if model is None else {transition.variable for transition in model.transitions}
+    follows = [model is not None and variable.name not in moved for variable in variables]
     late = (
         ~early
-        & np.isin(numbers.event_variable, wanted)
+        & np.isin(numbers.event_variable, np.flatnonzero(follows))
         & (numbers.event_time <= numbers.exit[numbers.event_unit])
     )
-    first = pd.Timestamp(history.window[0]).date() if history.dated else None
     return Frame(
         units=tuple(numbers.units),
         variables=variables,
@@ -226,12 +233,12 @@ def frame_of(history: History, followed: Sequence[str] = ()) -> Frame:
         exit=numbers.exit,
         initial=initial,
         clock=history.clock if history.dated else "number",
-        first=first,
+        first=pd.Timestamp(history.window[0]).date() if history.dated else None,
         followed=Followed(
             numbers.event_time[late],
-            numbers.event_unit[late],
-            numbers.event_variable[late],
-            numbers.event_state[late],
+            numbers.event_unit[late].astype(np.int32),
+            numbers.event_variable[late].astype(np.int32),
+            state[late],
         ),
     )
 

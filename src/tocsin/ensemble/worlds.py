@@ -54,7 +54,7 @@ def world_as_history(ensemble: Ensemble, k: int, observed: History) -> History:
         events.reset_index(drop=True),
         observed.ties,
         observed.covariates,
-        variables=observed.variables,
+        variables=frame.variables,
         window=observed.window,
         layers=observed.layers,
         clock=observed.clock if observed.dated else None,
