@@ -31,6 +31,7 @@ class Declared:
         layers: combine rule by layer; `strict` if these are all the layers there are.
         outside: value of a covariate where no row covers it.
         text_columns: own columns of units that are text although their cells look like numbers.
+        trusted: True for parts of a history that was checked before: no misspelling is looked for.
         file: what problems in these call their place, and the line of each name in it.
     """
 
@@ -39,6 +40,7 @@ class Declared:
     strict: bool = False
     outside: Mapping[str, float] = field(default_factory=dict)
     text_columns: frozenset[str] = frozenset()
+    trusted: bool = False
     file: str = "history"
     lines: Mapping[str, int | None] = field(default_factory=dict)
 
@@ -63,11 +65,12 @@ def assemble(raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: 
         found = validate.check_states(units, events, placed, declared.variables, clock, report)
     tie_order = _ordered_ties(ties, declared, clock, report)
     covariate_order = _ordered_covariates(covariates, clock, report)
-    validate.check_layers(ties, list(declared.layers), declared.strict, report)
-    layers = ties.coded["layer"].to_pylist() if "layer" in ties.coded else []
-    kinds = covariates.coded["covariate"].to_pylist() if "covariate" in covariates.coded else []
-    validate.check_declared("layer", declared.layers, layers, declared.file, report, declared.lines)
-    validate.check_declared("covariate", declared.outside, kinds, declared.file, report, declared.lines)
+    if not declared.trusted:
+        validate.check_layers(ties, list(declared.layers), declared.strict, report)
+        layers = ties.coded["layer"].to_pylist() if "layer" in ties.coded else []
+        kinds = covariates.coded["covariate"].to_pylist() if "covariate" in covariates.coded else []
+        validate.check_declared("layer", declared.layers, layers, declared.file, report, declared.lines)
+        validate.check_declared("covariate", declared.outside, kinds, declared.file, report, declared.lines)
     validate.check_names(units, covariates, declared.variables, report)
     if report or found is None:
         return None

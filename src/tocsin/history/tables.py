@@ -305,13 +305,14 @@ class Reader:
         """An own column of units: numbers where all cells are numbers, else text."""
         array = raw.columns[column]
         kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-        if pa.types.is_null(kind):
+        if array.null_count == len(array):
             return np.full(raw.rows, np.nan)
         numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
         if numeric or pa.types.is_decimal(kind):
             return floats(raw, column, self.report, "a covariate")[0]
         if raw.lines is None or column in self.text_columns:
-            return texts(raw, column, self.report)
+            words = texts(raw, column, self.report)
+            return np.full(raw.rows, np.nan) if words.null_count == len(words) else words
         _, distinct = encode(array)
         written = [value for value in distinct.to_pylist() if value.strip()]
         count = sum(counts_as_number(value) for value in written)

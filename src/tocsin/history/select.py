@@ -1,0 +1,153 @@
+"""Parts of a history: some units, some layers, a narrower window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.errors import TocsinError, suggestion
+from tocsin.history.assemble import Declared
+from tocsin.history.clock import Clock
+from tocsin.history.frames import Raw
+from tocsin.history.problems import Report
+from tocsin.history.window import read_clock
+
+if TYPE_CHECKING:
+    from tocsin.history.record import History
+
+
+def rebuilt(
+    history: History, tables: Mapping[str, Any], clock: Clock | None = None, layers: Mapping[str, str | None] | None = None,
+    outside: Mapping[str, float] | None = None, variables: Any = None,
+) -> History:
+    """The same history with other tables, checked anew."""
+    from tocsin.history.record import History
+
+    raws = {
+        name: Raw(name, dict(zip(table.column_names, table.columns, strict=True)), table.num_rows)
+        for name, table in tables.items()
+    }
+    declared = Declared(
+        history.variables if variables is None else variables,
+        history.layers if layers is None else layers,
+        outside=history.outside if outside is None else outside,
+        trusted=True,
+    )
+    about = {key: getattr(history, key) for key in ("name", "title", "description", "citation", "licence", "model_path")}
+    return History._from_raws(raws, declared, clock or history._clock, Report(), f"history {history.name!r}", about)
+
+
+def chosen(wanted: Iterable[str], there: Iterable[str], what: str) -> list[str]:
+    """The names asked for, each of which must be there."""
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    known = list(there)
+    have = set(known)
+    names = [str(name) for name in wanted]
+    for name in names:
+        if name not in have:
+            raise TocsinError(f"there is no {what} {name!r} in this history" + suggestion(name, known))
+    return names
+
+
+def select(
+    history: History, units: Iterable[str] | None, layers: Iterable[str] | None, window: object
+) -> History:
+    """See `History.select`."""
+    tables = dict(history._tables)
+    clock, rules = history._clock, history.layers
+    if layers is not None:
+        names = chosen(layers, rules, "layer")
+        rules = {name: rule for name, rule in rules.items() if name in names}
+        tables["ties"] = _among(tables["ties"], "layer", names)
+    if window is not None:
+        clock = _narrowed(history, window)
+        tables = _within(history, tables, clock)
+    kept = tables["units"].column("unit").cast(pa.string()).to_pylist()
+    if units is not None:
+        names = set(chosen(units, history.numbers.units, "unit"))
+        kept = [name for name in kept if name in names]
+    if not kept:
+        raise TocsinError("no unit is left: none of those chosen is there within the window")
+    if len(kept) < len(history.numbers.units):
+        tables["units"] = _among(tables["units"], "unit", kept)
+        for name, column in (("events", "unit"), ("ties", "source"), ("ties", "target"), ("episodes", "unit")):
+            tables[name] = _among(tables[name], column, kept)
+        tables["covariates"] = _among(tables["covariates"], "unit", [*kept, "*"])
+    return rebuilt(history, tables, clock, rules)
+
+
+def _among(table: Any, column: str, names: Iterable[str]) -> Any:
+    if not table.num_rows:
+        return table
+    return table.filter(pc.is_in(table.column(column).cast(pa.string()), value_set=pa.array(list(names), pa.string())))
+
+
+def _narrowed(history: History, window: object) -> Clock:
+    old = history._clock
+    try:
+        first, last = tuple(window)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TocsinError(f"a window is (first, last), not {window!r}") from None
+    ends = (history.window[0] if first is None else first, history.window[1] if last is None else last)
+    report = Report()
+    clock = read_clock(ends, history.clock, report)
+    report.raise_if_any("window")
+    if clock.dated != old.dated or clock.first < old.first or clock.last > old.last:
+        span = f"{old.text(old.first)} to {old.text(old.last)}"
+        raise TocsinError(f"the window {ends[0]} to {ends[1]} does not lie within that of the history, {span}")
+    return clock
+
+
+def _column(table: Any, name: str, default: float) -> Any:
+    from tocsin.history.numbers import _times
+
+    return _times(table, name, default)
+
+
+def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str, Any]:
+    """Rows in force within the new window, and all events up to its end."""
+    old = history._clock
+    units, events = tables["units"], tables["events"]
+    for variable in history.variables:
+        # The state on entry was that of the old entry; more events now lie before the new one, so it is
+        # restated as the state before the first of them.
+        place = units.column_names.index(variable.name) if variable.name in units.column_names else -1
+        if place >= 0 and pa.types.is_dictionary(units.column(place).type):
+            codes = history.numbers.initial[variable.name]
+            given = pc.is_valid(units.column(place)).to_numpy()
+            states = [variable.states[code] if said else None for code, said in zip(codes.tolist(), given.tolist(), strict=True)]
+            units = units.set_column(place, variable.name, pa.array(states, pa.string()))
+    begin = clock.number(_column(units, "enter", old.first))
+    finish = clock.finish(_column(units, "exit", old.last))
+    tables["units"] = units.filter(pa.array((begin < clock.end) & (finish > clock.start)))
+    if events.num_rows:
+        tables["events"] = events.filter(pa.array(_column(events, "time", 0) <= clock.last))
+    for name in ("ties", "covariates"):
+        table = tables[name]
+        if table.num_rows:
+            starts = clock.number(_column(table, "start", old.first))
+            ends = clock.finish(_column(table, "end", old.last))
+            tables[name] = table.filter(pa.array((starts < clock.end) & (ends > clock.start)))
+    episodes = tables["episodes"]
+    if episodes.num_rows:
+        kept = np.ones(episodes.num_rows, bool)
+        if "start" in episodes.column_names:
+            kept &= ~(pc.fill_null(episodes.column("start").cast(_raw(clock)), int(-1e9)).to_numpy() > clock.last)
+        if "end" in episodes.column_names:
+            kept &= ~(pc.fill_null(episodes.column("end").cast(_raw(clock)), int(1e9)).to_numpy() < clock.first)
+        tables["episodes"] = episodes.filter(pa.array(kept))
+    kept_units = tables["units"].column("unit").cast(pa.string()).to_pylist()
+    if len(kept_units) < units.num_rows:
+        for name, column in (("events", "unit"), ("ties", "source"), ("ties", "target"), ("episodes", "unit")):
+            tables[name] = _among(tables[name], column, kept_units)
+        tables["covariates"] = _among(tables["covariates"], "unit", [*kept_units, "*"])
+    return tables
+
+
+def _raw(clock: Clock) -> Any:
+    return pa.int32() if clock.dated else pa.float64()

@@ -1,0 +1,136 @@
+"""A history written as a folder that reads back equal."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import tomli_w
+
+from tocsin.errors import TocsinError, suggestion
+from tocsin.history import schema
+from tocsin.history.clock import Clock, number_text
+from tocsin.history.tables import counts_as_number
+
+if TYPE_CHECKING:
+    from tocsin.history.record import History
+
+FORMATS = ("csv", "parquet")
+NEEDS_QUOTES = re.compile(r'[,"\r\n]')
+ALWAYS = ("units", "events")
+
+
+def write(history: History, folder: Path, format: str) -> None:
+    """Write a history; files of an earlier one in the folder are replaced, each in one go."""
+    if format not in FORMATS:
+        raise TocsinError(f"unknown format {format!r}" + suggestion(str(format), FORMATS))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind in schema.SCHEMAS:
+            table = history.table(kind.name)
+            for other in FORMATS:
+                if other != format or not (table.num_rows or kind.name in ALWAYS):
+                    (folder / f"{kind.name}.{other}").unlink(missing_ok=True)
+            if not (table.num_rows or kind.name in ALWAYS):
+                continue
+            table = _with_provenance(table, kind)
+            path = folder / f"{kind.name}.{format}"
+            if format == "csv":
+                _replace(path, _csv(table, history._clock).encode())
+            else:
+                _write_parquet(path, table)
+        model = history.model_path
+        has_model = model is not None and model.is_file()
+        if model is not None and has_model and model.resolve() != (folder / "model.toml").resolve():
+            shutil.copyfile(model, folder / "model.toml")
+        _replace(folder / "history.toml", tomli_w.dumps(_head(history, has_model), multiline_strings=False).encode())
+    except (OSError, UnicodeError) as error:
+        raise TocsinError(f"the history cannot be written to {folder}: {error}") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    aside = path.with_name(path.name + ".part")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def _write_parquet(path: Path, table: Any) -> None:
+    import pyarrow.parquet
+
+    aside = path.with_name(path.name + ".part")
+    pyarrow.parquet.write_table(table, aside)
+    aside.replace(path)
+
+
+def _with_provenance(table: Any, kind: schema.Schema) -> Any:
+    """Citation, confidence and note are in every table on disk, even where nothing is said."""
+    for column in schema.PROVENANCE:
+        if column in kind.known and column not in table.column_names:
+            filler = "unrated" if column == "confidence" else None
+            table = table.append_column(column, pa.array([filler] * table.num_rows, pa.string()))
+    order = [name for name in kind.known if name in table.column_names]
+    return table.select(order + [name for name in table.column_names if name not in order])
+
+
+def _csv(table: Any, clock: Clock) -> str:
+    columns = [_cells(table.column(name), clock) for name in table.column_names]
+    head = ",".join(_quoted(name) for name in table.column_names)
+    body = "\n".join(map(",".join, zip(*columns, strict=True)))
+    return f"{head}\n{body}\n" if body else f"{head}\n"
+
+
+def _cells(column: Any, clock: Clock) -> list[str]:
+    if pa.types.is_date32(column.type):
+        days = column.cast(pa.int32()).to_pylist()
+        known = {day: "" if day is None else clock.text(day) for day in set(days)}
+        return [known[day] for day in days]
+    if pa.types.is_floating(column.type):
+        return ["" if value is None or value != value else number_text(value) for value in column.to_pylist()]
+    words = column.to_pylist()
+    known = {word: "" if word is None else _quoted(word) for word in set(words)}
+    return [known[word] for word in words]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if NEEDS_QUOTES.search(text) else text
+
+
+def _head(history: History, has_model: bool) -> dict[str, Any]:
+    head: dict[str, Any] = {
+        key: getattr(history, key) for key in ("title", "description", "citation", "licence") if getattr(history, key)
+    }
+    head["window"] = list(history.window)
+    if history.dated:
+        head["clock"] = history.clock
+    if has_model:
+        head["default_model"] = "model.toml"
+    head["variables"] = {
+        variable.name: {"states": list(variable.states), "initial": variable.initial}
+        | ({"recurrent": True} if variable.recurrent else {})
+        for variable in history.variables
+    }
+    layers = {name: {} if rule is None else {"combine": rule} for name, rule in history.layers.items()}
+    if layers:
+        head["layers"] = layers
+    if history.outside:
+        head["covariates"] = {name: {"outside": value} for name, value in history.outside.items()}
+    texts = _ambiguous(history)
+    if texts:
+        head["columns"] = {name: {"type": "text"} for name in texts}
+    return head
+
+
+def _ambiguous(history: History) -> list[str]:
+    """Own columns of units that are text but would be read as numbers from CSV."""
+    units = history.table("units")
+    skip = {*schema.UNITS.known, *(variable.name for variable in history.variables)}
+    found = []
+    for name in units.column_names:
+        if name not in skip and pa.types.is_string(units.column(name).type):
+            values = units.column(name).unique().drop_null().to_pylist()
+            if any(counts_as_number(value) or not value.strip() for value in values):
+                found.append(name)
+    return found
