@@ -363,7 +363,7 @@ def given_moves(setting: Setting) -> list[Move]:
             continue
         if setting.present(event.unit, event.time):
             raise FitError(
-                f"variable {event.variable!r} cannot be simulated: {event.unit!r} moved from {event.origin!r} "
+                f"{event.variable!r} cannot be simulated: {event.unit!r} moved from {event.origin!r} "
                 f"to {event.state!r} at {event.time:g}, and no transition of the model explains it"
             )
     entry = {unit: enter for unit, (enter, _) in setting.presence.items()}

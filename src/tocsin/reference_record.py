@@ -114,7 +114,7 @@ class Record:
                 return float(value)
         return self.history.outside.get(name)
 
-    def calendar(self, name: str, when: float) -> float:
+    def calendar(self, name: str, when: float) -> float | int:
         """Return `t`, `month` or `year`, which are constant on each (k, k + 1] of the clock."""
         k = math.ceil(when - self.start) - 1
         if self.history.clock == "number":
@@ -124,9 +124,9 @@ class Record:
         first = pd.Timestamp(str(self.history.window[0]))
         if self.history.clock == "day":
             day = first + pd.Timedelta(days=k)
-            return float(day.month if name == "month" else day.year)
+            return day.month if name == "month" else day.year
         months = 12 * first.year + first.month - 1 + (k if self.history.clock == "month" else 12 * k)
-        return float(months % 12 + 1 if name == "month" else months // 12)
+        return months % 12 + 1 if name == "month" else months // 12
 
     def moments(self) -> list[float]:
         """Return every moment of the window at which something given may change, and its end."""
@@ -156,7 +156,7 @@ class Record:
         order = [*outer, *(variable.name for variable in inner)]
         frame = pd.DataFrame(keys, columns=order, index=range(len(keys)))
         for name in outer:
-            if not any(isinstance(value, str) for value in frame[name]):
+            if name not in ("month", "year") and not any(isinstance(value, str) for value in frame[name]):
                 frame[name] = frame[name].astype(float)
         for variable in inner:
             frame[variable.name] = pd.Categorical(frame[variable.name], categories=list(variable.states))
