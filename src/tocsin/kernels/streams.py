@@ -27,7 +27,7 @@ _11 = np.uint64(11)
 _1 = np.uint64(1)
 
 
-@nb.njit(nb.uint64(nb.uint64), cache=True, inline="always")
+@nb.njit(nb.uint64(nb.uint64), cache=True)
 def mix(value):
     """Scramble 64 bits (the finaliser of MurmurHash3, Appleby 2011); a bijection."""
     value ^= value >> _33
@@ -38,7 +38,7 @@ def mix(value):
     return value
 
 
-@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True, inline="always")
+@nb.njit(nb.uint64(nb.uint64, nb.uint64), cache=True)
 def combine(first, second):
     """Make one key of two; the order of the two matters."""
     return mix(mix(first + _GOLDEN) ^ (second + _GOLDEN))

@@ -74,7 +74,7 @@ def integrals(decay, span):
     return j0, j1, j2
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def _age(values, decay, span):
     """Let the moments of one unit's memory or exposure grow older by `span`."""
     if span <= 0.0 or decay == 0.0:
@@ -87,12 +87,12 @@ def _age(values, decay, span):
         values[q, 0] *= e
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def _row(lay, field, d, i, s):
     return lay.rows[field.piece[d, i] + lay.columns[d, s]]
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def _scale(lay, field, c, i):
     if lay.total[c] < 0:
         return 1.0
@@ -151,7 +151,7 @@ def _more(stretches):
     return Stretches(row, unit, time, span, exposure)
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def _add(field, i, weight, change, sources):
     """Add weight times a change of a source's memory to the exposure of a target."""
     field.sources[i] += sources

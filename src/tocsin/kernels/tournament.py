@@ -42,7 +42,7 @@ def rebuild(tree, offsets):
             tree[position] = np.inf
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def put(tree, offsets, position, value):
     """Set the time of one clock."""
     old = tree[position]
@@ -71,7 +71,7 @@ def put(tree, offsets, position, value):
         index = block
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def earliest(tree, offsets):
     """Return the position of the earliest time; the lowest position among equals."""
     index = 0

@@ -37,7 +37,7 @@ class World(NamedTuple):
     levels: NDArray[np.int64]
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def target_factor(lay, tab, world, c, i):
     """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if so normalised."""
     if world.present[i] == 0:
@@ -59,7 +59,7 @@ def target_factor(lay, tab, world, c, i):
     return factor
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def source_mark(lay, tab, world, c, j, s):
     """Return exp(gamma . u_j) of a source in joint state s."""
     d = lay.source_design[c]
@@ -71,7 +71,7 @@ def source_mark(lay, tab, world, c, j, s):
     return tab.mark[tab.mark_first[c] + row]
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def sent(tab, world, c, j, time):
     """Return what source j sends under cause c at a time: its mark, or its decaying memory."""
     memory = world.memory[c, j]
@@ -80,7 +80,7 @@ def sent(tab, world, c, j, time):
     return memory
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def relax(tab, clock, c, time):
     """Bring a clock to a time: spend its threshold and let its exposure decay."""
     span = time - clock[SINCE]
@@ -98,7 +98,7 @@ def relax(tab, clock, c, time):
     clock[SINCE] = time
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def aim(lay, tab, world, c, i, time, draw):
     """Set a clock's hazard from its factor and exposure, and find when it fires.
 
@@ -152,7 +152,7 @@ def refactor(lay, tab, world, c, i, time, draw):
     return 0 if aim(lay, tab, world, c, i, time, draw) else 1
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
+@nb.njit(cache=True, nogil=True)
 def expose(lay, tab, world, c, i, time, change, sources, draw):
     """Add to the exposure of one clock; `sources` is by how many the sources with a tie in force change."""
     n = lay.state.size

@@ -1,0 +1,268 @@
+"""The program: a model compiled against a history, ready for likelihood and simulation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from tocsin.errors import FitError
+from tocsin.kernels.layout import Tables
+from tocsin.kernels.sweep import Trace
+from tocsin.model.declaration import Contagion
+from tocsin.program.names import CauseSlots, pack
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.ensemble import Ensemble
+    from tocsin.history import History
+    from tocsin.kernels.layout import Layout
+    from tocsin.model import Cause, Model, Transition
+    from tocsin.program.design import Design
+    from tocsin.program.interventions import Intervention
+    from tocsin.program.joint import JointStates
+    from tocsin.program.likelihood import Likelihood
+
+
+class Observed(NamedTuple):
+    """Every observed event of the model's variables, in the order of time.
+
+    Fields are arrays over events: time (clock numbers), unit, variable, state entered (positions), joint state
+    before and after, transition that explains it (-1 for none), and whether it came at or before entry.
+    """
+
+    time: NDArray[np.float64]
+    unit: NDArray[np.int32]
+    variable: NDArray[np.int32]
+    state: NDArray[np.int32]
+    before: NDArray[np.int32]
+    after: NDArray[np.int32]
+    transition: NDArray[np.int32]
+    early: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A model joined with a history: arrays for the kernels, and one order of parameters.
+
+    Attributes:
+        model, history: what was joined.
+        parameter_names: the names of the parameters, in the order of every vector.
+        causes: transition and cause, in the order of the kernels.
+        layout: the arrays; see `kernels.layout.Layout`.
+        observed: what happened, as events with joint states.
+    """
+
+    model: Model
+    history: History
+    joint: JointStates
+    layers: tuple[str, ...]
+    causes: tuple[tuple[Transition, Cause], ...]
+    slots: tuple[CauseSlots, ...]
+    parameter_names: list[str]
+    designs: tuple[Design, ...]
+    layout: Layout
+    observed: Observed
+
+    # --- parameters -------------------------------------------------------------------------------------
+
+    def pack(self, params: Any) -> NDArray[np.float64]:
+        """Return parameters (vector, mapping or Series by name) as a vector; raise ModelError if they do not fit."""
+        return pack(params, self.parameter_names)
+
+    def decay(self, cause: int, vector: NDArray[np.float64]) -> float:
+        """Return ln 2 / half-life of a cause; 0 under `while`."""
+        declared = self.causes[cause][1]
+        if not isinstance(declared, Contagion) or declared.half_life is None:
+            return 0.0
+        if declared.half_life == "estimate":
+            return math.log(2.0) * math.exp(-vector[self.slots[cause].half_life])
+        return math.log(2.0) / float(declared.half_life)
+
+    def alpha(self, cause: int, vector: NDArray[np.float64]) -> float:
+        """Return the exponent of a cause's response."""
+        slot = self.slots[cause].alpha
+        return math.exp(vector[slot]) if slot >= 0 else 1.0
+
+    def tables(self, vector: NDArray[np.float64]) -> Tables:
+        """Return what the parameters make of the layout: factors, marks, decays and exponents.
+
+        Raises:
+            FitError: a factor is not a finite number.
+        """
+        count = len(self.causes)
+        factors, marks = [], []
+        factor_first, mark_first = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+        for number, slots in enumerate(self.slots):
+            factor_first[number] = sum(len(part) for part in factors)
+            mark_first[number] = sum(len(part) for part in marks)
+            matrix = self.designs[self.layout.target_design[number]].matrix
+            beta = vector[slots.target.start : slots.target.stop]
+            endless = np.isneginf(beta)
+            with np.errstate(over="ignore"):
+                factor = np.exp(matrix @ np.where(endless, 0.0, beta))
+            factor[(matrix[:, endless] != 0).any(axis=1)] = 0.0
+            factors.append(factor)
+            if self.layout.source_design[number] >= 0:
+                gamma = vector[slots.source.start : slots.source.stop]
+                with np.errstate(over="ignore"):
+                    marks.append(np.exp(self.designs[self.layout.source_design[number]].matrix @ gamma))
+            for values in (factors[-1], marks[-1] if marks else factors[-1]):
+                if not np.isfinite(values).all():
+                    raise FitError(
+                        f"the hazard of {self.cause_name(number)!r} overflows: "
+                        "a coefficient or a covariate is too large"
+                    )
+        return Tables(
+            np.concatenate(factors),
+            factor_first,
+            np.concatenate(marks) if marks else np.ones(1),
+            mark_first,
+            np.array([self.decay(number, vector) for number in range(count)]),
+            np.array([self.alpha(number, vector) for number in range(count)]),
+        )
+
+    # --- likelihood -------------------------------------------------------------------------------------
+
+    @cached_property
+    def trace(self) -> Trace:
+        """Return the events after entry, for the sweeps; those beyond a unit's presence cannot occur."""
+        late = ~self.observed.early
+        return Trace(
+            np.ascontiguousarray(self.observed.time[late]),
+            np.ascontiguousarray(self.observed.unit[late]),
+            np.ascontiguousarray(self.observed.variable[late].astype(np.int32)),
+            np.ascontiguousarray(self.observed.before[late]),
+            np.ascontiguousarray(self.observed.after[late]),
+            np.ascontiguousarray(self.observed.transition[late]),
+        )
+
+    @cached_property
+    def likelihood(self) -> Likelihood:
+        """Return the likelihood of what happened; made on first use."""
+        from tocsin.program.likelihood import Likelihood
+
+        return Likelihood(self)
+
+    def loglik(self, params: Any) -> float:
+        """Return the log-likelihood: sum of log hazards at the events less the integral of all hazards at risk.
+
+        Parameters:
+            params: a vector in the order of `parameter_names`, a mapping, or a Series.
+
+        Raises:
+            ModelError: the parameters do not fit the model.
+            FitError: an event that no cause can explain, or a covariate missing at risk.
+        """
+        return self.likelihood.value(self.pack(params))
+
+    def gradient(self, params: Any) -> NDArray[np.float64]:
+        """Return the gradient of the log-likelihood (P,), in the order of `parameter_names`."""
+        return self.likelihood.gradient(self.pack(params))
+
+    def hessian(self, params: Any) -> NDArray[np.float64]:
+        """Return the Hessian of the log-likelihood (P, P), in the order of `parameter_names`."""
+        return self.likelihood.hessian(self.pack(params))
+
+    def residuals(self, params: Any) -> pd.DataFrame:
+        """Return the integrated hazard of every transition of every unit between its events.
+
+        At the true parameters these are unit exponential, the last of each unit and transition censored
+        (time rescaling; Brown, Barbieri, Ventura, Kass & Frank 2002).
+
+        Returns:
+            One row a spell: transition, unit, start, end, integral, observed (whether an event ended it).
+        """
+        from tocsin.program.residuals import residuals
+
+        return residuals(self, self.pack(params))
+
+    # --- simulation -------------------------------------------------------------------------------------
+
+    def simulate(
+        self,
+        params: Any,
+        worlds: int,
+        seed: int,
+        interventions: Sequence[Intervention | str] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Ensemble:
+        """Simulate worlds of the program from the start of its window.
+
+        Parameters:
+            params: a vector in the order of `parameter_names`, a mapping, or a Series.
+            worlds: how many worlds.
+            seed: the seed; the same seed gives the same worlds, for any number of threads.
+            interventions: changes of the program, as objects or sentences.
+            progress: called with worlds done and worlds in all.
+
+        Raises:
+            FitError: an observed transition of a moving variable is undeclared, a covariate is missing at
+                risk, a hazard overflows, or a world does not end.
+        """
+        from tocsin.ensemble.simulate import simulate
+
+        return simulate(self, self.pack(params), worlds, seed, interventions, progress)
+
+    # --- names in messages ------------------------------------------------------------------------------
+
+    def cause_name(self, number: int) -> str:
+        """Return 'transition | cause' of a cause."""
+        return f"{self.slots[number].transition} | {self.slots[number].cause}"
+
+    def when(self, time: float) -> str:
+        """Return a clock number as a date or a number, for messages."""
+        return str(self.history.to_date(float(time))) if self.history.dated else f"{time:g}"
+
+    def refuse_event(self, event: int, count: int, causes: Sequence[str]) -> NoReturn:
+        """Raise FitError for an event (a position in the trace) that no cause can explain."""
+        unit = self.history.numbers.units[self.trace.unit[event]]
+        transition = self.model.transitions[self.trace.transition[event]].name
+        more = f" ({count} such events in all)" if count > 1 else ""
+        raise FitError(
+            f"the event of {unit!r} at {self.when(self.trace.time[event])}, {transition!r}, cannot be explained by "
+            f"any cause of the model ({', '.join(causes)}): no source reached it{more}; "
+            "give the transition a baseline, or leave it undeclared"
+        )
+
+    def refuse_missing(self, cause: int, unit: int, time: float) -> NoReturn:
+        """Raise FitError for a covariate that is missing while a unit is at risk (or sends)."""
+        from tocsin.program.design import CALENDAR, covariate_values
+
+        numbers = self.history.numbers
+        name = numbers.units[unit]
+        for number in (self.layout.target_design[cause], self.layout.source_design[cause]):
+            if number < 0:
+                continue
+            for used in self.designs[number].uses:
+                if used in self.joint.names or (used in CALENDAR and used not in numbers.covariates):
+                    continue
+                if used not in numbers.covariates:
+                    value = numbers.static[used][unit]
+                    if value is None or value != value:
+                        raise FitError(
+                            f"{self.cause_name(cause)!r} needs {used!r}, which is missing for the unit {name!r}: "
+                            "give it a value in units, or leave it out of the model"
+                        )
+                    continue
+                starts = self.designs[number].starts[
+                    self.designs[number].first[unit] : self.designs[number].first[unit + 1]
+                ]
+                values = covariate_values(self.history, used, np.full(starts.size, unit, dtype=np.int64), starts)
+                ends = np.append(starts[1:], numbers.exit[unit])
+                gaps = np.flatnonzero(np.isnan(values) & (ends >= time))
+                if gaps.size:
+                    first, last = starts[gaps[0]], ends[gaps[0]]
+                    until = self.when(last - 1) if self.history.dated else self.when(last)
+                    raise FitError(
+                        f"{self.cause_name(cause)!r} needs the covariate {used!r} of {name!r} from "
+                        f"{self.when(first)} to {until}, where no row covers it: add a row, declare a "
+                        f"value outside ([covariates.{used}] outside = ...), or leave it out of the model"
+                    )
+        raise FitError(f"{self.cause_name(cause)!r}: a covariate of {name!r} is missing at {self.when(time)}")

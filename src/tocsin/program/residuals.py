@@ -1,0 +1,42 @@
+"""Residuals: integrated hazards between events, which are unit exponential if the model is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.program.program import Program
+
+
+def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
+    """Return the integrated hazard of every transition of every unit between its events; see Program.residuals."""
+    import pandas as pd
+
+    numbers, trace = program.history.numbers, program.trace
+    rows = []
+    for number, transition in enumerate(program.model.transitions):
+        units, times, values = [], [], []
+        for cause in (c for c in program.likelihood.causes if program.layout.transition[c.number] == number):
+            decay, _ = cause.shape(vector)
+            swept = cause.swept(decay, keep=True)
+            elements = cause.elements(vector, swept.row, swept.exposure, swept.span, True, 0)
+            units.append(swept.unit)
+            times.append(swept.time)
+            values.append(elements.value)
+        unit, time, value = np.concatenate(units), np.concatenate(times), np.concatenate(values)
+        own = np.flatnonzero(trace.transition == number)
+        for i in np.unique(np.concatenate([unit, trace.unit[own]])):
+            mine = np.sort(trace.time[own[trace.unit[own] == i]])
+            # Clocks pause while the unit is not at risk, so a spell runs from one event to the next.
+            at = unit == i
+            spell = np.searchsorted(mine, time[at], side="right")
+            integral = np.bincount(spell, value[at], minlength=mine.size + 1)
+            edges = np.concatenate([[numbers.enter[i]], mine, [numbers.exit[i]]])
+            for k in range(mine.size + 1):
+                rows.append((transition.name, numbers.units[i], edges[k], edges[k + 1], integral[k], k < mine.size))
+    return pd.DataFrame(rows, columns=["transition", "unit", "start", "end", "integral", "observed"])
