@@ -31,6 +31,7 @@ class Declared:
         layers: combine rule by layer; `strict` if these are all the layers there are.
         outside: value of a covariate where no row covers it.
         text_columns: own columns of units that are text although their cells look like numbers.
+        broken: variables whose declaration is at fault, so that nothing of theirs can be judged.
         trusted: True for parts of a history that was checked before: no misspelling is looked for.
         file: what problems in these call their place, and the line of each name in it.
     """
@@ -40,6 +41,7 @@ class Declared:
     strict: bool = False
     outside: Mapping[str, float] = field(default_factory=dict)
     text_columns: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
     trusted: bool = False
     file: str = "history"
     lines: Mapping[str, int | None] = field(default_factory=dict)
@@ -52,7 +54,7 @@ def assemble(raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: 
         Arrow tables by name. Columns that say only the default (weights of 1, rows that hold throughout the
         window) are left out, so that large tables stay small.
     """
-    reader = Reader(clock, declared.variables, report, declared.text_columns)
+    reader = Reader(clock, declared.variables, report, declared.text_columns, declared.broken)
     units = reader.units(raws["units"])
     events = reader.events(raws["events"])
     ties = reader.ties(raws["ties"])

@@ -61,7 +61,7 @@ def read_folder(name_or_path: str | Path) -> History:
         # Without its variables and window nothing in the tables can be judged but their form.
         report.raise_if_any(where)
         raise AssertionError("an unreadable head was reported")
-    model = _model(folder, head.texts.pop("default_model", None), report)
+    model = _model(folder, head.texts.pop("default_model", None), head.model_line, report)
     about = {
         "name": folder.resolve().name,
         **{key: head.texts.get(key, "") for key in ("title", "description", "citation", "licence")},
@@ -110,7 +110,7 @@ def _parquet(path: Path, report: Report) -> Raw:
     return Raw(path.name, dict(zip(names, table.columns, strict=True)), table.num_rows)
 
 
-def _model(folder: Path, named: str | None, report: Report) -> Path | None:
+def _model(folder: Path, named: str | None, line: int | None, report: Report) -> Path | None:
     if named is None:
         default = folder / "model.toml"
         return default if default.is_file() else None
@@ -119,7 +119,7 @@ def _model(folder: Path, named: str | None, report: Report) -> Path | None:
         return None  # FIXME(H1): until the packaged model is there
     if not inside or not (folder / named).is_file():
         why = "there is no such file in the folder" if inside else "a model is a file in the folder of its history"
-        report.add(FILE, why, column="default_model", value=named, nearest=nearest(named, [path.name for path in folder.glob("*.toml") if path.name != FILE]))
+        report.add(FILE, why, line=line, column="default_model", value=named, nearest=nearest(named, [path.name for path in folder.glob("*.toml") if path.name != FILE]))
         return None
     return folder / named
 

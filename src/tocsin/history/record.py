@@ -422,7 +422,7 @@ def _read_layers(layers: object, report: Report) -> tuple[dict[str, str | None],
             if wanted not in (None, "max", "sum"):
                 report.add("history", f"layer {name!r}: combine is \"max\" or \"sum\"", column="layers", value=wanted,
                            nearest=nearest(str(wanted), ["max", "sum"]))
-                wanted = None
+                wanted = "max"  # whatever was meant, parallel ties of this layer are no further fault
             rules[str(name)] = wanted
         return rules, False
     if isinstance(layers, Iterable) and not isinstance(layers, str | bytes):

@@ -57,12 +57,14 @@ class Reader:
     """Reads the tables of one history; all its faults go to `report`."""
 
     def __init__(
-        self, clock: Clock, variables: Sequence[StateVariable], report: Report, text_columns: frozenset[str]
+        self, clock: Clock, variables: Sequence[StateVariable], report: Report, text_columns: frozenset[str],
+        broken: frozenset[str] = frozenset(),
     ) -> None:
         self.clock = clock
         self.variables = {variable.name: variable for variable in variables}
         self.report = report
         self.text_columns = text_columns
+        self.broken = broken
         self.unit_names = pa.array([], pa.string())
         self.units_known = True  # False where units could not be read whole: then no unit is "unknown"
 
@@ -73,7 +75,7 @@ class Reader:
     def units(self, raw: Raw) -> Parsed:
         """Read the units; they are put in canonical order, which every later table refers to."""
         out = Parsed(raw)
-        readable = schema.check_columns(raw, schema.UNITS, self.variables, self.report)
+        readable = schema.check_columns(raw, schema.UNITS, [*self.variables, *self.broken], self.report)
         self.units_known = raw.sound and readable and not raw.garbled
         if not readable:
             if raw.sound and not raw.rows:
@@ -108,7 +110,7 @@ class Reader:
             out.columns["label"] = texts(raw, "label", self.report)
         self._provenance(out)
         for name in raw.columns:
-            if name not in reserved and name not in self.variables and name.strip():
+            if name not in reserved and name not in self.variables and name not in self.broken and name.strip():
                 out.columns[name] = self._static(raw, name)
         out.usable = good
         return out
@@ -120,6 +122,9 @@ class Reader:
             return out
         good = self._unit(out, "unit")
         codes, values = names(raw, "variable", self.report)
+        if self.broken:
+            lost = pc.is_in(values, value_set=pa.array(sorted(self.broken), pa.string())).to_numpy(zero_copy_only=False)
+            codes = np.where((codes >= 0) & np.append(lost, False)[codes], -1, codes).astype(np.int32)
         variable = self._known(raw, "variable", codes, values, pa.array(list(self.variables), pa.string()), "variable")
         out.columns["variable"], out.coded["variable"] = variable, pa.array(list(self.variables), pa.string())
         state_codes, state_names = names(raw, "state", self.report)

@@ -29,11 +29,12 @@ COMBINE = ("max", "sum")
 
 @dataclass
 class Head:
-    """What history.toml says."""
+    """What history.toml says; `model_line` is where it names a model."""
 
     clock: Clock
     declared: Declared
     texts: dict[str, str] = field(default_factory=dict)
+    model_line: int | None = None
 
 
 def read_head(path: Path, report: Report) -> Head | None:
@@ -70,6 +71,7 @@ class _Head:
     def __init__(self, text: str, report: Report) -> None:
         self.text = text.splitlines()
         self.report = report
+        self.broken: set[str] = set()  # variables that are declared, but not so that they can be used
 
     def read(self, data: dict[str, Any]) -> Head:
         for key in data:
@@ -91,28 +93,35 @@ class _Head:
         outside = self.outside(self.section(data, "covariates"))
         text_columns = self.columns(self.section(data, "columns"))
         lines = {name: self.line(name) for name in [*layers, *outside]}
-        declared = Declared(variables, layers, False, outside, text_columns, FILE, lines)
-        return Head(clock, declared, texts)
+        declared = Declared(
+            variables, layers, outside=outside, text_columns=text_columns, broken=frozenset(self.broken), file=FILE,
+            lines=lines,
+        )
+        return Head(clock, declared, texts, self.line("default_model"))
 
     def variables(self, tables: Mapping[str, Mapping[str, Any]]) -> tuple[StateVariable, ...]:
-        found = []
+        found: list[StateVariable] = []
         for name, table in tables.items():
             self.known(name, table, ("states", "initial", "recurrent"))
+            self.broken.add(name)
             states = table.get("states")
             if not isinstance(states, list) or not all(isinstance(state, str) for state in states):
-                self.bad(name, f"variable {name!r} needs states = [\"...\", ...], a list of names", states)
+                self.bad(name, f"variable {name!r} needs states = [\"...\", ...], a list of names", states, at="states")
                 continue
             initial, recurrent = table.get("initial"), table.get("recurrent", False)
             if initial is not None and not isinstance(initial, str):
-                self.bad(name, f"variable {name!r}: initial must be the name of a state", initial)
+                self.bad(name, f"variable {name!r}: initial must be the name of a state", initial, at="initial")
                 continue
             if not isinstance(recurrent, bool):
-                self.bad(name, f"variable {name!r}: recurrent is true or false", recurrent)
+                self.bad(name, f"variable {name!r}: recurrent is true or false", recurrent, at="recurrent")
                 continue
             try:
                 found.append(StateVariable(name, states, initial, recurrent))
+                self.broken.discard(name)
             except ModelError as error:
-                self.bad(name, str(error), initial, nearest(initial, states) if initial else None)
+                unknown = initial is not None and initial not in states
+                near = nearest(initial, states) if initial is not None and unknown else None
+                self.bad(name, str(error), initial, near, at="initial" if unknown else "states")
         return tuple(found)
 
     def layers(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
@@ -121,8 +130,8 @@ class _Head:
             self.known(name, table, ("combine",))
             rule = table.get("combine")
             if rule is not None and rule not in COMBINE:
-                self.bad(name, f"layer {name!r}: combine is \"max\" or \"sum\"", rule, nearest(str(rule), COMBINE))
-                rule = None
+                self.bad(name, f"layer {name!r}: combine is \"max\" or \"sum\"", rule, nearest(str(rule), COMBINE), at="combine")
+                rule = "max"  # whatever was meant, parallel ties of this layer are no further fault
             rules[name] = rule
         return rules
 
@@ -142,7 +151,7 @@ class _Head:
             if math.isfinite(number):
                 found[name] = number + 0.0
             else:
-                self.bad(name, f"bad number: the value of {name!r} outside must be a finite number", value)
+                self.bad(name, f"bad number: the value of {name!r} outside must be a finite number", value, at="outside")
         return found
 
     def columns(self, tables: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
@@ -152,7 +161,7 @@ class _Head:
             if table.get("type") == "text":
                 found.add(name)
             elif "type" in table:
-                self.bad(name, f"column {name!r}: type is \"text\"", table["type"], nearest(str(table["type"]), ["text"]))
+                self.bad(name, f"column {name!r}: type is \"text\"", table["type"], nearest(str(table["type"]), ["text"]), at="type")
         return frozenset(found)
 
     def section(self, data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
@@ -178,8 +187,12 @@ class _Head:
                     nearest=nearest(key, keys),
                 )
 
-    def bad(self, key: str, message: str, value: object, near: str | None = None) -> None:
-        self.report.add(FILE, message, line=self.line(key), column=key, value=value, nearest=near)
+    def bad(self, key: str, message: str, value: object, near: str | None = None, at: str | None = None) -> None:
+        """Note a problem with a key; `at` is the key within the table of that name that is at fault."""
+        line = self.line(key)
+        if at is not None and line is not None:
+            line = self.line(at, line - 1) or line
+        self.report.add(FILE, message, line=line, column=key, value=value, nearest=near)
 
     def line(self, key: str, after: int = 0) -> int | None:
         """The first line on which a key or a table of that name stands, as far as a search can tell."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import nearest
+from tocsin.history.clock import EARLIEST, LATEST
 from tocsin.history.schema import misspelt
 from tocsin.history.states import Course, course
 
@@ -64,6 +65,8 @@ def presence(units: Parsed, clock: Clock) -> tuple[NDArray[Any], NDArray[Any]]:
     for out, column in ((enter, "enter"), (leave, "exit")):
         if column in units.columns:
             out[codes[rows]] = units.columns[column][rows]
+    lost = codes[(codes >= 0) & ~units.usable]  # their dates are at fault: no event can be said to miss them
+    enter[lost], leave[lost] = (EARLIEST, LATEST) if clock.dated else (-np.inf, np.inf)
     return enter, leave
 
 
