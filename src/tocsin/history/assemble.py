@@ -177,6 +177,10 @@ def _table(
     names += sorted(name for name in parsed.columns if name not in kind.known)
     indices = pa.array(order)
     columns: dict[str, Any] = {}
+    if not parsed.rows:
+        moment = pa.date32() if clock.dated else pa.float64()
+        kinds = {"time": moment, "value": pa.float64()}
+        return pa.table({name: pa.array([], kinds.get(name, pa.string())) for name in kind.required})
     for name in names:
         values = parsed.columns[name]
         if name == "state" and variables:
@@ -204,7 +208,7 @@ def _table(
         )
         if empty and name in kind.optional:
             del columns[name]  # nothing is said: the same as no column
-    return pa.table(columns) if columns else pa.table({name: pa.array([], pa.string()) for name in kind.required})
+    return pa.table(columns)
 
 
 def _with_star(codes: NDArray[np.int32], names: Any) -> Any:

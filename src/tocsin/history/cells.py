@@ -24,8 +24,9 @@ def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
     column = column.chunk(0) if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1 else column
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())
+    given = pa.types.is_dictionary(column.type)
     if isinstance(column, pa.ChunkedArray):
-        if pa.types.is_dictionary(column.type):
+        if given:
             column = column.unify_dictionaries()
         else:
             column = pc.dictionary_encode(column)
@@ -34,17 +35,19 @@ def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
             column = column.chunk(0) if column.num_chunks else pa.DictionaryArray.from_arrays(
                 pa.array([], pa.int32()), pa.array([], column.type.value_type)
             )
-    elif not pa.types.is_dictionary(column.type):
+    elif not given:
         column = pc.dictionary_encode(column)
     indices, values = column.indices, column.dictionary
     codes = indices.fill_null(-1) if indices.null_count else indices
     codes = codes.to_numpy(zero_copy_only=False).astype(np.int32)
-    if values.null_count:
-        gone = np.asarray(values.is_null().to_numpy(zero_copy_only=False))
-        codes = np.where(codes >= 0, np.where(gone[codes], -1, codes), -1).astype(np.int32)
-        kept = np.cumsum(~gone) - 1
-        codes = np.where(codes >= 0, kept[codes], -1).astype(np.int32)
-        values = values.drop_null()
+    if given and len(values):
+        # A dictionary that came from outside may hold missing values, and values that no row has.
+        kept = np.zeros(len(values) + 1, bool)
+        kept[codes] = True
+        kept = kept[:-1] & np.asarray(values.is_valid().to_numpy(zero_copy_only=False))
+        if not kept.all():
+            place = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+            codes, values = place[codes].astype(np.int32), values.filter(pa.array(kept))
     return codes, values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from tocsin.errors import TocsinError, suggestion
@@ -44,8 +45,7 @@ def merge(one: History, other: History) -> History:
         elif not mine.num_rows or not theirs.num_rows:
             tables[kind.name] = mine if mine.num_rows else theirs
         else:
-            both = pa.concat_tables([mine, theirs], promote_options="default")
-            tables[kind.name] = both.group_by(both.column_names).aggregate([])
+            tables[kind.name] = _joined(mine, theirs)
     first = min(one._clock.first, other._clock.first)
     last = max(one._clock.last, other._clock.last)
     clock = Clock(one.clock, first, last, one._clock.years and other._clock.years)
@@ -55,6 +55,18 @@ def merge(one: History, other: History) -> History:
         outside=_agreed(one.outside, other.outside, "the outside value of covariate"),
         variables=tuple(variables.values()),
     )
+
+
+def _joined(mine: Any, theirs: Any) -> Any:
+    """The rows of both, one that both have as often as the one that has it more often."""
+    both = pa.concat_tables([mine, theirs], promote_options="default")
+    names = both.column_names
+    first = np.arange(both.num_rows) < mine.num_rows
+    counted = both.append_column("\0mine", pa.array(first.astype(np.int64)))
+    counted = counted.append_column("\0theirs", pa.array((~first).astype(np.int64)))
+    groups = counted.group_by(names).aggregate([("\0mine", "sum"), ("\0theirs", "sum")])
+    often = np.maximum(groups.column("\0mine_sum").to_numpy(), groups.column("\0theirs_sum").to_numpy())
+    return groups.select(names).take(pa.array(np.repeat(np.arange(len(often)), often)))
 
 
 def _agreed(mine: Mapping[str, Any], theirs: Mapping[str, Any], what: str) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def select(
         tables["ties"] = _among(tables["ties"], "layer", names)
     if window is not None:
         clock = _narrowed(history, window)
+    if clock != history._clock:
         tables = _within(history, tables, clock)
     kept = tables["units"].column("unit").cast(pa.string()).to_pylist()
     if units is not None:

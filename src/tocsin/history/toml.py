@@ -132,7 +132,7 @@ class _Head:
             if rule is not None and rule not in COMBINE:
                 self.bad(name, f"layer {name!r}: combine is \"max\" or \"sum\"", rule, nearest(str(rule), COMBINE), at="combine")
                 rule = "max"  # whatever was meant, parallel ties of this layer are no further fault
-            rules[name] = rule
+            rules[name] = "max" if "combine" not in table and table else rule  # a misspelt key, reported above
         return rules
 
     def outside(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
