@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tocsin.history import schema, validate
+from tocsin.history import arrow, schema, validate
 from tocsin.history.cells import encode
 from tocsin.history.frames import Raw
 from tocsin.history.tables import Parsed, Reader, natural_order
@@ -159,7 +159,7 @@ def _sortable(values: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
         return np.asarray(values.astype(np.float64).filled(-np.inf))[rows]
     if isinstance(values, np.ndarray):
         return values[rows]
-    codes, distinct = encode(values.take(pa.array(rows)))
+    codes, distinct = encode(values.take(arrow.numeric(rows.astype(np.int64))))
     order = natural_order(distinct)
     rank = np.empty(len(order) + 1, np.int64)
     rank[order] = np.arange(len(order))
@@ -175,32 +175,31 @@ def _table(
     times = {"enter", "exit", "time", "time_latest", "start", "end"} if kind.name != "sources" else set()
     names = [name for name in kind.known if name in parsed.columns]
     names += sorted(name for name in parsed.columns if name not in kind.known)
-    indices = pa.array(order)
+    indices = arrow.numeric(order.astype(np.int64))
     columns: dict[str, Any] = {}
     if not parsed.rows:
         moment = pa.date32() if clock.dated else pa.float64()
         kinds = {"time": moment, "value": pa.float64()}
-        return pa.table({name: pa.array([], kinds.get(name, pa.string())) for name in kind.required})
+        return pa.table({name: pa.nulls(0).cast(kinds.get(name, pa.string())) for name in kind.required})
     for name in names:
         values = parsed.columns[name]
         if name == "state" and variables:
             columns[name] = _state_names(values[order], parsed.columns["variable"][order], variables)
         elif name in parsed.coded:
             codes = values[order]
-            dictionary = pa.array(codes, pa.int32(), mask=codes < 0 if (codes < 0).any() else None)
-            columns[name] = pa.DictionaryArray.from_arrays(dictionary, parsed.coded[name])
+            columns[name] = arrow.dictionary(codes, parsed.coded[name])
             if kind.name == "covariates" and name == "unit":
                 columns[name] = _with_star(codes, parsed.coded[name])
         elif name in times and name in kind.known:
             mask = np.ma.getmaskarray(values)[order] if isinstance(values, np.ma.MaskedArray) else None
             plain = np.ma.getdata(values)[order]
             columns[name] = (
-                pa.array(plain.astype(np.int32), pa.int32(), mask=mask).cast(pa.date32())
+                arrow.numeric(plain.astype(np.int32), mask).cast(pa.date32())
                 if clock.dated
-                else pa.array(plain.astype(np.float64), pa.float64(), mask=mask)
+                else arrow.numeric(plain.astype(np.float64), mask)
             )
         elif isinstance(values, np.ndarray):
-            columns[name] = pa.array(values[order], pa.float64())
+            columns[name] = arrow.numeric(values[order].astype(np.float64))
         else:
             columns[name] = values.take(indices)
         empty = columns[name].null_count == len(columns[name]) or (
@@ -212,8 +211,8 @@ def _table(
 
 
 def _with_star(codes: NDArray[np.int32], names: Any) -> Any:
-    everywhere = pa.concat_arrays([names.cast(pa.string()), pa.array(["*"], pa.string())])
-    return pa.DictionaryArray.from_arrays(pa.array(np.where(codes < 0, len(names), codes), pa.int32()), everywhere)
+    everywhere = pa.concat_arrays([names.cast(pa.string()), arrow.strings(["*"])])
+    return arrow.dictionary(np.where(codes < 0, len(names), codes).astype(np.int32), everywhere)
 
 
 def _state_names(state: NDArray[np.int32], variable: NDArray[np.int32], variables: Sequence[StateVariable]) -> Any:
@@ -222,4 +221,4 @@ def _state_names(state: NDArray[np.int32], variable: NDArray[np.int32], variable
     words = [name for declared in variables for name in declared.states]
     distinct = list(dict.fromkeys(words))
     place = np.array([distinct.index(word) for word in words], np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(place[offsets[variable] + state], pa.int32()), pa.array(distinct, pa.string()))
+    return arrow.dictionary(place[offsets[variable] + state], arrow.strings(distinct))

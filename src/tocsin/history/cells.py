@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.history import arrow
 from tocsin.history.clock import EARLIEST, EPOCH, LATEST, Clock, floored, is_number, read_date
 from tocsin.history.frames import Raw, plain
 
@@ -30,24 +31,19 @@ def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
             column = column.unify_dictionaries()
         else:
             column = pc.dictionary_encode(column)
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # older Arrow hands back no array for no chunks
-            column = column.chunk(0) if column.num_chunks else pa.DictionaryArray.from_arrays(
-                pa.array([], pa.int32()), pa.array([], column.type.value_type)
-            )
+        column = arrow.whole(column)
     elif not given:
         column = pc.dictionary_encode(column)
     indices, values = column.indices, column.dictionary
-    codes = indices.fill_null(-1) if indices.null_count else indices
-    codes = codes.to_numpy(zero_copy_only=False).astype(np.int32)
+    codes = arrow.to_numpy(indices.cast(pa.int32()), fill=-1)
     if given and len(values):
         # A dictionary that came from outside may hold missing values, and values that no row has.
         kept = np.zeros(len(values) + 1, bool)
         kept[codes] = True
-        kept = kept[:-1] & np.asarray(values.is_valid().to_numpy(zero_copy_only=False))
+        kept = kept[:-1] & ~arrow.nulls(values)
         if not kept.all():
             place = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
-            codes, values = place[codes].astype(np.int32), values.filter(pa.array(kept))
+            codes, values = place[codes].astype(np.int32), values.take(arrow.numeric(np.flatnonzero(kept)))
     return codes, values
 
 
@@ -60,7 +56,7 @@ def _distinct_texts(values: Any) -> Any:
         return values.cast(pa.string())
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return None
-    return pa.array([plain(value) for value in values.to_pylist()], pa.string())
+    return arrow.strings(plain(value) for value in values.to_pylist())
 
 
 def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tuple[NDArray[np.int32], Any]:
@@ -73,17 +69,15 @@ def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tu
     texts = _distinct_texts(values)
     if texts is None:
         report.add(raw.file, f"a column of {values.type} cannot be read as names", column=column)
-        return np.full(raw.rows, -1, np.int32), pa.array([], pa.string())
+        return np.full(raw.rows, -1, np.int32), arrow.strings([])
     again, texts = encode(texts)  # two values may be written alike (1 and 1.0)
     if len(again):
         codes = np.where(codes < 0, -1, again[codes]).astype(np.int32)
-    blank = pc.equal(pc.utf8_trim_whitespace(texts), "")
-    nul = pc.match_substring(texts, "\0")
-    if pc.any(nul).as_py():
-        bad = np.asarray(nul.to_numpy(zero_copy_only=False))
-        report.rows(raw, np.flatnonzero((codes >= 0) & bad[codes]), column, "a NUL character in a name")
-    if pc.any(blank).as_py():
-        empty = np.asarray(blank.to_numpy(zero_copy_only=False))
+    empty = arrow.to_numpy(pc.binary_length(pc.utf8_trim_whitespace(texts))) == 0
+    nul = arrow.to_numpy(pc.match_substring(texts, "\0"))
+    if nul.any():
+        report.rows(raw, np.flatnonzero((codes >= 0) & nul[codes]), column, "a NUL character in a name")
+    if empty.any():
         codes = np.where((codes >= 0) & ~empty[codes], codes, -1).astype(np.int32)
     if required:
         report.rows(raw, np.flatnonzero(codes < 0), column, f"no {column} is named here", kind="missing")
@@ -102,8 +96,7 @@ def floats(raw: Raw, column: str, report: Report, what: str) -> tuple[NDArray[np
     if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
         if not pa.types.is_float64(kind):
             array = (array.cast(pa.int8()) if pa.types.is_boolean(kind) else array).cast(pa.float64(), safe=False)
-        values = np.array(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy())
-        values = values.astype(np.float64, copy=False) + 0.0  # no negative zero
+        values = arrow.to_numpy(array, fill=np.nan) + 0.0  # no negative zero
         missing = np.isnan(values)
         infinite = np.flatnonzero(np.isinf(values))
         report.rows(raw, infinite, column, f"bad number: {what} must be finite", kind="bad number")
@@ -141,7 +134,7 @@ def times(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[
     kind = array.type
     if not clock.dated:
         if pa.types.is_temporal(kind):
-            full = np.flatnonzero(np.asarray(array.is_valid()))
+            full = np.flatnonzero(~arrow.nulls(array))
             report.rows(raw, full[:1], column, "a date in a history of plain numbers (its window is of numbers)")
             return np.zeros(raw.rows), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
         values, missing = floats(raw, column, report, "a time (the window is of numbers)")
@@ -156,7 +149,7 @@ def times(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[
     reader: Callable[[Any], int]
     if pa.types.is_integer(distinct.type) or pa.types.is_floating(distinct.type):
         if not whole_years:
-            gone = np.asarray(pc.is_null(array, nan_is_null=True))
+            gone = arrow.to_numpy(pc.is_null(array, nan_is_null=True))
             report.rows(
                 raw, np.flatnonzero(~gone)[:1], column, "plain numbers in a history of dates (its window is of dates)"
             )
@@ -197,15 +190,18 @@ def _from_temporal(raw: Raw, column: str, clock: Clock, report: Report) -> tuple
     array = raw.columns[column]
     if pa.types.is_timestamp(array.type) and array.type.tz:
         array = pc.local_timestamp(array)
-    missing = np.asarray(array.is_null())
-    stamps = np.asarray(array.to_numpy(zero_copy_only=False) if isinstance(array, pa.Array) else array.to_numpy())
-    stamps = np.where(missing, np.datetime64(0, "D"), stamps) if missing.any() else stamps
-    whole = stamps.astype("datetime64[D]")
-    days = whole.astype(np.int64)
+    missing = arrow.nulls(array)
+    per_day = 1
+    if pa.types.is_timestamp(array.type):
+        per_day = 86_400 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[array.type.unit]
+    elif pa.types.is_date64(array.type):
+        per_day = 86_400_000
+    ticks = arrow.to_numpy(array.cast(pa.int32() if pa.types.is_date32(array.type) else pa.int64())).astype(np.int64)
+    days = ticks // per_day
     wrong = ~missing & ((days < EARLIEST) | (days > LATEST))
     report.rows(raw, np.flatnonzero(wrong), column, "bad date: outside the years 1 to 9999", kind="bad date")
     if clock.name == "day":
-        partial = ~missing & ~wrong & (whole.astype(stamps.dtype) != stamps)
+        partial = ~missing & ~wrong & (ticks % per_day != 0)
         message = "bad date: a date has no time of day here; for finer times give plain numbers throughout"
         report.rows(raw, np.flatnonzero(partial), column, message, kind="bad date")
         wrong |= partial
@@ -217,12 +213,12 @@ def texts(raw: Raw, column: str, report: Report) -> Any:
     codes, values = encode(raw.columns[column])
     written = _distinct_texts(values)
     if written is None:
-        written = pa.array([str(value) for value in values.to_pylist()], pa.string())
-    empty = np.asarray(pc.fill_null(pc.equal(written, ""), True).to_numpy(zero_copy_only=False))
-    nul = np.asarray(pc.fill_null(pc.match_substring(written, "\0"), False).to_numpy(zero_copy_only=False))
+        written = arrow.strings(str(value) for value in values.to_pylist())
+    empty = arrow.to_numpy(pc.binary_length(written)) == 0  # a missing one counts as 0
+    nul = arrow.to_numpy(pc.match_substring(written, "\0"))
     if nul.any():
         report.rows(raw, np.flatnonzero((codes >= 0) & nul[codes]), column, "a NUL character in a text")
     missing = codes < 0
     if len(empty):
         missing |= empty[codes]
-    return written.take(pa.array(codes, mask=missing)) if len(written) else pa.nulls(raw.rows, pa.string())
+    return written.take(arrow.numeric(np.where(missing, 0, codes).astype(np.int32), missing)) if len(written) else pa.nulls(raw.rows, pa.string())

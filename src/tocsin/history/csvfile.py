@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from tocsin.history.arrow import strings
 from tocsin.history.frames import Raw
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
             report.add(file, "the file is empty: it needs a header line", line=1)
         return Raw(file, sound=False, garbled=garbled)
     columns = {
-        name: pa.array([cell or None for cell in cells], pa.string())
+        name: strings(cell or None for cell in cells)
         for name, cells in zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True)
     }
     return Raw(file, columns, len(rows), np.array(lines, np.int64), sound, garbled)

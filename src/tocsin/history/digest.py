@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from tocsin.history import arrow
 from tocsin.history.cells import encode
 
 if TYPE_CHECKING:
@@ -47,17 +48,17 @@ def _feed(sha: Any, column: Any) -> None:
     if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
         codes, values = encode(column)
         words = values.cast(pa.string()).to_pylist()
-        used = np.unique(codes[codes >= 0])
-        order = sorted(used.tolist(), key=lambda code: words[code])
+        used = np.zeros(len(words) + 1, bool)
+        used[codes] = True
+        order = sorted(np.flatnonzero(used[:-1]).tolist(), key=words.__getitem__)
         rank = np.full(len(words) + 1, -1, np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         sha.update(json.dumps([words[code] for code in order]).encode())
         sha.update(np.ascontiguousarray(rank[codes]))
         return
-    gone = np.asarray(column.is_null())
     if pa.types.is_date32(column.type):
         column = column.cast(pa.int32())
-    values = np.nan_to_num(column.to_numpy().astype(np.float64), nan=0.0)
-    lost = gone | np.isnan(column.to_numpy().astype(np.float64))
+    values = arrow.to_numpy(column).astype(np.float64)
+    lost = arrow.nulls(column) | np.isnan(values)
     sha.update(np.ascontiguousarray(np.where(lost, 0.0, values)))
     sha.update(np.packbits(lost))

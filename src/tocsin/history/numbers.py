@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tocsin.history import schema
+from tocsin.history import arrow, schema
 from tocsin.history.states import course
 
 if TYPE_CHECKING:
@@ -124,21 +124,19 @@ def numbers_of(
 
 
 def _codes(table: Any, name: str) -> Ints:
-    column = table.column(name).combine_chunks()
-    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    column = arrow.whole(table.column(name))
     if not pa.types.is_dictionary(column.type):
         return np.zeros(0, np.int32)
-    return np.array(column.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int32)
+    return np.array(arrow.to_numpy(column.indices, fill=-1), np.int32)
 
 
 def _dictionary(table: Any, name: str) -> list[str]:
-    column = table.column(name).combine_chunks()
-    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    column = arrow.whole(table.column(name))
     return list(column.dictionary.to_pylist()) if pa.types.is_dictionary(column.type) else []
 
 
 def _floats(column: Any) -> Floats:
-    return np.array(column.to_numpy(), np.float64)
+    return np.array(arrow.to_numpy(column, fill=np.nan), np.float64)
 
 
 def _times(table: Any, name: str, default: float) -> NDArray[Any]:
@@ -148,7 +146,7 @@ def _times(table: Any, name: str, default: float) -> NDArray[Any]:
     column = table.column(name)
     if pa.types.is_date32(column.type):
         column = column.cast(pa.int32())
-    return np.array(column.to_numpy()) if not pa.types.is_string(column.type) else np.zeros(0)
+    return np.array(arrow.to_numpy(column))
 
 
 def _event_codes(events: Any, variables: Sequence[StateVariable]) -> tuple[Ints, Ints, Ints]:

@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from tocsin.errors import HistoryError, Problem, TocsinError, nearest
-from tocsin.history import schema
+from tocsin.history import arrow, schema
 from tocsin.history.assemble import Declared, assemble
 from tocsin.history.clock import EPOCH, Clock
 from tocsin.history.frames import Raw, from_frame
@@ -263,8 +264,6 @@ class History:
 
     def to_date(self, number: Any) -> Any:
         """Return the dates in which clock numbers fall (one date, or an array); plain numbers unchanged."""
-        import numpy as np
-
         if not self.dated:
             return number
         days = self._clock.days(number)
@@ -368,9 +367,9 @@ def _completed(name: str, table: Any, clock: Clock) -> Any:
     for column, (value, is_time) in defaults.items():
         if column not in columns:
             if is_time and clock.dated:
-                columns[column] = pa.repeat(pa.scalar(int(value), pa.int32()), table.num_rows).cast(pa.date32())
+                columns[column] = arrow.numeric(np.full(table.num_rows, int(value), np.int32)).cast(pa.date32())
             else:
-                columns[column] = pa.repeat(pa.scalar(float(value)), table.num_rows)
+                columns[column] = arrow.numeric(np.full(table.num_rows, float(value)))
     order = [column for column in kind.known if column in columns]
     order += [column for column in columns if column not in kind.known]
     return pa.table({column: columns[column] for column in order})

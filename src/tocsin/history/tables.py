@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.history import schema
+from tocsin.history import arrow, schema
 from tocsin.history.cells import encode, floats, names, texts, times
 from tocsin.history.clock import Clock, is_number
 from tocsin.history.frames import Raw
@@ -65,7 +65,7 @@ class Reader:
         self.report = report
         self.text_columns = text_columns
         self.broken = broken
-        self.unit_names = pa.array([], pa.string())
+        self.unit_names = arrow.strings([])
         self.units_known = True  # False where units could not be read whole: then no unit is "unknown"
 
     @cached_property
@@ -82,12 +82,12 @@ class Reader:
                 self.report.add(raw.file, "a history needs at least one unit")
             return out
         codes, values = names(raw, "unit", self.report)
-        star = pc.index(values, "*").as_py()
+        star = int(arrow.positions(arrow.strings(["*"]), values)[0])
         if star >= 0:
             self.report.rows(raw, np.flatnonzero(codes == star), "unit", "'*' means all units and cannot name one")
         self._unique(raw, "unit", codes)
         order = natural_order(values)
-        self.unit_names = values.take(pa.array(order))
+        self.unit_names = values.take(arrow.numeric(order))
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         out.columns["unit"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
@@ -123,17 +123,17 @@ class Reader:
         good = self._unit(out, "unit")
         codes, values = names(raw, "variable", self.report)
         if self.broken:
-            lost = pc.is_in(values, value_set=pa.array(sorted(self.broken), pa.string())).to_numpy(zero_copy_only=False)
+            lost = arrow.positions(values, arrow.strings(self.broken)) >= 0
             codes = np.where((codes >= 0) & np.append(lost, False)[codes], -1, codes).astype(np.int32)
-        variable = self._known(raw, "variable", codes, values, pa.array(list(self.variables), pa.string()), "variable")
-        out.columns["variable"], out.coded["variable"] = variable, pa.array(list(self.variables), pa.string())
+        variable = self._known(raw, "variable", codes, values, arrow.strings(self.variables), "variable")
+        out.columns["variable"], out.coded["variable"] = variable, arrow.strings(self.variables)
         state_codes, state_names = names(raw, "state", self.report)
         state = np.full(raw.rows, -1, np.int32)
         for index, declared in enumerate(self.variables.values()):
             mine = variable == index
             known = self._known(
                 raw, "state", np.where(mine, state_codes, -1), state_names,
-                pa.array(list(declared.states), pa.string()), f"state of {declared.name!r}",
+                arrow.strings(declared.states), f"state of {declared.name!r}",
             )
             state[mine] = known[mine]
         out.columns["state"] = state
@@ -167,7 +167,7 @@ class Reader:
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         out.columns["layer"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
-        out.coded["layer"] = values.take(pa.array(order))
+        out.coded["layer"] = values.take(arrow.numeric(order))
         good = codes >= 0
         good &= self._unit(out, "source")
         good &= self._unit(out, "target")
@@ -194,7 +194,7 @@ class Reader:
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         out.columns["covariate"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
-        out.coded["covariate"] = values.take(pa.array(order))
+        out.coded["covariate"] = values.take(arrow.numeric(order))
         value, missing = floats(raw, "value", self.report, "a covariate's value")
         self.report.rows(raw, np.flatnonzero(missing), "value", "no value is given", kind="missing")
         out.columns["value"] = value
@@ -251,7 +251,7 @@ class Reader:
         self, raw: Raw, column: str, codes: NDArray[np.int32], values: Any, valid: Any, what: str
     ) -> NDArray[np.int32]:
         """Codes into `valid`; names that are not in it are reported as unknown."""
-        found = pc.fill_null(pc.index_in(values, value_set=valid), -1).to_numpy(zero_copy_only=False)
+        found = arrow.positions(values, valid)
         if not len(found):
             return np.full(len(codes), -1, np.int32)
         out = np.where(codes < 0, -1, found[codes]).astype(np.int32)
@@ -267,7 +267,7 @@ class Reader:
         """Read a column of units into codes of the canonical order; '*' is -1 where it is allowed."""
         codes, values = names(out.raw, column, self.report)
         good = codes >= 0
-        if star and (position := pc.index(values, "*").as_py()) >= 0:
+        if star and (position := int(arrow.positions(arrow.strings(["*"]), values)[0])) >= 0:
             everywhere = codes == position
         else:
             everywhere = np.zeros(len(codes), bool)
@@ -275,7 +275,7 @@ class Reader:
         if self.units_known:
             found = self._known(out.raw, column, ask, values, self.unit_names, "unit")
         else:
-            found = pc.fill_null(pc.index_in(values, value_set=self.unit_names), -1).to_numpy(zero_copy_only=False)
+            found = arrow.positions(values, self.unit_names)
             found = np.where(ask < 0, -1, found[ask]).astype(np.int32) if len(found) else np.full(len(ask), -1, np.int32)
         out.columns[column] = found
         out.coded[column] = self.unit_names
@@ -301,7 +301,7 @@ class Reader:
 
     def _states(self, out: Parsed, column: str, variable: StateVariable) -> None:
         codes, values = names(out.raw, column, self.report, required=False)
-        valid = pa.array(list(variable.states), pa.string())
+        valid = arrow.strings(variable.states)
         known = self._known(out.raw, column, codes, values, valid, f"state of {variable.name!r}")
         if np.any(known >= 0):
             out.columns[column], out.coded[column] = known, valid
@@ -332,7 +332,7 @@ class Reader:
                 out.columns[column] = texts(out.raw, column, self.report)
         if "confidence" in out.raw.columns:
             codes, values = names(out.raw, "confidence", self.report, required=False)
-            valid = pa.array(CONFIDENCES, pa.string())
+            valid = arrow.strings(CONFIDENCES)
             known = self._known(out.raw, "confidence", codes, values, valid, "confidence")
             known = np.where(known < 0, len(CONFIDENCES) - 1, known).astype(np.int32)
             out.columns["confidence"], out.coded["confidence"] = known, valid
@@ -355,5 +355,5 @@ def counts_as_number(text: str) -> bool:
 def natural_order(values: Any) -> NDArray[np.int64]:
     """Canonical order of names: by number where all are whole numbers, else by letter."""
     if len(values) and pc.all(pc.match_substring_regex(values, r"^(0|[1-9][0-9]{0,17})$")).as_py():
-        return np.argsort(values.cast(pa.int64()).to_numpy(), kind="stable")
-    return np.asarray(pc.sort_indices(values).to_numpy().astype(np.int64))
+        return np.argsort(arrow.to_numpy(values.cast(pa.int64())), kind="stable")
+    return arrow.to_numpy(pc.sort_indices(values)).astype(np.int64)
