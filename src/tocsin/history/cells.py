@@ -30,10 +30,10 @@ def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
         if given:
             column = column.unify_dictionaries()
         else:
-            column = pc.dictionary_encode(column)
+            column = _encoded(column)
         column = arrow.whole(column)
     elif not given:
-        column = pc.dictionary_encode(column)
+        column = _encoded(column)
     indices, values = column.indices, column.dictionary
     codes = arrow.to_numpy(indices.cast(pa.int32()), fill=-1)
     if given and len(values):
@@ -47,6 +47,21 @@ def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
     return codes, values
 
 
+def _encoded(column: Any) -> Any:
+    try:
+        return pc.dictionary_encode(column)
+    except pa.ArrowNotImplementedError:  # lists, structures: as they print
+        return pc.dictionary_encode(arrow.strings(plain(value) for value in listed(column)))
+
+
+def listed(values: Any) -> list[Any]:
+    """Arrow values as Python objects; moments that Python has no date for as they print."""
+    try:
+        return list(values.to_pylist())
+    except (ValueError, OverflowError):
+        return [str(value) if value.is_valid else None for value in values]
+
+
 def _distinct_texts(values: Any) -> Any:
     """The distinct values of a column as strings, or None where they cannot be names."""
     kind = values.type
@@ -56,7 +71,7 @@ def _distinct_texts(values: Any) -> Any:
         return values.cast(pa.string())
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return None
-    return arrow.strings(plain(value) for value in values.to_pylist())
+    return arrow.strings(plain(value) for value in listed(values))
 
 
 def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tuple[NDArray[np.int32], Any]:
@@ -65,10 +80,12 @@ def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tu
     Returns:
         Codes (rows,), -1 where missing or wrong, into an Arrow array of distinct strings.
     """
+    kind = raw.columns[column].type
+    nested = pa.types.is_nested(kind) and not pa.types.is_dictionary(kind)
     codes, values = encode(raw.columns[column])
-    texts = _distinct_texts(values)
+    texts = None if nested else _distinct_texts(values)
     if texts is None:
-        report.add(raw.file, f"a column of {values.type} cannot be read as names", column=column)
+        report.add(raw.file, f"a column of {kind} cannot be read as names", column=column)
         return np.full(raw.rows, -1, np.int32), arrow.strings([])
     again, texts = encode(texts)  # two values may be written alike (1 and 1.0)
     if len(again):
@@ -168,7 +185,7 @@ def times(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[
     blank = np.zeros(len(distinct) + 1, bool)
     wrong = np.zeros(len(distinct) + 1, bool)
     blank[-1] = True
-    for k, value in enumerate(distinct.to_pylist()):
+    for k, value in enumerate(listed(distinct)):
         if value != value or (isinstance(value, str) and not value.strip()):
             blank[k] = True
             continue
@@ -213,7 +230,7 @@ def texts(raw: Raw, column: str, report: Report) -> Any:
     codes, values = encode(raw.columns[column])
     written = _distinct_texts(values)
     if written is None:
-        written = arrow.strings(str(value) for value in values.to_pylist())
+        written = arrow.strings(str(value) for value in listed(values))
     empty = arrow.to_numpy(pc.binary_length(written)) == 0  # a missing one counts as 0
     nul = arrow.to_numpy(pc.match_substring(written, "\0"))
     if nul.any():

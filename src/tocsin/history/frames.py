@@ -43,7 +43,11 @@ class Raw:
         """A cell as text, or None where it is missing."""
         if column not in self.columns:
             return None
-        return plain(self.columns[column][row].as_py())
+        cell = self.columns[column][row]
+        try:
+            return plain(cell.as_py())
+        except (ValueError, OverflowError):  # a moment that Python has no date for
+            return str(cell)
 
 
 def plain(value: object) -> str | None:
