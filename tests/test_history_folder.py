@@ -55,7 +55,13 @@ unit,covariate,value,start,end
 *,hunger,1,1917-01-01,1919-06-30
 hungary,hunger,0.5,1919-01-01,1919-12-31
 """
-FILES = {"history.toml": HEAD, "units.csv": UNITS, "events.csv": EVENTS, "ties.csv": TIES, "covariates.csv": COVARIATES}
+FILES = {
+    "history.toml": HEAD,
+    "units.csv": UNITS,
+    "events.csv": EVENTS,
+    "ties.csv": TIES,
+    "covariates.csv": COVARIATES,
+}
 
 
 @pytest.fixture
@@ -106,18 +112,72 @@ ONE_FAULT = [
     ("events.csv", "1917-11-07", "1917", 2, "time", "1917", None, "plain number"),
     ("events.csv", "1917-11-07", "", 2, "time", None, None, "no time"),
     ("events.csv", "1917-11-07", "9999-12-31", 2, "time", "9999-12-31", None, "after the window"),
-    ("events.csv", "hungary,regime,old,1919-08-01", "hungary,regime,old,1922-08-01", 5, "time", "1922-08-01", None, "has left"),
+    (
+        "events.csv",
+        "hungary,regime,old,1919-08-01",
+        "hungary,regime,old,1922-08-01",
+        5,
+        "time",
+        "1922-08-01",
+        None,
+        "has left",
+    ),
     ("events.csv", "1919-02-21", "1918-11-07", 6, "time", "1918-11-07", None, "has not entered"),
     ("events.csv", "1919-02-21", "1914-11-07", 6, "time", "1914-11-07", None, "has not entered"),
-    ("events.csv", "hungary,regime,old", "hungary,regime,soviet", 5, "state", "soviet", None, "already holds"),
+    (
+        "events.csv",
+        "hungary,regime,old",
+        "hungary,regime,soviet",
+        5,
+        "state",
+        "soviet",
+        None,
+        "already holds",
+    ),
     ("events.csv", "russia,regime,soviet", "russia,regime,old", 2, "state", "old", None, "already holds"),
     ("events.csv", "1919-02-26", "1919-02-21", 7, "state", "riot", None, "duplicated event: line 6"),
     ("events.csv", "k1,medium", "k1,medum", 5, "confidence", "medum", "medium", "unknown confidence"),
     ("events.csv", ",state,", ",staet,", 1, "staet", "staet", "state", "unknown column"),
-    ("events.csv", ",confidence", ",confidense", 1, "confidense", "confidense", "confidence", "unknown column"),
-    ("events.csv", "russia,regime,soviet,1917-11-07,k1,high,", "russia,regime,soviet,1917-11-07,k1,high,,", 2, None, None, None, "too many cells"),
-    ("events.csv", "bavaria,riot,riot,1919-02-21,k1,low,", "bavaria,riot", 6, None, None, None, "too few cells"),
-    ("events.csv", "bavaria,riot,riot,1919-02-21", '"bavaria,riot,riot,1919-02-21', 6, None, None, None, "never closed"),
+    (
+        "events.csv",
+        ",confidence",
+        ",confidense",
+        1,
+        "confidense",
+        "confidense",
+        "confidence",
+        "unknown column",
+    ),
+    (
+        "events.csv",
+        "russia,regime,soviet,1917-11-07,k1,high,",
+        "russia,regime,soviet,1917-11-07,k1,high,,",
+        2,
+        None,
+        None,
+        None,
+        "too many cells",
+    ),
+    (
+        "events.csv",
+        "bavaria,riot,riot,1919-02-21,k1,low,",
+        "bavaria,riot",
+        6,
+        None,
+        None,
+        None,
+        "too few cells",
+    ),
+    (
+        "events.csv",
+        "bavaria,riot,riot,1919-02-21",
+        '"bavaria,riot,riot,1919-02-21',
+        6,
+        None,
+        None,
+        None,
+        "never closed",
+    ),
     ("ties.csv", "border,hungary", "border,hungry", 2, "source", "hungry", "hungary", "unknown unit"),
     ("ties.csv", "bavaria,1,", "bavaria,-1,", 2, "weight", "-1", None, "negative"),
     ("ties.csv", "bavaria,1,", "bavaria,nan,", 2, "weight", "nan", None, "bad number"),
@@ -125,14 +185,77 @@ ONE_FAULT = [
     ("ties.csv", "bavaria,1,", "bavaria,1e999,", 2, "weight", "1e999", None, "bad number"),
     ("ties.csv", "bavaria,1,", "bavaria,one,", 2, "weight", "one", None, "bad number"),
     ("ties.csv", "bavaria,1,", "bavaria,,", 2, "weight", None, None, "no weight"),
-    ("ties.csv", "1919-06-01,1919-08-01", "1919-06-01,1919-05-01", 4, "end", "1919-05-01", None, "end before start"),
-    ("ties.csv", "comintern,russia,hungary,1", "cominterm,russia,hungary,1", 3, "layer", "cominterm", "comintern", "unknown layer"),
-    ("ties.csv", "comintern,russia,hungary,2", "border,hungary,bavaria,2", 4, "target", "bavaria", None, "duplicate tie"),
+    (
+        "ties.csv",
+        "1919-06-01,1919-08-01",
+        "1919-06-01,1919-05-01",
+        4,
+        "end",
+        "1919-05-01",
+        None,
+        "end before start",
+    ),
+    (
+        "ties.csv",
+        "comintern,russia,hungary,1",
+        "cominterm,russia,hungary,1",
+        3,
+        "layer",
+        "cominterm",
+        "comintern",
+        "unknown layer",
+    ),
+    (
+        "ties.csv",
+        "comintern,russia,hungary,2",
+        "border,hungary,bavaria,2",
+        4,
+        "target",
+        "bavaria",
+        None,
+        "duplicate tie",
+    ),
     ("covariates.csv", "hungary,hunger,0.5", "hungary,hunger,half", 3, "value", "half", None, "bad number"),
-    ("covariates.csv", "hungary,hunger,0.5", "*,hunger,0.5", 3, "start", "1919-01-01", None, "coverage overlap"),
-    ("covariates.csv", "hungary,hunger,0.5", "hungary,regime,0.5", 3, "covariate", "regime", None, "state variable"),
-    ("units.csv", "bavaria,Bavaria,1918-11-08,,", "bavaria,Bavaria,1918-11-08,1918-11-01,", 4, "exit", "1918-11-01", None, "enter after exit"),
-    ("units.csv", "bavaria,Bavaria,1918-11-08,", "bavaria,Bavaria,8 Nov,", 4, "enter", "8 Nov", None, "bad date"),
+    (
+        "covariates.csv",
+        "hungary,hunger,0.5",
+        "*,hunger,0.5",
+        3,
+        "start",
+        "1919-01-01",
+        None,
+        "coverage overlap",
+    ),
+    (
+        "covariates.csv",
+        "hungary,hunger,0.5",
+        "hungary,regime,0.5",
+        3,
+        "covariate",
+        "regime",
+        None,
+        "state variable",
+    ),
+    (
+        "units.csv",
+        "bavaria,Bavaria,1918-11-08,,",
+        "bavaria,Bavaria,1918-11-08,1918-11-01,",
+        4,
+        "exit",
+        "1918-11-01",
+        None,
+        "enter after exit",
+    ),
+    (
+        "units.csv",
+        "bavaria,Bavaria,1918-11-08,",
+        "bavaria,Bavaria,8 Nov,",
+        4,
+        "enter",
+        "8 Nov",
+        None,
+        "bad date",
+    ),
     ("units.csv", "37.6,55.8", "37.6,95.8", 2, "lat", "95.8", None, "bad coordinate"),
     ("units.csv", "37.6,55.8", "181,55.8", 2, "lon", "181", None, "bad coordinate"),
     ("units.csv", "55.8,91,,", "55.8,91,sovjet,", 2, "regime", "sovjet", "soviet", "unknown state"),
@@ -142,19 +265,77 @@ ONE_FAULT = [
     ("history.toml", 'combine = "max"', 'combine = "mix"', 14, "comintern", "mix", "max", "combine"),
     ("history.toml", "combine", "combin", 14, "combin", "combin", "combine", "unknown key"),
     ("history.toml", "outside = 0", "outside = nan", 17, "hunger", "nan", None, "bad number"),
-    ("history.toml", "covariates.hunger", "covariates.hungre", 16, "hungre", "hungre", "hunger", "unknown covariate"),
+    (
+        "history.toml",
+        "covariates.hunger",
+        "covariates.hungre",
+        16,
+        "hungre",
+        "hungre",
+        "hunger",
+        "unknown covariate",
+    ),
     ("history.toml", 'initial = "old"', 'initial = "odl"', 7, "regime", "odl", "old", "initial state"),
     ("history.toml", "window = [", "window = = [", 2, None, None, None, "broken TOML"),
-    ("history.toml", "1917-01-01, 1923-12-31", "1923-12-31, 1917-01-01", 2, "window", "1923-12-31 to 1917-01-01", None, "ends before"),
-    ("history.toml", "1917-01-01,", "1,", 2, "window", "[1, datetime.date(1923, 12, 31)]", None, "a date, the other a number"),
-    ("history.toml", "window = [1917-01-01, 1923-12-31]\n", "", None, "window", None, None, "window is missing"),
-    ("history.toml", 'clock = "day"', 'default_model = "modle.toml"', 3, "default_model", "modle.toml", None, "no such file"),
-    ("history.toml", 'clock = "day"', 'default_model = "../x.toml"', 3, "default_model", "../x.toml", None, "in the folder"),
+    (
+        "history.toml",
+        "1917-01-01, 1923-12-31",
+        "1923-12-31, 1917-01-01",
+        2,
+        "window",
+        "1923-12-31 to 1917-01-01",
+        None,
+        "ends before",
+    ),
+    (
+        "history.toml",
+        "1917-01-01,",
+        "1,",
+        2,
+        "window",
+        "[1, datetime.date(1923, 12, 31)]",
+        None,
+        "a date, the other a number",
+    ),
+    (
+        "history.toml",
+        "window = [1917-01-01, 1923-12-31]\n",
+        "",
+        None,
+        "window",
+        None,
+        None,
+        "window is missing",
+    ),
+    (
+        "history.toml",
+        'clock = "day"',
+        'default_model = "modle.toml"',
+        3,
+        "default_model",
+        "modle.toml",
+        None,
+        "no such file",
+    ),
+    (
+        "history.toml",
+        'clock = "day"',
+        'default_model = "../x.toml"',
+        3,
+        "default_model",
+        "../x.toml",
+        None,
+        "in the folder",
+    ),
 ]
 
 
-@pytest.mark.parametrize("case", ONE_FAULT, ids=[f"{case[0]}: {case[7]}: {case[3]} {case[5]}" for case in ONE_FAULT])
-def test_one_fault_is_one_problem(folder: Path, case: tuple[str, str, str, int | None, str | None, str | None, str | None, str]) -> None:
+@pytest.mark.parametrize(
+    "case", ONE_FAULT, ids=[f"{case[0]}: {case[7]}: {case[3]} {case[5]}" for case in ONE_FAULT]
+)
+def test_one_fault_is_one_problem(
+    folder: Path, case: tuple[str, str, str, int | None, str | None, str | None, str | None, str]
+) -> None:
     file, old, new, line, column, value, near, words = case
     change(folder, file, old, new)
     found = problems(folder)
@@ -169,14 +350,24 @@ def test_one_fault_is_one_problem(folder: Path, case: tuple[str, str, str, int |
 
 
 def test_all_faults_come_in_one_report(folder: Path) -> None:
-    changed = [case for case in ONE_FAULT if case[7] in ("unknown unit", "negative", "bad coordinate", "unknown confidence")]
+    changed = [
+        case
+        for case in ONE_FAULT
+        if case[7] in ("unknown unit", "negative", "bad coordinate", "unknown confidence")
+    ]
     for case in changed[:-1]:
         change(folder, *case[:3])
     change(folder, "history.toml", "title", "titel")
     (folder / "covariates.csv").write_bytes(b"")
     found = problems(folder)
-    assert {problem.file for problem in found} == {"history.toml", "units.csv", "events.csv", "ties.csv", "covariates.csv"}
-    assert [problem.file for problem in found][0] == "history.toml"
+    assert {problem.file for problem in found} == {
+        "history.toml",
+        "units.csv",
+        "events.csv",
+        "ties.csv",
+        "covariates.csv",
+    }
+    assert found[0].file == "history.toml"
     assert str(len(found)) in str(HistoryError(found))
 
 
@@ -262,7 +453,12 @@ def test_a_number_gone_wrong_is_not_taken_for_a_name(folder: Path) -> None:
     (folder / "units.csv").write_text(UNITS + rows.replace("U,,,,,5,", "U,,,,,5O,"))
     problem = only(folder)
     assert (problem.line, problem.column, problem.value) == (10, "population", "5O")
-    change(folder, "history.toml", "[covariates.hunger]", '[columns.population]\ntype = "text"\n\n[covariates.hunger]')
+    change(
+        folder,
+        "history.toml",
+        "[covariates.hunger]",
+        '[columns.population]\ntype = "text"\n\n[covariates.hunger]',
+    )
     assert "5O" in load_history(folder).units["population"].tolist()
 
 

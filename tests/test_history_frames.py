@@ -22,14 +22,21 @@ WINDOW = ("1917-01-01", "1923-12-31")
 
 
 def typed(frame: dict[str, list[Any]]) -> Any:
-    return pd.DataFrame({name: pd.to_datetime(column) if name in ("time", "start", "end", "enter") else column for name, column in frame.items()})
+    return pd.DataFrame(
+        {
+            name: pd.to_datetime(column) if name in ("time", "start", "end", "enter") else column
+            for name, column in frame.items()
+        }
+    )
 
 
 FRAMES: dict[str, Callable[[dict[str, list[Any]]], Any]] = {
     "dict": dict,
     "pandas": pd.DataFrame,
     "pandas, timestamps": typed,
-    "pandas, categories": lambda frame: pd.DataFrame(frame).astype({name: "category" for name in frame if name in ("unit", "state", "source")}),
+    "pandas, categories": lambda frame: pd.DataFrame(frame).astype(
+        {name: "category" for name in frame if name in ("unit", "state", "source")}
+    ),
     "polars": pl.DataFrame,
     "arrow": pa.table,
     "arrow, chunks": lambda frame: pa.concat_tables([pa.table(frame).slice(0, 1), pa.table(frame).slice(1)]),
@@ -42,10 +49,38 @@ def test_every_kind_of_frame_says_the_same(form: str) -> None:
     make = FRAMES[form]
     day = dt.date
     history = History(
-        units=make({"unit": [3, 1, 20], "enter": [None, day(1918, 1, 1), None], "size": [1.5, None, 2.0], "kind": ["x", "y", None]}),
-        events=make({"unit": [20, 3], "variable": ["s", "s"], "state": ["I", "I"], "time": [day(1919, 3, 21), day(1917, 2, 1)]}),
-        ties=make({"layer": ["net", "net"], "source": [3, 1], "target": [1, 20], "start": [day(1918, 1, 1), day(1917, 1, 1)]}),
-        covariates=make({"unit": ["*", "3"], "covariate": ["war", "war"], "value": [1, 0], "end": [day(1918, 11, 11), day(1920, 1, 1)]}),
+        units=make(
+            {
+                "unit": [3, 1, 20],
+                "enter": [None, day(1918, 1, 1), None],
+                "size": [1.5, None, 2.0],
+                "kind": ["x", "y", None],
+            }
+        ),
+        events=make(
+            {
+                "unit": [20, 3],
+                "variable": ["s", "s"],
+                "state": ["I", "I"],
+                "time": [day(1919, 3, 21), day(1917, 2, 1)],
+            }
+        ),
+        ties=make(
+            {
+                "layer": ["net", "net"],
+                "source": [3, 1],
+                "target": [1, 20],
+                "start": [day(1918, 1, 1), day(1917, 1, 1)],
+            }
+        ),
+        covariates=make(
+            {
+                "unit": ["*", "3"],
+                "covariate": ["war", "war"],
+                "value": [1, 0],
+                "end": [day(1918, 11, 11), day(1920, 1, 1)],
+            }
+        ),
         variables=S,
         window=(day(1917, 1, 1), pd.Timestamp("1923-12-31")),
     )
@@ -67,9 +102,20 @@ def test_every_kind_of_frame_says_the_same(form: str) -> None:
 
 
 def test_the_clock_of_a_day() -> None:
-    times = [dt.date(1919, 3, 21), dt.datetime(1919, 3, 21), "1919-03-21", pd.Timestamp("1919-03-21"), np.datetime64("1919-03-21")]
+    times = [
+        dt.date(1919, 3, 21),
+        dt.datetime(1919, 3, 21),
+        "1919-03-21",
+        pd.Timestamp("1919-03-21"),
+        np.datetime64("1919-03-21"),
+    ]
     for time in times:
-        history = History({"unit": ["a"]}, {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [time]}, variables=S, window=WINDOW)
+        history = History(
+            {"unit": ["a"]},
+            {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [time]},
+            variables=S,
+            window=WINDOW,
+        )
         assert history.numbers.event_time.tolist() == [809.0]
         assert history.to_number(time) == 809.0
     assert history.to_date(809.99) == dt.date(1919, 3, 21)
@@ -78,7 +124,12 @@ def test_the_clock_of_a_day() -> None:
         with pytest.raises(TocsinError):
             history.to_number(wrong)
     with pytest.raises(HistoryError, match="time of day"):
-        History({"unit": ["a"]}, {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [dt.datetime(1919, 3, 21, 14)]}, variables=S, window=WINDOW)
+        History(
+            {"unit": ["a"]},
+            {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [dt.datetime(1919, 3, 21, 14)]},
+            variables=S,
+            window=WINDOW,
+        )
 
 
 def test_plain_numbers_are_taken_as_they_are() -> None:
@@ -101,16 +152,22 @@ def test_plain_numbers_are_taken_as_they_are() -> None:
 
 def test_months_and_years() -> None:
     months = History(
-        {"unit": ["a"]}, {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": ["1918-03-21"]},
+        {"unit": ["a"]},
+        {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": ["1918-03-21"]},
         {"layer": ["l"], "source": ["a"], "target": ["a"], "start": ["1917-02"], "end": ["1917-03-15"]},
-        variables=S, window=("1917-01", "1918-12"), clock="month",
+        variables=S,
+        window=("1917-01", "1918-12"),
+        clock="month",
     )
     assert months.numbers.event_time.tolist() == [14.0] and months.numbers.end == 24.0
     assert (months.numbers.ties["l"].start.tolist(), months.numbers.ties["l"].end.tolist()) == ([1.0], [3.0])
     assert months.to_date(14.5) == dt.date(1918, 3, 1)
     years = History(
-        {"unit": ["a"], "enter": [1981]}, {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [1985]},
-        variables=S, window=(1980, 2000), clock="year",
+        {"unit": ["a"], "enter": [1981]},
+        {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [1985]},
+        variables=S,
+        window=(1980, 2000),
+        clock="year",
     )
     assert years.dated and years.numbers.end == 21.0 and years.numbers.event_time.tolist() == [5.0]
     assert years.numbers.enter.tolist() == [1.0]
@@ -120,9 +177,11 @@ def test_months_and_years() -> None:
 @pytest.mark.parametrize("name", ["state", "s", "unit", "variable", "time", "layer"])
 def test_any_name_may_name_anything(name: str) -> None:
     history = History(
-        {"unit": [name, "x"]}, {"unit": [name], "variable": [name], "state": [name], "time": [1]},
+        {"unit": [name, "x"]},
+        {"unit": [name], "variable": [name], "state": [name], "time": [1]},
         {"layer": [name], "source": [name], "target": ["x"]},
-        variables=[StateVariable(name, ["other", name])], window=(0, 10),
+        variables=[StateVariable(name, ["other", name])],
+        window=(0, 10),
     )
     assert history.numbers.event_state.tolist() == [1]
     assert list(history.numbers.ties) == [name]
@@ -136,19 +195,37 @@ def test_the_state_on_entry() -> None:
     assert "s" not in history.numbers.static
     # An earlier dated event says since when: it is an entry, whatever the column repeats.
     history = History(
-        {"unit": ["a"], "s": ["R"]}, {"unit": ["a"], "variable": ["s"], "state": ["R"], "time": [-5]}, variables=variables, window=(0, 1)
+        {"unit": ["a"], "s": ["R"]},
+        {"unit": ["a"], "variable": ["s"], "state": ["R"], "time": [-5]},
+        variables=variables,
+        window=(0, 1),
     )
     assert history.numbers.initial["s"].tolist() == [1] and history.numbers.event_time.tolist() == [-5.0]
     with pytest.raises(HistoryError, match="already holds"):
-        History({"unit": ["a"], "s": ["R"]}, {"unit": ["a"], "variable": ["s"], "state": ["R"], "time": [0.5]}, variables=variables, window=(0, 1))
+        History(
+            {"unit": ["a"], "s": ["R"]},
+            {"unit": ["a"], "variable": ["s"], "state": ["R"], "time": [0.5]},
+            variables=variables,
+            window=(0, 1),
+        )
 
 
 def test_events_of_one_instant() -> None:
     def make(states: list[str], sequence: list[int] | None = None, recurrent: bool = False) -> History:
-        events: dict[str, Any] = {"unit": ["a"] * len(states), "variable": ["s"] * len(states), "state": states, "time": [1] * len(states)}
+        events: dict[str, Any] = {
+            "unit": ["a"] * len(states),
+            "variable": ["s"] * len(states),
+            "state": states,
+            "time": [1] * len(states),
+        }
         if sequence:
             events["sequence"] = sequence
-        return History({"unit": ["a"]}, events, variables=[StateVariable("s", ["S", "I", "R"], recurrent=recurrent)], window=(0, 9))
+        return History(
+            {"unit": ["a"]},
+            events,
+            variables=[StateVariable("s", ["S", "I", "R"], recurrent=recurrent)],
+            window=(0, 9),
+        )
 
     assert make(["R", "I"], [2, 1]).numbers.event_state.tolist() == [1, 2]
     assert make(["S", "I"]).numbers.event_state.tolist() == [1, 0]  # only one order is possible
@@ -161,15 +238,33 @@ def test_events_of_one_instant() -> None:
 
 
 def test_tied_rows_are_combined() -> None:
-    ties = {"layer": ["l"] * 4, "source": ["a"] * 4, "target": ["b"] * 4, "weight": [1.0, 3.0, 2.0, 0.0], "start": [0, 2, 4, 8], "end": [6, 5, 10, 9]}
+    ties = {
+        "layer": ["l"] * 4,
+        "source": ["a"] * 4,
+        "target": ["b"] * 4,
+        "weight": [1.0, 3.0, 2.0, 0.0],
+        "start": [0, 2, 4, 8],
+        "end": [6, 5, 10, 9],
+    }
+
     def make(rule: object) -> Any:
-        return History({"unit": ["a", "b"]}, ties=ties, variables=S, window=(0, 10), layers={"l": rule}).numbers.ties["l"]
+        return History(
+            {"unit": ["a", "b"]}, ties=ties, variables=S, window=(0, 10), layers={"l": rule}
+        ).numbers.ties["l"]
 
     rows = make("max")
-    assert list(zip(rows.start.tolist(), rows.end.tolist(), rows.weight.tolist(), strict=True)) == [(0, 2, 1), (2, 5, 3), (5, 10, 2)]
+    assert list(zip(rows.start.tolist(), rows.end.tolist(), rows.weight.tolist(), strict=True)) == [
+        (0, 2, 1),
+        (2, 5, 3),
+        (5, 10, 2),
+    ]
     rows = make({"combine": "sum"})
     assert list(zip(rows.start.tolist(), rows.end.tolist(), rows.weight.tolist(), strict=True)) == [
-        (0, 2, 1), (2, 4, 4), (4, 5, 6), (5, 6, 3), (6, 10, 2)
+        (0, 2, 1),
+        (2, 4, 4),
+        (4, 5, 6),
+        (5, 6, 3),
+        (6, 10, 2),
     ]
     with pytest.raises(HistoryError, match="duplicate tie"):
         make(None)
@@ -178,10 +273,35 @@ def test_tied_rows_are_combined() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"events": {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": ["1919-03-21"]}, "window": (0, 9)}, "bad number"),
-    ({"events": {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [dt.date(1919, 3, 21)]}, "window": (0, 9)}, "a date in a history of plain numbers"),
-    ({"events": {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [5]}}, "plain numbers in a history of dates"),
-    ({"events": {"unit": ["a", "a"], "variable": ["s", "s"], "state": ["I", "S"], "time": [dt.date(1919, 3, 21), 5]}}, "line 2, column time"),
+    (
+        {
+            "events": {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": ["1919-03-21"]},
+            "window": (0, 9),
+        },
+        "bad number",
+    ),
+    (
+        {
+            "events": {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [dt.date(1919, 3, 21)]},
+            "window": (0, 9),
+        },
+        "a date in a history of plain numbers",
+    ),
+    (
+        {"events": {"unit": ["a"], "variable": ["s"], "state": ["I"], "time": [5]}},
+        "plain numbers in a history of dates",
+    ),
+    (
+        {
+            "events": {
+                "unit": ["a", "a"],
+                "variable": ["s", "s"],
+                "state": ["I", "S"],
+                "time": [dt.date(1919, 3, 21), 5],
+            }
+        },
+        "line 2, column time",
+    ),
     ({"units": {"unit": ["a", None]}}, "line 2, column unit: no unit"),
     ({"units": {"unit": ["a", "a"]}}, "duplicate unit"),
     ({"units": {"unit": ["*"]}}, "all units"),
@@ -209,7 +329,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"window": (0, 5), "clock": "day"}, "has no clock"),
     ({"clock": "week"}, "unknown clock"),
     ({"outside": {"x": "y"}}, "bad number"),
-    ({"units": {"unit": ["a"], "w": [1.0]}, "covariates": {"unit": ["a"], "covariate": ["w"], "value": [1]}}, "a column of units"),
+    (
+        {
+            "units": {"unit": ["a"], "w": [1.0]},
+            "covariates": {"unit": ["a"], "covariate": ["w"], "value": [1]},
+        },
+        "a column of units",
+    ),
 ]
 
 
@@ -224,21 +350,36 @@ def test_a_history_does_not_change() -> None:
     history = History(units, variables=S, window=(0, 1), layers={"l": "max"})
     digest = history.digest
     units.loc[0, "x"] = 9.0
-    history.units.loc[0, "x"] = 9.0
+    shown = history.units
+    shown.loc[0, "x"] = 9.0
     history.layers["k"] = "sum"
     assert history.units["x"].tolist() == [1.0, 2.0] and history.layers == {"l": "max"}
     assert pickle.loads(pickle.dumps(history)).digest == digest
     with pytest.raises(AttributeError):
         history.clock = "day"  # type: ignore[misc]
     assert "2 units" in repr(history) and "<table>" in history._repr_html_()
-    assert history != 5 and len({history, History(units.assign(x=[1.0, 2.0]), variables=S, window=(0, 1), layers={"l": "max"})}) == 1
+    assert (
+        history != 5
+        and len(
+            {history, History(units.assign(x=[1.0, 2.0]), variables=S, window=(0, 1), layers={"l": "max"})}
+        )
+        == 1
+    )
 
 
 def test_gaps_of_a_covariate() -> None:
     history = History(
         {"unit": ["a", "b"], "enter": ["1917-01-01", "1917-02-01"]},
-        covariates={"unit": ["a", "*"], "covariate": ["war", "war"], "value": [1, 2], "start": ["1917-01-01", "1917-01-10"], "end": ["1917-01-05", "1923-12-01"]},
-        variables=S, window=WINDOW, outside={"war": 0},
+        covariates={
+            "unit": ["a", "*"],
+            "covariate": ["war", "war"],
+            "value": [1, 2],
+            "start": ["1917-01-01", "1917-01-10"],
+            "end": ["1917-01-05", "1923-12-01"],
+        },
+        variables=S,
+        window=WINDOW,
+        outside={"war": 0},
     )
     gaps = history.coverage()
     assert gaps["unit"].tolist() == ["a", "a", "b"]

@@ -24,9 +24,9 @@ VARIABLES = [
     StateVariable("riot", ["no", "yes"], recurrent=True),
     StateVariable("state", ["s", "unit"], initial="unit"),
 ]
-names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=6).filter(
-    lambda name: name.strip() and name != "*"
-)
+names = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=6
+).filter(lambda name: name.strip() and name != "*")
 texts = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 numbers = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
@@ -52,7 +52,7 @@ def histories(draw: st.DrawFn) -> History:
     if draw(st.booleans()):
         table["regime"] = [draw(st.sampled_from([None, "old", "soviet"])) for _ in units]
     if draw(st.booleans()):
-        table["enter"] = [draw(st.booleans()) and time(0, 0.2) or None for _ in units]
+        table["enter"] = [(draw(st.booleans()) and time(0, 0.2)) or None for _ in units]
     events: list[dict[str, Any]] = []
     for place, unit in enumerate(units):
         for variable in VARIABLES:
@@ -63,27 +63,62 @@ def histories(draw: st.DrawFn) -> History:
                 step = 7 if clock == "month" else 4
                 moments = list({str(moment)[:step]: moment for moment in moments}.values())
             for moment in moments:
-                choices = variable.states if variable.recurrent else [state for state in variable.states if state != held]
+                choices = (
+                    variable.states
+                    if variable.recurrent
+                    else [state for state in variable.states if state != held]
+                )
                 held = draw(st.sampled_from(choices))
                 event = {"unit": unit, "variable": variable.name, "state": held, "time": moment}
-                events.append(event | {"note": draw(texts), "confidence": draw(st.sampled_from([None, "high", "low"]))})
-    pairs = draw(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(units), st.sampled_from(units)), max_size=6))
+                events.append(
+                    event | {"note": draw(texts), "confidence": draw(st.sampled_from([None, "high", "low"]))}
+                )
+    pairs = draw(
+        st.lists(
+            st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(units), st.sampled_from(units)), max_size=6
+        )
+    )
     ties = []
     for layer, source, target in pairs if draw(st.booleans()) else dict.fromkeys(pairs):
         begin, end = sorted([time(0, 1), time(0, 1)])
-        ties.append({"layer": layer, "source": source, "target": target, "start": begin, "end": end,
-                     "weight": draw(st.floats(0, 1e6)), "citation": draw(texts)})
-    rows = draw(st.lists(st.tuples(st.sampled_from([*units, "*"]), st.sampled_from(["war", "hunger"])), max_size=5, unique=True))
-    covariates = [{"unit": unit, "covariate": name, "value": draw(numbers), "end": time(0, 1)} for unit, name in rows]
+        ties.append(
+            {
+                "layer": layer,
+                "source": source,
+                "target": target,
+                "start": begin,
+                "end": end,
+                "weight": draw(st.floats(0, 1e6)),
+                "citation": draw(texts),
+            }
+        )
+    rows = draw(
+        st.lists(
+            st.tuples(st.sampled_from([*units, "*"]), st.sampled_from(["war", "hunger"])),
+            max_size=5,
+            unique=True,
+        )
+    )
+    covariates = [
+        {"unit": unit, "covariate": name, "value": draw(numbers), "end": time(0, 1)} for unit, name in rows
+    ]
     window = (0.0, 100.0) if clock is None else (FIRST, LAST)
 
     def shuffled(rows: list[dict[str, Any]]) -> Any:
         return pa.Table.from_pylist(draw(st.permutations(rows))) if rows else None
 
     return History(
-        units=table, events=shuffled(events), ties=shuffled(ties), covariates=shuffled(covariates), variables=VARIABLES,
-        window=window, clock=clock, layers={"a": "sum", "b": "max"}, outside=draw(st.sampled_from([{}, {"war": 0.0}])),
-        title=draw(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5)), description="A \"test\"\nof two lines",
+        units=table,
+        events=shuffled(events),
+        ties=shuffled(ties),
+        covariates=shuffled(covariates),
+        variables=VARIABLES,
+        window=window,
+        clock=clock,
+        layers={"a": "sum", "b": "max"},
+        outside=draw(st.sampled_from([{}, {"war": 0.0}])),
+        title=draw(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5)),
+        description='A "test"\nof two lines',
     )
 
 
@@ -109,8 +144,14 @@ def test_the_order_of_rows_says_nothing(history: History, data: st.DataObject) -
         for name in ("units", "events", "ties", "covariates")
     }
     again = History(
-        **frames, variables=history.variables, window=history.window, layers=history.layers, outside=history.outside,
-        clock=history.clock, title=history.title, description=history.description,
+        **frames,
+        variables=history.variables,
+        window=history.window,
+        layers=history.layers,
+        outside=history.outside,
+        clock=history.clock,
+        title=history.title,
+        description=history.description,
     )
     assert again.digest == history.digest
 
@@ -135,7 +176,9 @@ def test_parts_of_a_history_are_histories(history: History, data: st.DataObject)
     start = history.to_number(narrow.window[0])
     for variable in history.variables:
         for unit in narrow.numbers.units:
-            assert state_at(history, variable.name, unit, start) == state_at(narrow, variable.name, unit, 0.0 if history.dated else start)
+            assert state_at(history, variable.name, unit, start) == state_at(
+                narrow, variable.name, unit, 0.0 if history.dated else start
+            )
 
 
 def state_at(history: History, variable: str, unit: str, time: float) -> str:
@@ -155,7 +198,9 @@ def state_at(history: History, variable: str, unit: str, time: float) -> str:
 def test_merged_units_are_a_history(history: History, data: st.DataObject) -> None:
     units = list(history.numbers.units)
     parent = data.draw(st.sampled_from(units))
-    children = data.draw(st.lists(st.sampled_from(units), unique=True).filter(lambda some: parent not in some))
+    children = data.draw(
+        st.lists(st.sampled_from(units), unique=True).filter(lambda some: parent not in some)
+    )
     try:
         merged = history.merge_units(dict.fromkeys(children, parent))
     except TocsinError as error:
@@ -165,8 +210,31 @@ def test_merged_units_are_a_history(history: History, data: st.DataObject) -> No
 
 
 GARBAGE = st.sampled_from(
-    ["", "nan", "-inf", "1e400", "0000-00-00", "9999-12-31", "10000-01-01", "1917-02-30", "*", " ", "\"", "é", "2" * 400,
-     "None", "__import__('os')", "\ufeff", "\r", "-0", "=1+1", "1917-01-01T25:00", "soviet", "hungary", "٣"]
+    [
+        "",
+        "nan",
+        "-inf",
+        "1e400",
+        "0000-00-00",
+        "9999-12-31",
+        "10000-01-01",
+        "1917-02-30",
+        "*",
+        " ",
+        '"',
+        "é",
+        "2" * 400,
+        "None",
+        "__import__('os')",
+        "\ufeff",
+        "\r",
+        "-0",
+        "=1+1",
+        "1917-01-01T25:00",
+        "soviet",
+        "hungary",
+        "٣",
+    ]
 )
 
 
@@ -197,13 +265,17 @@ def test_a_mangled_folder_is_refused_or_read(data: st.DataObject) -> None:
 
 def mangled(content: bytes, suffix: str, data: st.DataObject) -> bytes:
     """Bytes flipped, cut off, lines dropped or doubled, cells made garbage, or nothing but noise."""
-    kinds = ["flip", "cut", "noise"] + (["drop", "double", "cell", "cell", "cell", "swap"] if suffix != ".parquet" else [])
+    kinds = ["flip", "cut", "noise"] + (
+        ["drop", "double", "cell", "cell", "cell", "swap"] if suffix != ".parquet" else []
+    )
     kind = data.draw(st.sampled_from(kinds))
     if not content or kind == "noise":
         return data.draw(st.binary(max_size=40))
     place = data.draw(st.integers(0, len(content) - 1))
     if kind == "flip":
-        return content[:place] + bytes([content[place] ^ data.draw(st.integers(1, 255))]) + content[place + 1 :]
+        return (
+            content[:place] + bytes([content[place] ^ data.draw(st.integers(1, 255))]) + content[place + 1 :]
+        )
     if kind == "cut":
         return content[:place]
     lines = content.split(b"\n")

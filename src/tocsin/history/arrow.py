@@ -1,6 +1,7 @@
 """Arrow arrays from and to NumPy without `pyarrow.array` and `to_numpy`.
 
-Those two import pandas, which takes longer than reading and checking a whole history; pandas is wanted only when
+Those two import pandas, which takes longer than reading and checking a whole history; pandas is wanted only
+when
 a user asks for a table. Everything here works on the buffers of the Arrow format.
 """
 
@@ -48,7 +49,9 @@ def _validity(missing: NDArray[np.bool_]) -> Any:
 def dictionary(codes: NDArray[np.int32], names: Any) -> Any:
     """Return codes (-1 for missing) into names as a dictionary-encoded Arrow array."""
     missing = codes < 0
-    index = numeric(np.where(missing, 0, codes).astype(np.int32), missing) if missing.any() else numeric(codes)
+    index = (
+        numeric(np.where(missing, 0, codes).astype(np.int32), missing) if missing.any() else numeric(codes)
+    )
     return pa.DictionaryArray.from_arrays(index, names)
 
 
@@ -59,8 +62,10 @@ def whole(column: Any) -> Any:
     if column.num_chunks == 1:
         return column.chunk(0)
     if column.num_chunks == 0:
-        return pa.nulls(0).cast(column.type) if not pa.types.is_dictionary(column.type) else pa.DictionaryArray.from_arrays(
-            numeric(np.zeros(0, np.int32)), strings([])
+        return (
+            pa.nulls(0).cast(column.type)
+            if not pa.types.is_dictionary(column.type)
+            else pa.DictionaryArray.from_arrays(numeric(np.zeros(0, np.int32)), strings([]))
         )
     joined = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
     return pa.concat_arrays(joined.chunks)

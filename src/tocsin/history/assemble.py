@@ -1,4 +1,4 @@
-"""From raw tables to the checked, canonically ordered tables of a history: all faults first, then all or nothing."""
+"""From raw tables to the checked and ordered tables of a history: all faults first, then all or nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Declared:
     lines: Mapping[str, int | None] = field(default_factory=dict)
 
 
-def assemble(raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report) -> dict[str, Any] | None:
+def assemble(
+    raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report
+) -> dict[str, Any] | None:
     """Read and check all tables; None (and a full report) where anything is wrong.
 
     Returns:
@@ -78,7 +80,9 @@ def assemble(raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: 
         return None
     return {
         "units": _table(units, np.argsort(units.columns["unit"], kind="stable"), schema.UNITS, clock),
-        "events": _table(events, _ordered_events(events, found.order), schema.EVENTS, clock, declared.variables),
+        "events": _table(
+            events, _ordered_events(events, found.order), schema.EVENTS, clock, declared.variables
+        ),
         "ties": _table(ties, tie_order, schema.TIES, clock),
         "covariates": _table(covariates, covariate_order, schema.COVARIATES, clock),
         "episodes": _table(episodes, _by_content(episodes, ("start", "unit")), schema.EPISODES, clock),
@@ -92,7 +96,9 @@ def _ordered_events(events: Parsed, order: NDArray[np.int64]) -> NDArray[np.int6
     rank = np.empty(events.rows, np.int64)
     rank[order] = np.arange(len(order))
     columns = events.columns
-    return np.lexsort((rank, columns["variable"], events.numbers("sequence", 0.0), columns["unit"], columns["time"]))
+    return np.lexsort(
+        (rank, columns["variable"], events.numbers("sequence", 0.0), columns["unit"], columns["time"])
+    )
 
 
 def _ordered_ties(ties: Parsed, declared: Declared, clock: Clock, report: Report) -> NDArray[np.int64]:
@@ -105,7 +111,16 @@ def _ordered_ties(ties: Parsed, declared: Declared, clock: Clock, report: Report
     order = _by_key(ties, key, clock)
     free = np.array([declared.layers.get(name) is not None for name in ties.coded["layer"].to_pylist()], bool)
     checked = ties.usable & ~free[columns["layer"]] if len(free) else ties.usable
-    _check(ties, key, order, checked, clock, "target", "duplicate tie: another of this layer and pair is in force at the same time", report)
+    _check(
+        ties,
+        key,
+        order,
+        checked,
+        clock,
+        "target",
+        "duplicate tie: another of this layer and pair is in force at the same time",
+        report,
+    )
     return order
 
 
@@ -116,14 +131,28 @@ def _ordered_covariates(covariates: Parsed, clock: Clock, report: Report) -> NDA
     kinds = max(len(covariates.coded["covariate"]), 1)
     key = (columns["unit"].astype(np.int64) + 1) * kinds + columns["covariate"]
     order = _by_key(covariates, key, clock)
-    _check(covariates, key, order, covariates.usable, clock, "start" if "start" in covariates.raw.columns else "covariate",
-           "coverage overlap: another row of this unit and covariate is in force at the same time", report)
+    _check(
+        covariates,
+        key,
+        order,
+        covariates.usable,
+        clock,
+        "start" if "start" in covariates.raw.columns else "covariate",
+        "coverage overlap: another row of this unit and covariate is in force at the same time",
+        report,
+    )
     return order
 
 
 def _check(
-    table: Parsed, key: NDArray[np.int64], order: NDArray[np.int64], checked: NDArray[np.bool_], clock: Clock,
-    column: str, message: str, report: Report,
+    table: Parsed,
+    key: NDArray[np.int64],
+    order: NDArray[np.int64],
+    checked: NDArray[np.bool_],
+    clock: Clock,
+    column: str,
+    message: str,
+    report: Report,
 ) -> None:
     kept = order[checked[order]] if not checked.all() else order
     validate.check_overlap(table, key[kept], kept, np.arange(len(kept)), clock, column, message, report)
@@ -138,7 +167,11 @@ def _by_key(table: Parsed, key: NDArray[np.int64], clock: Clock) -> NDArray[np.i
         return order
     places = np.flatnonzero(np.append(False, same) | np.append(same, False))
     rows = order[places]
-    minor = [_sortable(values, rows) for name, values in sorted(table.columns.items()) if name not in ("start", "end")]
+    minor = [
+        _sortable(values, rows)
+        for name, values in sorted(table.columns.items())
+        if name not in ("start", "end")
+    ]
     minor += [table.numbers("end", clock.last)[rows], table.numbers("start", clock.first)[rows], key[rows]]
     order[places] = rows[np.lexsort(minor)]
     return order
@@ -156,7 +189,7 @@ def _by_content(table: Parsed, first: tuple[str, ...]) -> NDArray[np.int64]:
 def _sortable(values: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
     """Numbers that sort as the values do; missing ones first."""
     if isinstance(values, np.ma.MaskedArray):
-        return np.asarray(values.astype(np.float64).filled(-np.inf))[rows]
+        return np.where(np.ma.getmaskarray(values), -np.inf, np.ma.getdata(values).astype(np.float64))[rows]
     if isinstance(values, np.ndarray):
         return values[rows]
     codes, distinct = encode(values.take(arrow.numeric(rows.astype(np.int64))))
@@ -168,7 +201,10 @@ def _sortable(values: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def _table(
-    parsed: Parsed, order: NDArray[np.int64], kind: schema.Schema, clock: Clock,
+    parsed: Parsed,
+    order: NDArray[np.int64],
+    kind: schema.Schema,
+    clock: Clock,
     variables: Sequence[StateVariable] = (),
 ) -> Any:
     """An Arrow table of the columns in the order of the schema, further ones by name."""
@@ -215,7 +251,9 @@ def _with_star(codes: NDArray[np.int32], names: Any) -> Any:
     return arrow.dictionary(np.where(codes < 0, len(names), codes).astype(np.int32), everywhere)
 
 
-def _state_names(state: NDArray[np.int32], variable: NDArray[np.int32], variables: Sequence[StateVariable]) -> Any:
+def _state_names(
+    state: NDArray[np.int32], variable: NDArray[np.int32], variables: Sequence[StateVariable]
+) -> Any:
     """The states of all variables as one dictionary-encoded column."""
     offsets = np.cumsum([0, *(len(declared.states) for declared in variables)])[:-1]
     words = [name for declared in variables for name in declared.states]

@@ -22,19 +22,13 @@ if TYPE_CHECKING:
 
 def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
     """Dictionary-encode a column: codes (-1 for missing) and its distinct values as an Arrow array."""
-    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1 else column
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())
     given = pa.types.is_dictionary(column.type)
-    if isinstance(column, pa.ChunkedArray):
-        if given:
-            column = column.unify_dictionaries()
-        else:
-            column = _encoded(column)
-        column = arrow.whole(column)
-    elif not given:
-        column = _encoded(column)
+    column = arrow.whole(column if given else _encoded(column))
     indices, values = column.indices, column.dictionary
+    if pa.types.is_string_view(values.type):
+        values = values.cast(pa.large_string())
     codes = arrow.to_numpy(indices.cast(pa.int32()), fill=-1)
     if given and len(values):
         # A dictionary that came from outside may hold missing values, and values that no row has.
@@ -110,9 +104,16 @@ def floats(raw: Raw, column: str, report: Report, what: str) -> tuple[NDArray[np
     """
     array = raw.columns[column]
     kind = array.type
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
+    if (
+        pa.types.is_floating(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    ):
         if not pa.types.is_float64(kind):
-            array = (array.cast(pa.int8()) if pa.types.is_boolean(kind) else array).cast(pa.float64(), safe=False)
+            array = (array.cast(pa.int8()) if pa.types.is_boolean(kind) else array).cast(
+                pa.float64(), safe=False
+            )
         values = arrow.to_numpy(array, fill=np.nan) + 0.0  # no negative zero
         missing = np.isnan(values)
         infinite = np.flatnonzero(np.isinf(values))
@@ -140,7 +141,9 @@ def floats(raw: Raw, column: str, report: Report, what: str) -> tuple[NDArray[np
     return values, missing
 
 
-def times(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+def times(
+    raw: Raw, column: str, clock: Clock, report: Report
+) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
     """Read a column of times.
 
     Returns:
@@ -152,7 +155,9 @@ def times(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[
     if not clock.dated:
         if pa.types.is_temporal(kind):
             full = np.flatnonzero(~arrow.nulls(array))
-            report.rows(raw, full[:1], column, "a date in a history of plain numbers (its window is of numbers)")
+            report.rows(
+                raw, full[:1], column, "a date in a history of plain numbers (its window is of numbers)"
+            )
             return np.zeros(raw.rows), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
         values, missing = floats(raw, column, report, "a time (the window is of numbers)")
         wrong = np.isnan(values) & ~missing
@@ -168,14 +173,19 @@ def times(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[
         if not whole_years:
             gone = arrow.to_numpy(pc.is_null(array, nan_is_null=True))
             report.rows(
-                raw, np.flatnonzero(~gone)[:1], column, "plain numbers in a history of dates (its window is of dates)"
+                raw,
+                np.flatnonzero(~gone)[:1],
+                column,
+                "plain numbers in a history of dates (its window is of dates)",
             )
             return np.zeros(raw.rows, np.int64), gone, ~gone
         reader = _year
     elif pa.types.is_string(distinct.type) or pa.types.is_large_string(distinct.type):
+
         def reader(value: Any) -> int:
             return read_date(value, clock.name)
     elif pa.types.is_date(distinct.type) or pa.types.is_timestamp(distinct.type):
+
         def reader(value: Any) -> int:
             return read_date(str(value), clock.name)
     else:
@@ -203,7 +213,9 @@ def _year(value: float) -> int:
     return datetime.date(int(value), 1, 1).toordinal() - EPOCH
 
 
-def _from_temporal(raw: Raw, column: str, clock: Clock, report: Report) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+def _from_temporal(
+    raw: Raw, column: str, clock: Clock, report: Report
+) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
     array = raw.columns[column]
     if pa.types.is_timestamp(array.type) and array.type.tz:
         array = pc.local_timestamp(array)
@@ -213,7 +225,9 @@ def _from_temporal(raw: Raw, column: str, clock: Clock, report: Report) -> tuple
         per_day = 86_400 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[array.type.unit]
     elif pa.types.is_date64(array.type):
         per_day = 86_400_000
-    ticks = arrow.to_numpy(array.cast(pa.int32() if pa.types.is_date32(array.type) else pa.int64())).astype(np.int64)
+    ticks = arrow.to_numpy(array.cast(pa.int32() if pa.types.is_date32(array.type) else pa.int64())).astype(
+        np.int64
+    )
     days = ticks // per_day
     wrong = ~missing & ((days < EARLIEST) | (days > LATEST))
     report.rows(raw, np.flatnonzero(wrong), column, "bad date: outside the years 1 to 9999", kind="bad date")
@@ -238,4 +252,8 @@ def texts(raw: Raw, column: str, report: Report) -> Any:
     missing = codes < 0
     if len(empty):
         missing |= empty[codes]
-    return written.take(arrow.numeric(np.where(missing, 0, codes).astype(np.int32), missing)) if len(written) else pa.nulls(raw.rows, pa.string())
+    return (
+        written.take(arrow.numeric(np.where(missing, 0, codes).astype(np.int32), missing))
+        if len(written)
+        else pa.nulls(raw.rows, pa.string())
+    )

@@ -17,7 +17,9 @@ EARLIEST = datetime.date.min.toordinal() - EPOCH
 LATEST = datetime.date.max.toordinal() - EPOCH
 CLOCKS = ("day", "month", "year", "number")
 
-_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII)
+_DAY = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
+)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _YEAR = re.compile(r"(\d{4})(?:\.0+)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -98,7 +100,8 @@ class Clock:
         return self._index(times) - self._index(self.first)
 
     def finish(self, times: Any) -> NDArray[np.float64]:
-        """Where rows that end at these times end on the clock: a dated row holds its last day, month or year."""
+        """Where rows that end at these times end on the clock: a dated row holds its last day, month or
+        year."""
         return self.number(times) + 1.0 if self.dated else self.number(times)
 
     @property

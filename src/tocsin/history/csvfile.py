@@ -88,7 +88,9 @@ def _quickly(file: str, content: bytes) -> Raw | None:
             pa.BufferReader(content),
             parse_options=pyarrow.csv.ParseOptions(quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types={name: pa.string() for name in header}, strings_can_be_null=True, null_values=[""]
+                column_types={name: pa.string() for name in header},
+                strings_can_be_null=True,
+                null_values=[""],
             ),
         )
     except (pa.ArrowException, UnicodeError, ValueError):
@@ -126,8 +128,11 @@ def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
         elif len(row) != len(header):
             what = "few" if len(row) < len(header) else "many"
             report.add(
-                file, f"too {what} cells: {len(row)} where the header has {len(header)}", line=begun + 1,
-                value=",".join(row), kind=f"too {what} cells",
+                file,
+                f"too {what} cells: {len(row)} where the header has {len(header)}",
+                line=begun + 1,
+                value=",".join(row),
+                kind=f"too {what} cells",
             )
             sound = False
         else:
@@ -151,6 +156,11 @@ def _header(file: str, header: list[str], line: int, report: Report) -> bool:
     if len(header) == 1:
         for sign, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
             if sign in header[0]:
-                report.add(file, f"the columns are separated by {word}; separate them by commas", line=line, value=header[0])
+                report.add(
+                    file,
+                    f"the columns are separated by {word}; separate them by commas",
+                    line=line,
+                    value=header[0],
+                )
                 return False
     return not twice

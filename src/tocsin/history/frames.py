@@ -123,7 +123,9 @@ def _array(values: Any, column: str, table: str, report: Report) -> Any:
     except (pa.ArrowException, OverflowError, UnicodeError, TypeError, ValueError):
         # Values of several kinds in one column (dates beside numbers, 1 beside "a"): as text, so that the
         # checks that follow can name the rows.
-        return pa.array([_text(value, row, column, table, report) for row, value in enumerate(values)], pa.string())
+        return pa.array(
+            [_text(value, row, column, table, report) for row, value in enumerate(values)], pa.string()
+        )
 
 
 def _text(value: object, row: int, column: str, table: str, report: Report) -> str | None:
@@ -136,5 +138,7 @@ def _text(value: object, row: int, column: str, table: str, report: Report) -> s
         text.encode()
     except UnicodeEncodeError:
         text = text.encode("utf-8", "replace").decode()
-        report.add(table, "text that is not Unicode (a lone surrogate)", line=row + 1, column=column, value=text)
+        report.add(
+            table, "text that is not Unicode (a lone surrogate)", line=row + 1, column=column, value=text
+        )
     return text

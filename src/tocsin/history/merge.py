@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +22,11 @@ Row = dict[str, Any]
 
 
 def merge(one: History, other: History) -> History:
-    """Return two histories as one: all units, events, ties and covariates of both, in the window that spans both.
+    """Return two histories as one: all units, events, ties and covariates of both, in the window that spans
+    both.
 
-    A row that both have counts once; a cell that one leaves blank is taken from the other. Units of one history
+    A row that both have counts once; a cell that one leaves blank is taken from the other. Units of one
+    history
     are present only in its own window. What the histories say of themselves (title, citation) is the first's.
 
     Raises:
@@ -41,7 +44,9 @@ def merge(one: History, other: History) -> History:
         mine, theirs = (_plain(history.table(kind.name)) for history in (one, other))
         if kind.name in ("units", "sources"):
             key = kind.required[0]
-            tables[kind.name] = _table(_united(mine.to_pylist(), theirs.to_pylist(), key, kind.name), mine, theirs)
+            tables[kind.name] = _table(
+                _united(mine.to_pylist(), theirs.to_pylist(), key, kind.name), mine, theirs
+            )
         elif not mine.num_rows or not theirs.num_rows:
             tables[kind.name] = mine if mine.num_rows else theirs
         else:
@@ -50,7 +55,9 @@ def merge(one: History, other: History) -> History:
     last = max(one._clock.last, other._clock.last)
     clock = Clock(one.clock, first, last, one._clock.years and other._clock.years)
     return rebuilt(
-        one, tables, clock,
+        one,
+        tables,
+        clock,
         layers=_agreed(one.layers, other.layers, "the combine rule of layer"),
         outside=_agreed(one.outside, other.outside, "the outside value of covariate"),
         variables=tuple(variables.values()),
@@ -79,7 +86,8 @@ def _agreed(mine: Mapping[str, Any], theirs: Mapping[str, Any], what: str) -> di
 def _plain(table: Any) -> Any:
     """A table whose names are plain strings, so that two of them can be joined."""
     columns = [
-        column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for column in table.columns
+        column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+        for column in table.columns
     ]
     return pa.Table.from_arrays(columns, table.column_names)
 
@@ -93,13 +101,14 @@ def _united(mine: Sequence[Row], theirs: Sequence[Row], key: str, table: str) ->
                 known[name] = value
             elif value is not None and value == value and known[name] != value:
                 if table == "units" and name in ("enter", "exit"):
-                    # One is the other's window, or a longer life of the unit: present whenever either says so.
+                    # One may be only the other's window: present whenever either says so.
                     known[name] = (min if name == "enter" else max)(known[name], value)
                 elif name == "confidence" and "unrated" in (value, known[name]):
                     known[name] = value if known[name] == "unrated" else known[name]
                 else:
+                    one, other = repr(known[name]), repr(value)
                     raise TocsinError(
-                        f"the histories differ in {table}: {row[key]!r} has {name} {known[name]!r} in one and {value!r} in the other"
+                        f"the histories differ in {table}: {row[key]!r} has {name} {one} and {other}"
                     )
     return list(rows.values())
 
@@ -116,8 +125,10 @@ def _table(rows: list[Row], *like: Any) -> Any:
 def merge_units(history: History, parents: Mapping[str, str]) -> History:
     """Return the history with some units made part of others (regions of a country, parts of a movement).
 
-    - Events become spells: at each instant the merged unit is in the furthest of its parts' states, in declared
-      order with the initial state first. A part counts while it is present. Each event that changes this keeps the
+    - Events become spells: at each instant the merged unit is in the furthest of its parts' states, in
+    declared
+      order with the initial state first. A part counts while it is present. Each event that changes this
+      keeps the
       source, confidence and note of its row; events of a recurrent variable are all kept.
     - Ties between the parts go; ties of several parts with one other unit become their maximum at each time.
     - Covariates: the parent's own rows win; one that it has no row of is the maximum of its parts' rows.
@@ -141,28 +152,46 @@ def merge_units(history: History, parents: Mapping[str, str]) -> History:
         members.setdefault(roots.get(name, name), []).append(units[name])
     for root, parts in members.items():
         units[root] = units[root] | {
-            "enter": min(part["enter"] for part in parts), "exit": max(part["exit"] for part in parts)
+            "enter": min(part["enter"] for part in parts),
+            "exit": max(part["exit"] for part in parts),
         }
     events = [row for row in tables["events"].to_pylist() if row["unit"] not in affected]
     for root, parts in members.items():
-        mine = [row for row in tables["events"].to_pylist() if row["unit"] in {part["unit"] for part in parts}]
+        mine = [
+            row for row in tables["events"].to_pylist() if row["unit"] in {part["unit"] for part in parts}
+        ]
         for variable in history.variables:
-            start, changes = _furthest(root, parts, [row for row in mine if row["variable"] == variable.name], variable, clock)
+            start, changes = _furthest(
+                root, parts, [row for row in mine if row["variable"] == variable.name], variable, clock
+            )
             events += changes
             if variable.name in tables["units"].column_names:
                 units[root] = units[root] | {variable.name: start}
             elif start != variable.initial:
-                raise TocsinError(f"{root!r} would begin in {start!r}, but {variable.name!r} begins in {variable.initial!r}")
+                raise TocsinError(
+                    f"{root!r} would begin in {start!r}, but {variable.name!r} begins in {variable.initial!r}"
+                )
     out = dict(tables)
     out["units"] = _table([row for name, row in units.items() if name not in roots], tables["units"])
     out["events"] = _table(events, tables["events"])
-    out["ties"] = _merged(tables["ties"], ("source", "target"), ("layer", "source", "target"), "weight", roots, affected, clock)
-    own = {
-        (row["unit"], row["covariate"]) for row in tables["covariates"].to_pylist() if row["unit"] in members
-    } if tables["covariates"].num_rows else set()
-    out["covariates"] = _merged(tables["covariates"], ("unit",), ("unit", "covariate"), "value", roots, affected, clock, own)
+    out["ties"] = _merged(
+        tables["ties"], ("source", "target"), ("layer", "source", "target"), "weight", roots, affected, clock
+    )
+    own = (
+        {
+            (row["unit"], row["covariate"])
+            for row in tables["covariates"].to_pylist()
+            if row["unit"] in members
+        }
+        if tables["covariates"].num_rows
+        else set()
+    )
+    out["covariates"] = _merged(
+        tables["covariates"], ("unit",), ("unit", "covariate"), "value", roots, affected, clock, own
+    )
     out["episodes"] = _table(
-        [row | {"unit": roots.get(row["unit"], row["unit"])} for row in tables["episodes"].to_pylist()], tables["episodes"]
+        [row | {"unit": roots.get(row["unit"], row["unit"])} for row in tables["episodes"].to_pylist()],
+        tables["episodes"],
     )
     return rebuilt(history, out)
 
@@ -184,7 +213,9 @@ def _roots(history: History, parents: Mapping[str, str]) -> dict[str, str]:
     return roots
 
 
-def _furthest(root: str, parts: Sequence[Row], events: Sequence[Row], variable: StateVariable, clock: Clock) -> tuple[str, list[Row]]:
+def _furthest(
+    root: str, parts: Sequence[Row], events: Sequence[Row], variable: StateVariable, clock: Clock
+) -> tuple[str, list[Row]]:
     """The state on entry and the changes of the furthest state among the parts."""
     order = [variable.initial, *(state for state in variable.states if state != variable.initial)]
     rank = {str(state): place for place, state in enumerate(order)}
@@ -218,7 +249,12 @@ def _furthest(root: str, parts: Sequence[Row], events: Sequence[Row], variable: 
         if now != state or again:
             state = now
             kept_at.add((time, now))
-            change = row | {"unit": root, "variable": variable.name, "state": order[now], "time": _time(time, clock)}
+            change = row | {
+                "unit": root,
+                "variable": variable.name,
+                "state": order[now],
+                "time": _time(time, clock),
+            }
             # Several changes at one instant are what the last of them leaves.
             if changes and changes[-1]["time"] == change["time"] and not again:
                 changes.pop()
@@ -241,8 +277,14 @@ def _time(number: float, clock: Clock) -> Any:
 
 
 def _merged(
-    table: Any, mapped: Sequence[str], key: Sequence[str], amount: str, roots: Mapping[str, str], affected: set[str],
-    clock: Clock, own: Iterable[tuple[str, str]] = (),
+    table: Any,
+    mapped: Sequence[str],
+    key: Sequence[str],
+    amount: str,
+    roots: Mapping[str, str],
+    affected: set[str],
+    clock: Clock,
+    own: Iterable[tuple[str, str]] = (),
 ) -> Any:
     """Rows of the parts under the name of the whole, parallel ones as their maximum at each time."""
     if not table.num_rows:
@@ -254,7 +296,11 @@ def _merged(
             rows.append(row)
             continue
         new = row | {column: roots.get(row[column], row[column]) for column in mapped}
-        if len(mapped) == 2 and new["source"] == new["target"] and (row["source"], row["target"]) != (new["source"], new["target"]):
+        if (
+            len(mapped) == 2
+            and new["source"] == new["target"]
+            and (row["source"], row["target"]) != (new["source"], new["target"])
+        ):
             continue
         if own and new["unit"] != row["unit"] and (new["unit"], new["covariate"]) in keep_out:
             continue
@@ -268,12 +314,13 @@ def _merged(
 
 
 def _pieces(group: list[Row], amount: str, clock: Clock) -> list[Row]:
-    """Rows in force together cut into stretches of time, each with the greatest amount and the row that has it."""
+    """Rows in force together cut into stretches of time, each with the greatest amount and the row that has
+    it."""
     starts = clock.number(_raw((row["start"] for row in group), clock)).tolist()
     ends = clock.finish(_raw((row["end"] for row in group), clock)).tolist()
     cuts = sorted({*starts, *ends})
     found: list[tuple[float, float, int]] = []
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         over = [k for k in range(len(group)) if starts[k] <= low and ends[k] >= high]
         if not over:
             continue
@@ -283,4 +330,6 @@ def _pieces(group: list[Row], amount: str, clock: Clock) -> list[Row]:
         else:
             found.append((low, high, best))
     shift = 1.0 if clock.dated else 0.0
-    return [group[k] | {"start": _time(low, clock), "end": _time(high - shift, clock)} for low, high, k in found]
+    return [
+        group[k] | {"start": _time(low, clock), "end": _time(high - shift, clock)} for low, high, k in found
+    ]

@@ -35,7 +35,8 @@ class TieArrays:
 
 @dataclass(frozen=True)
 class CovariateArrays:
-    """The rows of one dated covariate; unit -1 stands for all units without a row of their own at the time."""
+    """The rows of one dated covariate; unit -1 stands for all units without a row of their own at the
+    time."""
 
     unit: Ints
     value: Floats
@@ -76,7 +77,10 @@ class Numbers:
 
 
 def numbers_of(
-    tables: Mapping[str, Any], clock: Clock, variables: Sequence[StateVariable], layers: Mapping[str, str | None],
+    tables: Mapping[str, Any],
+    clock: Clock,
+    variables: Sequence[StateVariable],
+    layers: Mapping[str, str | None],
     outside: Mapping[str, float],
 ) -> Numbers:
     """Turn the canonical tables of a history into arrays."""
@@ -95,8 +99,14 @@ def numbers_of(
         for variable in variables
     ]
     followed = course(
-        event_unit, event_variable, event_state, event_time, np.arange(len(event_time), dtype=np.float64),
-        enter=begin, given=given, variables=variables,
+        event_unit,
+        event_variable,
+        event_state,
+        event_time,
+        np.arange(len(event_time), dtype=np.float64),
+        enter=begin,
+        given=given,
+        variables=variables,
     )
     static: dict[str, NDArray[Any]] = {}
     skip = {"unit", "label", "enter", "exit", *schema.PROVENANCE, *(variable.name for variable in variables)}
@@ -172,7 +182,9 @@ def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int
     out: dict[str, TieArrays] = {}
     bounds = np.searchsorted(layer, np.arange(len(names) + 1))  # rows are in the order of their layer
     for name in layers:
-        low, high = (int(bounds[names.index(name)]), int(bounds[names.index(name) + 1])) if name in names else (0, 0)
+        low, high = (
+            (int(bounds[names.index(name)]), int(bounds[names.index(name) + 1])) if name in names else (0, 0)
+        )
         size = high - low
         w = np.ones(size) if weight is None else weight[low:high]
         s = np.full(size, clock.start) if start is None else np.maximum(start[low:high], clock.start)
@@ -191,7 +203,8 @@ def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int
 def _combined(
     i: Ints, j: Ints, w: Floats, s: Floats, e: Floats, rule: str, count: int
 ) -> tuple[Ints, Ints, Floats, Floats, Floats]:
-    """Rows of one pair in force together made into one row per stretch of time: their maximum or their sum."""
+    """Rows of one pair in force together made into one row per stretch of time: their maximum or their
+    sum."""
     key = i.astype(np.int64) * count + j
     ordered = np.sort(key)
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
@@ -219,7 +232,9 @@ def _combined(
     total = np.add.reduceat(values, heads) if rule == "sum" else np.maximum.reduceat(values, heads)
     at = piece[heads]
     # Neighbouring pieces of one weight are one row again.
-    joined = np.append(False, (at[1:] == at[:-1] + 1) & (cut_key[at[1:]] == cut_key[at[:-1]]) & (total[1:] == total[:-1]))
+    joined = np.append(
+        False, (at[1:] == at[:-1] + 1) & (cut_key[at[1:]] == cut_key[at[:-1]]) & (total[1:] == total[:-1])
+    )
     first = np.flatnonzero(~joined)
     last = np.append(first[1:], len(at)) - 1
     pair = cut_key[at[first]]
@@ -233,7 +248,9 @@ def _combined(
     return i[final], j[final], w[final], s[final], e[final]
 
 
-def _covariates(table: Any, clock: Clock, outside: Mapping[str, float], count: int) -> dict[str, CovariateArrays]:
+def _covariates(
+    table: Any, clock: Clock, outside: Mapping[str, float], count: int
+) -> dict[str, CovariateArrays]:
     kinds, kind = _dictionary(table, "covariate"), _codes(table, "covariate")
     unit = _codes(table, "unit")
     unit = np.where(unit == count, -1, unit).astype(np.int32)

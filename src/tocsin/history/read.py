@@ -42,8 +42,11 @@ def find_folder(name_or_path: str | Path) -> Path:
     except (OSError, ValueError):
         there = False
     if there:
-        raise HistoryError([Problem(text, None, None, None, "a history is a folder, and this is a file")], "history")
-    message = f"there is no such folder and no packaged history of this name; packaged: {', '.join(names) or 'none'}"
+        raise HistoryError(
+            [Problem(text, None, None, None, "a history is a folder, and this is a file")], "history"
+        )
+    there_are = ", ".join(names) or "none"
+    message = f"there is no such folder and no packaged history of this name; packaged: {there_are}"
     raise HistoryError([Problem(text, None, None, None, message, nearest(text, names))], "history")
 
 
@@ -98,8 +101,19 @@ def _parquet(path: Path, report: Report) -> Raw:
             return Raw(path.name, sound=False)
         table = pyarrow.parquet.ParquetFile(pa.BufferReader(content)).read()
         table.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, UnicodeError, KeyError) as error:
-        report.add(path.name, f"this Parquet file cannot be read: {str(error).splitlines()[0][:200] if str(error) else type(error).__name__}")
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        OverflowError,
+        MemoryError,
+        UnicodeError,
+        KeyError,
+    ) as error:
+        report.add(
+            path.name,
+            f"this Parquet file cannot be read: {[*str(error).splitlines(), type(error).__name__][0][:200]}",
+        )
         return Raw(path.name, sound=False)
     names = list(table.column_names)
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -115,11 +129,20 @@ def _model(folder: Path, named: str | None, line: int | None, report: Report) ->
         default = folder / "model.toml"
         return default if default.is_file() else None
     inside = Path(named).name == named and named not in ("", ".", "..") and "\0" not in named
-    if named == "model.toml" and not (folder / named).is_file():
-        return None  # FIXME(H1): until the packaged model is there
     if not inside or not (folder / named).is_file():
-        why = "there is no such file in the folder" if inside else "a model is a file in the folder of its history"
-        report.add(FILE, why, line=line, column="default_model", value=named, nearest=nearest(named, [path.name for path in folder.glob("*.toml") if path.name != FILE]))
+        why = (
+            "there is no such file in the folder"
+            if inside
+            else "a model is a file in the folder of its history"
+        )
+        report.add(
+            FILE,
+            why,
+            line=line,
+            column="default_model",
+            value=named,
+            nearest=nearest(named, [path.name for path in folder.glob("*.toml") if path.name != FILE]),
+        )
         return None
     return folder / named
 
@@ -136,6 +159,15 @@ def _strange_files(folder: Path, report: Report) -> None:
         stem, _, suffix = name.rpartition(".")
         if name in known or suffix.lower() not in FORMATS:
             continue
-        meant = misspelt(stem, [kind.name for kind in schema.SCHEMAS if not any((folder / f"{kind.name}.{end}").exists() for end in FORMATS)])
+        meant = misspelt(
+            stem,
+            [
+                kind.name
+                for kind in schema.SCHEMAS
+                if not any((folder / f"{kind.name}.{end}").exists() for end in FORMATS)
+            ],
+        )
         if meant is not None:
-            report.add(name, "this file is no table of a history", value=name, nearest=f"{meant}.{suffix.lower()}")
+            report.add(
+                name, "this file is no table of a history", value=name, nearest=f"{meant}.{suffix.lower()}"
+            )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tocsin.errors import HistoryError, Problem, TocsinError, nearest
+from tocsin.errors import TocsinError, nearest
 from tocsin.history import arrow, schema
 from tocsin.history.assemble import Declared, assemble
 from tocsin.history.clock import EPOCH, Clock
@@ -34,9 +34,11 @@ class History:
     """What happened: units, their events, ties, covariates and the window in which they were watched.
 
     Parameters:
-        units: table with `unit` and optionally label, enter, exit, lon, lat, own (static) covariates and, named
+        units: table with `unit` and optionally label, enter, exit, lon, lat, own (static) covariates and,
+        named
             after a state variable, the state on entry.
-        events: table with `unit`, `variable`, `state` (the one entered), `time`; optionally time_latest, sequence.
+        events: table with `unit`, `variable`, `state` (the one entered), `time`; optionally time_latest,
+        sequence.
         ties: table with `layer`, `source`, `target`; optionally weight (1), start, end (the window).
         covariates: table with `unit` ("*" for all), `covariate`, `value`; optionally start, end.
         variables: the state variables.
@@ -49,7 +51,8 @@ class History:
         name, title, description, citation, licence: what to call it and whom to thank.
         model_path: the model file that comes with it.
 
-    Any table may be a frame of pandas, Polars or Arrow, or a dict of columns; rows in any order; times dates or
+    Any table may be a frame of pandas, Polars or Arrow, or a dict of columns; rows in any order; times
+    dates or
     plain numbers, as the window is.
 
     Raises:
@@ -87,7 +90,12 @@ class History:
 
     @classmethod
     def _from_raws(
-        cls, raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report, where: str,
+        cls,
+        raws: Mapping[str, Raw],
+        declared: Declared,
+        clock: Clock,
+        report: Report,
+        where: str,
         about: Mapping[str, Any],
     ) -> History:
         """Make a history of tables read from files (no part of the public interface)."""
@@ -111,7 +119,13 @@ class History:
         self._outside = dict(sorted(declared.outside.items()))
 
     def _describe(
-        self, name: str, title: str, description: str, citation: str, licence: str, model_path: str | Path | None
+        self,
+        name: str,
+        title: str,
+        description: str,
+        citation: str,
+        licence: str,
+        model_path: str | Path | None,
     ) -> None:
         self._name, self._title, self._description = str(name), str(title), str(description)
         self._citation, self._licence = str(citation), str(licence)
@@ -306,7 +320,8 @@ class History:
         """Return the gaps of each dated covariate within the presence of each unit.
 
         Returns:
-            DataFrame with unit, covariate, start and end of the gap, and the value declared outside (NaN if none).
+            DataFrame with unit, covariate, start and end of the gap, and the value declared outside (NaN if
+            none).
         """
         from tocsin.history.coverage import coverage
 
@@ -367,7 +382,9 @@ def _completed(name: str, table: Any, clock: Clock) -> Any:
     for column, (value, is_time) in defaults.items():
         if column not in columns:
             if is_time and clock.dated:
-                columns[column] = arrow.numeric(np.full(table.num_rows, int(value), np.int32)).cast(pa.date32())
+                columns[column] = arrow.numeric(np.full(table.num_rows, int(value), np.int32)).cast(
+                    pa.date32()
+                )
             else:
                 columns[column] = arrow.numeric(np.full(table.num_rows, float(value)))
     order = [column for column in kind.known if column in columns]
@@ -385,14 +402,17 @@ def _to_pandas(table: Any, clock: Clock) -> pd.DataFrame:
         elif pa.types.is_date32(values.type):
             values = values.cast(pa.timestamp("s"))
         columns[column] = values
-    return pa.table(columns).to_pandas()
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
+    return frame
 
 
 def _read_variables(variables: object, report: Report) -> tuple[StateVariable, ...]:
     if isinstance(variables, StateVariable):
         variables = [variables]
     if not isinstance(variables, Iterable) or isinstance(variables, str | bytes):
-        report.add("history", "variables must be a list of StateVariable", column="variables", value=variables)
+        report.add(
+            "history", "variables must be a list of StateVariable", column="variables", value=variables
+        )
         return ()
     found = list(variables)
     wrong = [variable for variable in found if not isinstance(variable, StateVariable)]
@@ -416,17 +436,29 @@ def _read_layers(layers: object, report: Report) -> tuple[dict[str, str | None],
             if isinstance(rule, Mapping):
                 for key in rule:
                     if key != "combine":
-                        report.add("history", f"unknown key of layer {name!r}", column="layers", value=key,
-                                   nearest=nearest(str(key), ["combine"]))
+                        report.add(
+                            "history",
+                            f"unknown key of layer {name!r}",
+                            column="layers",
+                            value=key,
+                            nearest=nearest(str(key), ["combine"]),
+                        )
             if wanted not in (None, "max", "sum"):
-                report.add("history", f"layer {name!r}: combine is \"max\" or \"sum\"", column="layers", value=wanted,
-                           nearest=nearest(str(wanted), ["max", "sum"]))
+                report.add(
+                    "history",
+                    f'layer {name!r}: combine is "max" or "sum"',
+                    column="layers",
+                    value=wanted,
+                    nearest=nearest(str(wanted), ["max", "sum"]),
+                )
                 wanted = "max"  # whatever was meant, parallel ties of this layer are no further fault
             rules[str(name)] = wanted
         return rules, False
     if isinstance(layers, Iterable) and not isinstance(layers, str | bytes):
         return {str(name): None for name in layers}, True
-    report.add("history", "layers must be a list of names or a dict of combine rules", column="layers", value=layers)
+    report.add(
+        "history", "layers must be a list of names or a dict of combine rules", column="layers", value=layers
+    )
     return {}, False
 
 
@@ -440,10 +472,12 @@ def _read_outside(outside: Mapping[str, float] | None, report: Report) -> dict[s
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            report.add("history", f"bad number: the value of {name!r} outside must be finite", column="outside", value=value)
+            report.add(
+                "history",
+                f"bad number: the value of {name!r} outside must be finite",
+                column="outside",
+                value=value,
+            )
             continue
         found[str(name)] = number + 0.0
     return found
-
-
-__all__ = ["History", "HistoryError", "Problem", "load_history"]

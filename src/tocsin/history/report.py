@@ -26,7 +26,9 @@ def list_packaged() -> str:
         try:
             lines.append(f"{name}  {load_history(name).title}".rstrip())
         except HistoryError as error:
-            lines.append(f"{name}  (cannot be read: {len(error.problems)} problems; run `tocsin validate {name}`)")
+            lines.append(
+                f"{name}  (cannot be read: {len(error.problems)} problems; run `tocsin validate {name}`)"
+            )
     return "\n".join(lines) or "no history is packaged"
 
 
@@ -46,12 +48,18 @@ def facts(history: History) -> dict[str, str]:
     ties = history._tables["ties"]
     per_layer = {}
     if ties.num_rows:
-        per_layer = {item["values"]: item["counts"] for item in ties.column("layer").value_counts().to_pylist()}
+        per_layer = {
+            item["values"]: item["counts"] for item in ties.column("layer").value_counts().to_pylist()
+        }
     for layer, rule in history.layers.items():
-        found[f"layer {layer}"] = f"{per_layer.get(layer, 0):,} ties" + (f", combined by {rule}" if rule else "")
+        found[f"layer {layer}"] = f"{per_layer.get(layer, 0):,} ties" + (
+            f", combined by {rule}" if rule else ""
+        )
     covariates = history._tables["covariates"]
     if covariates.num_rows:
-        for item in sorted(covariates.column("covariate").value_counts().to_pylist(), key=lambda item: str(item["values"])):
+        for item in sorted(
+            covariates.column("covariate").value_counts().to_pylist(), key=lambda item: str(item["values"])
+        ):
             name = item["values"]
             rest = f", {number_text(history.outside[name])} outside" if name in history.outside else ""
             found[f"covariate {name}"] = f"{item['counts']:,} rows{rest}"
@@ -102,7 +110,9 @@ def describe_unit(history: History, unit: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-def unit_rows(history: History, table: str, unit: str, columns: tuple[str, ...] = ("unit",)) -> list[dict[str, Any]]:
+def unit_rows(
+    history: History, table: str, unit: str, columns: tuple[str, ...] = ("unit",)
+) -> list[dict[str, Any]]:
     """Return the rows of a table that concern one unit, as dicts of values."""
     full = history.table(table)
     if not full.num_rows:
@@ -140,13 +150,17 @@ def _counts(events: Any, variable: str) -> dict[str, int]:
     if not events.num_rows:
         return {}
     mine = events.filter(pc.equal(events.column("variable").cast(pa.string()), variable))
-    return {item["values"]: item["counts"] for item in mine.column("state").cast(pa.string()).value_counts().to_pylist()}
+    return {
+        item["values"]: item["counts"]
+        for item in mine.column("state").cast(pa.string()).value_counts().to_pylist()
+    }
 
 
 def as_html(history: History) -> str:
     """Return a history as a small HTML table for notebooks."""
+    left = " style='text-align:left'"
     rows = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(key)}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
+        f"<tr><th{left}>{html.escape(key)}</th><td{left}>{html.escape(value)}</td></tr>"
         for key, value in facts(history).items()
     )
     return f"<table><caption>History {html.escape(history.name)}</caption>{rows}</table>"

@@ -104,7 +104,10 @@ def check_columns(raw: Raw, schema: Schema, extra: Iterable[str], report: Report
         hint = f" (rename {other!r}?)" if other else ""
         there = ", ".join(list(raw.columns)[:12])
         report.add(
-            raw.file, f"the required column {name!r} is missing{hint}; there are: {there}", line=header, column=name
+            raw.file,
+            f"the required column {name!r} is missing{hint}; there are: {there}",
+            line=header,
+            column=name,
         )
     return not missing
 

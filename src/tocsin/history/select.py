@@ -14,15 +14,19 @@ from tocsin.history.assemble import Declared
 from tocsin.history.clock import Clock
 from tocsin.history.frames import Raw
 from tocsin.history.problems import Report
-from tocsin.history.window import read_clock
+from tocsin.history.window import read_clock, window_ends
 
 if TYPE_CHECKING:
     from tocsin.history.record import History
 
 
 def rebuilt(
-    history: History, tables: Mapping[str, Any], clock: Clock | None = None, layers: Mapping[str, str | None] | None = None,
-    outside: Mapping[str, float] | None = None, variables: Any = None,
+    history: History,
+    tables: Mapping[str, Any],
+    clock: Clock | None = None,
+    layers: Mapping[str, str | None] | None = None,
+    outside: Mapping[str, float] | None = None,
+    variables: Any = None,
 ) -> History:
     """The same history with other tables, checked anew."""
     from tocsin.history.record import History
@@ -37,8 +41,13 @@ def rebuilt(
         outside=history.outside if outside is None else outside,
         trusted=True,
     )
-    about = {key: getattr(history, key) for key in ("name", "title", "description", "citation", "licence", "model_path")}
-    return History._from_raws(raws, declared, clock or history._clock, Report(), f"history {history.name!r}", about)
+    about = {
+        key: getattr(history, key)
+        for key in ("name", "title", "description", "citation", "licence", "model_path")
+    }
+    return History._from_raws(
+        raws, declared, clock or history._clock, Report(), f"history {history.name!r}", about
+    )
 
 
 def chosen(wanted: Iterable[str], there: Iterable[str], what: str) -> list[str]:
@@ -70,13 +79,18 @@ def select(
         tables = _within(history, tables, clock)
     kept = tables["units"].column("unit").cast(pa.string()).to_pylist()
     if units is not None:
-        names = set(chosen(units, history.numbers.units, "unit"))
-        kept = [name for name in kept if name in names]
+        wanted = set(chosen(units, history.numbers.units, "unit"))
+        kept = [name for name in kept if name in wanted]
     if not kept:
         raise TocsinError("no unit is left: none of those chosen is there within the window")
     if len(kept) < len(history.numbers.units):
         tables["units"] = _among(tables["units"], "unit", kept)
-        for name, column in (("events", "unit"), ("ties", "source"), ("ties", "target"), ("episodes", "unit")):
+        for name, column in (
+            ("events", "unit"),
+            ("ties", "source"),
+            ("ties", "target"),
+            ("episodes", "unit"),
+        ):
             tables[name] = _among(tables[name], column, kept)
         tables["covariates"] = _among(tables["covariates"], "unit", [*kept, "*"])
     return rebuilt(history, tables, clock, rules)
@@ -85,22 +99,26 @@ def select(
 def _among(table: Any, column: str, names: Iterable[str]) -> Any:
     if not table.num_rows:
         return table
-    return table.filter(pc.is_in(table.column(column).cast(pa.string()), value_set=pa.array(list(names), pa.string())))
+    return table.filter(
+        pc.is_in(table.column(column).cast(pa.string()), value_set=pa.array(list(names), pa.string()))
+    )
 
 
 def _narrowed(history: History, window: object) -> Clock:
     old = history._clock
-    try:
-        first, last = tuple(window)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise TocsinError(f"a window is (first, last), not {window!r}") from None
+    given = window_ends(window)
+    if given is None:
+        raise TocsinError(f"a window is (first, last), not {window!r}")
+    first, last = given
     ends = (history.window[0] if first is None else first, history.window[1] if last is None else last)
     report = Report()
     clock = read_clock(ends, history.clock, report)
     report.raise_if_any("window")
     if clock.dated != old.dated or clock.first < old.first or clock.last > old.last:
         span = f"{old.text(old.first)} to {old.text(old.last)}"
-        raise TocsinError(f"the window {ends[0]} to {ends[1]} does not lie within that of the history, {span}")
+        raise TocsinError(
+            f"the window {ends[0]} to {ends[1]} does not lie within that of the history, {span}"
+        )
     return clock
 
 
@@ -121,7 +139,10 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
         if place >= 0 and pa.types.is_dictionary(units.column(place).type):
             codes = history.numbers.initial[variable.name]
             given = pc.is_valid(units.column(place)).to_numpy()
-            states = [variable.states[code] if said else None for code, said in zip(codes.tolist(), given.tolist(), strict=True)]
+            states = [
+                variable.states[code] if said else None
+                for code, said in zip(codes.tolist(), given.tolist(), strict=True)
+            ]
             units = units.set_column(place, variable.name, pa.array(states, pa.string()))
     begin = clock.number(_column(units, "enter", old.first))
     finish = clock.finish(_column(units, "exit", old.last))
@@ -138,13 +159,22 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
     if episodes.num_rows:
         kept = np.ones(episodes.num_rows, bool)
         if "start" in episodes.column_names:
-            kept &= ~(pc.fill_null(episodes.column("start").cast(_raw(clock)), int(-1e9)).to_numpy() > clock.last)
+            kept &= ~(
+                pc.fill_null(episodes.column("start").cast(_raw(clock)), int(-1e9)).to_numpy() > clock.last
+            )
         if "end" in episodes.column_names:
-            kept &= ~(pc.fill_null(episodes.column("end").cast(_raw(clock)), int(1e9)).to_numpy() < clock.first)
+            kept &= ~(
+                pc.fill_null(episodes.column("end").cast(_raw(clock)), int(1e9)).to_numpy() < clock.first
+            )
         tables["episodes"] = episodes.filter(pa.array(kept))
     kept_units = tables["units"].column("unit").cast(pa.string()).to_pylist()
     if len(kept_units) < units.num_rows:
-        for name, column in (("events", "unit"), ("ties", "source"), ("ties", "target"), ("episodes", "unit")):
+        for name, column in (
+            ("events", "unit"),
+            ("ties", "source"),
+            ("ties", "target"),
+            ("episodes", "unit"),
+        ):
             tables[name] = _among(tables[name], column, kept_units)
         tables["covariates"] = _among(tables["covariates"], "unit", [*kept_units, "*"])
     return tables

@@ -1,4 +1,4 @@
-"""Events put in the order in which they happened to each unit and variable, and the state before the first."""
+"""The events of each unit and variable in the order in which they happened, and the state before them."""
 
 from __future__ import annotations
 
@@ -83,13 +83,17 @@ def course(
     if same_instant.any():
         unordered = _settle(order, firsts, same_instant, unit, variable, state, initial, variables)
     before[1:] = state[order[:-1]]
-    before[firsts] = np.array([initial[b][a] for a, b in zip(u, v, strict=True)], np.int32) if len(u) < 1000 else (
-        np.stack(initial)[v, u]
+    before[firsts] = (
+        np.array([initial[b][a] for a, b in zip(u, v, strict=True)], np.int32)
+        if len(u) < 1000
+        else (np.stack(initial)[v, u])
     )
     free = np.array([declared.recurrent for declared in variables])
     repeated = order[(before == state[order]) & ~free[variable[order]]]
     repeated = repeated[~np.isin(repeated, unordered)]
-    return Course(order, tuple(initial), np.sort(repeated), np.sort(duplicate), np.array(sorted(unordered), np.int64))
+    return Course(
+        order, tuple(initial), np.sort(repeated), np.sort(duplicate), np.array(sorted(unordered), np.int64)
+    )
 
 
 def _same_as_before(order: NDArray[np.int64], *columns: NDArray[Any]) -> NDArray[np.bool_]:
@@ -102,9 +106,16 @@ def _same_as_before(order: NDArray[np.int64], *columns: NDArray[Any]) -> NDArray
 
 
 def _back_date(
-    initial: list[NDArray[Any]], order: NDArray[np.int64], firsts: NDArray[np.int64],
-    u: NDArray[np.int32], v: NDArray[np.int32], time: NDArray[np.float64], state: NDArray[np.int32],
-    enter: NDArray[np.float64], given: Sequence[NDArray[np.int32] | None], variables: Sequence[StateVariable],
+    initial: list[NDArray[Any]],
+    order: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    u: NDArray[np.int32],
+    v: NDArray[np.int32],
+    time: NDArray[np.float64],
+    state: NDArray[np.int32],
+    enter: NDArray[np.float64],
+    given: Sequence[NDArray[np.int32] | None],
+    variables: Sequence[StateVariable],
 ) -> None:
     sizes = np.diff(np.append(firsts, len(order)))
     series = np.repeat(np.arange(len(firsts)), sizes)
@@ -124,9 +135,14 @@ def _back_date(
 
 
 def _settle(
-    order: NDArray[np.int64], firsts: NDArray[np.int64], same_instant: NDArray[np.bool_],
-    unit: NDArray[np.int32], variable: NDArray[np.int32], state: NDArray[np.int32],
-    initial: list[NDArray[Any]], variables: Sequence[StateVariable],
+    order: NDArray[np.int64],
+    firsts: NDArray[np.int64],
+    same_instant: NDArray[np.bool_],
+    unit: NDArray[np.int32],
+    variable: NDArray[np.int32],
+    state: NDArray[np.int32],
+    initial: list[NDArray[Any]],
+    variables: Sequence[StateVariable],
 ) -> list[int]:
     """Order the events of one instant where only one order is possible; return those where it is not.
 
@@ -143,7 +159,9 @@ def _settle(
         rows = order[head:tail].copy()
         first = int(rows[0])
         declared = variables[int(variable[first])]
-        held = int(initial[int(variable[first])][unit[first]]) if head in opens else int(state[order[head - 1]])
+        held = (
+            int(initial[int(variable[first])][unit[first]]) if head in opens else int(state[order[head - 1]])
+        )
         if len(rows) == 2 and not declared.recurrent and held in state[rows]:
             order[head:tail] = rows[np.argsort(state[rows] == held, kind="stable")]
         else:

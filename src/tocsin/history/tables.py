@@ -57,7 +57,11 @@ class Reader:
     """Reads the tables of one history; all its faults go to `report`."""
 
     def __init__(
-        self, clock: Clock, variables: Sequence[StateVariable], report: Report, text_columns: frozenset[str],
+        self,
+        clock: Clock,
+        variables: Sequence[StateVariable],
+        report: Report,
+        text_columns: frozenset[str],
         broken: frozenset[str] = frozenset(),
     ) -> None:
         self.clock = clock
@@ -84,7 +88,9 @@ class Reader:
         codes, values = names(raw, "unit", self.report)
         star = int(arrow.positions(arrow.strings(["*"]), values)[0])
         if star >= 0:
-            self.report.rows(raw, np.flatnonzero(codes == star), "unit", "'*' means all units and cannot name one")
+            self.report.rows(
+                raw, np.flatnonzero(codes == star), "unit", "'*' means all units and cannot name one"
+            )
         self._unique(raw, "unit", codes)
         order = natural_order(values)
         self.unit_names = values.take(arrow.numeric(order))
@@ -100,7 +106,9 @@ class Reader:
             if column in raw.columns:
                 values_, _ = floats(raw, column, self.report, "a coordinate")
                 far = np.flatnonzero(np.abs(values_) > bound)
-                self.report.rows(raw, far, column, f"bad coordinate: {column} lies between -{bound:g} and {bound:g}")
+                self.report.rows(
+                    raw, far, column, f"bad coordinate: {column} lies between -{bound:g} and {bound:g}"
+                )
                 out.columns[column] = values_
         reserved = schema.UNITS.known
         for name, variable in self.variables.items():
@@ -110,7 +118,12 @@ class Reader:
             out.columns["label"] = texts(raw, "label", self.report)
         self._provenance(out)
         for name in raw.columns:
-            if name not in reserved and name not in self.variables and name not in self.broken and name.strip():
+            if (
+                name not in reserved
+                and name not in self.variables
+                and name not in self.broken
+                and name.strip()
+            ):
                 out.columns[name] = self._static(raw, name)
         out.usable = good
         return out
@@ -132,8 +145,12 @@ class Reader:
         for index, declared in enumerate(self.variables.values()):
             mine = variable == index
             known = self._known(
-                raw, "state", np.where(mine, state_codes, -1), state_names,
-                arrow.strings(declared.states), f"state of {declared.name!r}",
+                raw,
+                "state",
+                np.where(mine, state_codes, -1),
+                state_names,
+                arrow.strings(declared.states),
+                f"state of {declared.name!r}",
             )
             state[mine] = known[mine]
         out.columns["state"] = state
@@ -173,8 +190,16 @@ class Reader:
         good &= self._unit(out, "target")
         if "weight" in raw.columns:
             weight, missing = floats(raw, "weight", self.report, "a weight")
-            self.report.rows(raw, np.flatnonzero(missing), "weight", "no weight is given: write 1, or leave the column out", kind="missing")
-            self.report.rows(raw, np.flatnonzero(weight < 0), "weight", "bad number: a weight cannot be negative")
+            self.report.rows(
+                raw,
+                np.flatnonzero(missing),
+                "weight",
+                "no weight is given: write 1, or leave the column out",
+                kind="missing",
+            )
+            self.report.rows(
+                raw, np.flatnonzero(weight < 0), "weight", "bad number: a weight cannot be negative"
+            )
             good &= ~np.isnan(weight)
             if np.any(weight != 1.0):
                 out.columns["weight"] = weight
@@ -193,7 +218,9 @@ class Reader:
         order = np.argsort(np.array(values.to_pylist(), dtype=object), kind="stable")
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
-        out.columns["covariate"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
+        out.columns["covariate"] = (
+            np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
+        )
         out.coded["covariate"] = values.take(arrow.numeric(order))
         value, missing = floats(raw, "value", self.report, "a covariate's value")
         self.report.rows(raw, np.flatnonzero(missing), "value", "no value is given", kind="missing")
@@ -242,8 +269,14 @@ class Reader:
         _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
         again = np.flatnonzero((first[inverse] != np.arange(len(codes))) & (codes >= 0))
         self.report.rows(
-            raw, again, column, lambda row: f"duplicate {column}: it stands in line {raw.line(first[inverse[row]])} already"
-            if raw.lines is not None else f"duplicate {column}: it stands in row {raw.line(first[inverse[row]])} already",
+            raw,
+            again,
+            column,
+            lambda row: (
+                f"duplicate {column}: it stands in line {raw.line(first[inverse[row]])} already"
+                if raw.lines is not None
+                else f"duplicate {column}: it stands in row {raw.line(first[inverse[row]])} already"
+            ),
             kind="duplicate",
         )
 
@@ -276,10 +309,14 @@ class Reader:
             found = self._known(out.raw, column, ask, values, self.unit_names, "unit")
         else:
             found = arrow.positions(values, self.unit_names)
-            found = np.where(ask < 0, -1, found[ask]).astype(np.int32) if len(found) else np.full(len(ask), -1, np.int32)
+            found = (
+                np.where(ask < 0, -1, found[ask]).astype(np.int32)
+                if len(found)
+                else np.full(len(ask), -1, np.int32)
+            )
         out.columns[column] = found
         out.coded[column] = self.unit_names
-        return good & ((found >= 0) | everywhere)
+        return np.asarray(good & ((found >= 0) | everywhere))
 
     def _span(self, out: Parsed, begin: str, finish: str, upside_down: str) -> NDArray[np.bool_]:
         """Read two columns of times; a missing one is the window's."""
@@ -323,7 +360,9 @@ class Reader:
         count = sum(counts_as_number(value) for value in written)
         # One slip in a column of numbers must not turn it into a column of names in silence.
         if count == len(written) or (count >= 4 and count >= 0.8 * len(written)):
-            return floats(raw, column, self.report, f"{column!r} (or declare [columns.{column}] type = \"text\"), it")[0]
+            return floats(
+                raw, column, self.report, f'{column!r} (or declare [columns.{column}] type = "text"), it'
+            )[0]
         return texts(raw, column, self.report)
 
     def _provenance(self, out: Parsed) -> None:

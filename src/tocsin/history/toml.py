@@ -85,7 +85,10 @@ class _Head:
                 else:
                     self.bad(key, f"{key} must be a text", data[key])
         clock = read_clock(
-            data.get("window"), data.get("clock"), self.report, FILE,
+            data.get("window"),
+            data.get("clock"),
+            self.report,
+            FILE,
             {"window": self.line("window"), "clock": self.line("clock")},
         )
         variables = self.variables(self.section(data, "variables"))
@@ -94,7 +97,12 @@ class _Head:
         text_columns = self.columns(self.section(data, "columns"))
         lines = {name: self.line(name) for name in [*layers, *outside]}
         declared = Declared(
-            variables, layers, outside=outside, text_columns=text_columns, broken=frozenset(self.broken), file=FILE,
+            variables,
+            layers,
+            outside=outside,
+            text_columns=text_columns,
+            broken=frozenset(self.broken),
+            file=FILE,
             lines=lines,
         )
         return Head(clock, declared, texts, self.line("default_model"))
@@ -106,11 +114,18 @@ class _Head:
             self.broken.add(name)
             states = table.get("states")
             if not isinstance(states, list) or not all(isinstance(state, str) for state in states):
-                self.bad(name, f"variable {name!r} needs states = [\"...\", ...], a list of names", states, at="states")
+                self.bad(
+                    name,
+                    f'variable {name!r} needs states = ["...", ...], a list of names',
+                    states,
+                    at="states",
+                )
                 continue
             initial, recurrent = table.get("initial"), table.get("recurrent", False)
             if initial is not None and not isinstance(initial, str):
-                self.bad(name, f"variable {name!r}: initial must be the name of a state", initial, at="initial")
+                self.bad(
+                    name, f"variable {name!r}: initial must be the name of a state", initial, at="initial"
+                )
                 continue
             if not isinstance(recurrent, bool):
                 self.bad(name, f"variable {name!r}: recurrent is true or false", recurrent, at="recurrent")
@@ -130,9 +145,17 @@ class _Head:
             self.known(name, table, ("combine",))
             rule = table.get("combine")
             if rule is not None and rule not in COMBINE:
-                self.bad(name, f"layer {name!r}: combine is \"max\" or \"sum\"", rule, nearest(str(rule), COMBINE), at="combine")
+                self.bad(
+                    name,
+                    f'layer {name!r}: combine is "max" or "sum"',
+                    rule,
+                    nearest(str(rule), COMBINE),
+                    at="combine",
+                )
                 rule = "max"  # whatever was meant, parallel ties of this layer are no further fault
-            rules[name] = "max" if "combine" not in table and table else rule  # a misspelt key, reported above
+            rules[name] = (
+                "max" if "combine" not in table and table else rule
+            )  # a misspelt key, reported above
         return rules
 
     def outside(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -151,7 +174,12 @@ class _Head:
             if math.isfinite(number):
                 found[name] = number + 0.0
             else:
-                self.bad(name, f"bad number: the value of {name!r} outside must be a finite number", value, at="outside")
+                self.bad(
+                    name,
+                    f"bad number: the value of {name!r} outside must be a finite number",
+                    value,
+                    at="outside",
+                )
         return found
 
     def columns(self, tables: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
@@ -161,7 +189,13 @@ class _Head:
             if table.get("type") == "text":
                 found.add(name)
             elif "type" in table:
-                self.bad(name, f"column {name!r}: type is \"text\"", table["type"], nearest(str(table["type"]), ["text"]), at="type")
+                self.bad(
+                    name,
+                    f'column {name!r}: type is "text"',
+                    table["type"],
+                    nearest(str(table["type"]), ["text"]),
+                    at="type",
+                )
         return frozenset(found)
 
     def section(self, data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
@@ -183,11 +217,17 @@ class _Head:
             if key not in keys:
                 after = (self.line(name) or 1) - 1
                 self.report.add(
-                    FILE, f"unknown key of {name!r}", line=self.line(key, after), column=key, value=key,
+                    FILE,
+                    f"unknown key of {name!r}",
+                    line=self.line(key, after),
+                    column=key,
+                    value=key,
                     nearest=nearest(key, keys),
                 )
 
-    def bad(self, key: str, message: str, value: object, near: str | None = None, at: str | None = None) -> None:
+    def bad(
+        self, key: str, message: str, value: object, near: str | None = None, at: str | None = None
+    ) -> None:
         """Note a problem with a key; `at` is the key within the table of that name that is at fault."""
         line = self.line(key)
         if at is not None and line is not None:
@@ -197,7 +237,9 @@ class _Head:
     def line(self, key: str, after: int = 0) -> int | None:
         """The first line on which a key or a table of that name stands, as far as a search can tell."""
         quoted = re.escape(key)
-        pattern = re.compile(rf"""^\s*(\[[^\]]*["'.]?{quoted}["']?\s*\]|["']?{quoted}["']?\s*[=.]|.*[{{,.]\s*["']?{quoted}["']?\s*=)""")
+        pattern = re.compile(
+            rf"""^\s*(\[[^\]]*["'.]?{quoted}["']?\s*\]|["']?{quoted}["']?\s*[=.]|.*[{{,.]\s*["']?{quoted}["']?\s*=)"""
+        )
         for number, text in enumerate(self.text[after:], after + 1):
             if pattern.match(text):
                 return number

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tocsin.errors import nearest
 from tocsin.history.clock import EARLIEST, LATEST
-from tocsin.history.schema import misspelt
+from tocsin.history.schema import UNITS, misspelt
 from tocsin.history.states import Course, course
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def check_presence(units: Parsed, events: Parsed, clock: Clock, report: Report) -> NDArray[np.bool_]:
-    """Report events outside their unit's presence or after the window; return the events that are well placed.
+    """Report events outside their unit's presence or after the window; return the events that are well
+    placed.
 
     An event before the window sets a state and a memory, for units that are there when the window opens.
     """
@@ -71,7 +73,11 @@ def presence(units: Parsed, clock: Clock) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def check_states(
-    units: Parsed, events: Parsed, placed: NDArray[np.bool_], variables: Sequence[StateVariable], clock: Clock,
+    units: Parsed,
+    events: Parsed,
+    placed: NDArray[np.bool_],
+    variables: Sequence[StateVariable],
+    clock: Clock,
     report: Report,
 ) -> Course:
     """Report duplicated events, events into the state already held, and events whose order nothing tells."""
@@ -87,7 +93,11 @@ def check_states(
             given.append(column)
         else:
             given.append(None)
-    take = {name: events.columns[name][rows] for name in ("unit", "variable", "state", "time")} if events.columns else {}
+    take = (
+        {name: events.columns[name][rows] for name in ("unit", "variable", "state", "time")}
+        if events.columns
+        else {}
+    )
     empty = np.zeros(0, np.int32)
     found = course(
         take.get("unit", empty),
@@ -106,18 +116,31 @@ def check_states(
             other
             for other in rows.tolist()
             if other != row
-            and all(events.columns[name][other] == events.columns[name][row] for name in ("unit", "variable", "state", "time"))
+            and all(
+                events.columns[name][other] == events.columns[name][row]
+                for name in ("unit", "variable", "state", "time")
+            )
         ]
-        return f"duplicated event: {word} {events.raw.line(same[0])} says the same" if same else "duplicated event"
+        return (
+            f"duplicated event: {word} {events.raw.line(same[0])} says the same"
+            if same
+            else "duplicated event"
+        )
 
     report.rows(events.raw, rows[found.duplicate], "state", twin, kind="duplicated event")
-    report.rows(events.raw, rows[found.repeated], "state", lambda row: _held(events, row, units, variables), kind="held")
     report.rows(
-        events.raw, rows[found.unordered], "time",
+        events.raw,
+        rows[found.repeated],
+        "state",
+        lambda row: _held(events, row, units, variables),
+        kind="held",
+    )
+    report.rows(
+        events.raw,
+        rows[found.unordered],
+        "time",
         "several events of one unit, variable and time: a column 'sequence' must say which comes first",
     )
-    if events.raw.sound:  # with rows missing from the table nothing follows about those that are there
-        return found
     return found
 
 
@@ -131,8 +154,14 @@ def _held(events: Parsed, row: int, units: Parsed, variables: Sequence[StateVari
 
 
 def check_overlap(
-    table: Parsed, keys: NDArray[np.int64], rows: NDArray[np.int64], order: NDArray[np.int64], clock: Clock,
-    column: str, message: str, report: Report,
+    table: Parsed,
+    keys: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    order: NDArray[np.int64],
+    clock: Clock,
+    column: str,
+    message: str,
+    report: Report,
 ) -> None:
     """Report rows of one key that are in force at the same time.
 
@@ -152,7 +181,9 @@ def check_overlap(
     finish = clock.finish(table.numbers("end", clock.last)[at])
     word = "line" if table.raw.lines is not None else "row"
     reach: dict[int, tuple[float, int]] = {}
-    for key, row, start, end in zip(sorted_keys[picked].tolist(), at.tolist(), begin.tolist(), finish.tolist(), strict=True):
+    for key, row, start, end in zip(
+        sorted_keys[picked].tolist(), at.tolist(), begin.tolist(), finish.tolist(), strict=True
+    ):
         if end <= start:
             continue
         until, other = reach.get(key, (-np.inf, -1))
@@ -164,7 +195,12 @@ def check_overlap(
 
 
 def check_declared(
-    kind: str, declared: Iterable[str], used: Iterable[str], file: str, report: Report, lines: Mapping[str, int | None]
+    kind: str,
+    declared: Iterable[str],
+    used: Iterable[str],
+    file: str,
+    report: Report,
+    lines: Mapping[str, int | None],
 ) -> None:
     """Report a declared layer or covariate that no row uses although one spelled nearly like it is used."""
     names, rows = set(declared), set(used)
@@ -172,33 +208,49 @@ def check_declared(
         meant = misspelt(name, sorted(rows - names))
         if meant is not None:
             report.add(
-                file, f"unknown {kind}: no row names it", line=lines.get(name), column=name, value=name, nearest=meant
+                file,
+                f"unknown {kind}: no row names it",
+                line=lines.get(name),
+                column=name,
+                value=name,
+                nearest=meant,
             )
 
 
 def check_layers(table: Parsed, declared: Sequence[str], strict: bool, report: Report) -> None:
-    """Report ties of a layer that is not declared, where all layers are, or where it is a slip of one that is."""
+    """Report ties of a layer that is not declared, where all layers are, or where it is a slip of one that
+    is."""
     if "layer" not in table.columns:
         return
     codes, used = table.columns["layer"], table.coded["layer"].to_pylist()
     for code, name in enumerate(used):
         if name in declared:
             continue
-        meant = nearest(name, declared) if strict else misspelt(name, [other for other in declared if other not in used] or declared)
+        meant = (
+            nearest(name, declared)
+            if strict
+            else misspelt(name, [other for other in declared if other not in used] or declared)
+        )
         if strict or meant is not None:
             rows = np.flatnonzero(codes == code)
-            report.rows(table.raw, rows, "layer", "unknown layer", nearest=lambda _value, meant=meant: meant)
+            report.rows(table.raw, rows, "layer", "unknown layer", nearest=partial(_constant, meant))
 
 
-def check_names(units: Parsed, covariates: Parsed, variables: Sequence[StateVariable], report: Report) -> None:
+def _constant(result: str | None, _value: str) -> str | None:
+    return result
+
+
+def check_names(
+    units: Parsed, covariates: Parsed, variables: Sequence[StateVariable], report: Report
+) -> None:
     """Report names that a formula could not tell apart."""
     if "covariate" not in covariates.columns:
         return
     codes, used = covariates.columns["covariate"], covariates.coded["covariate"].to_pylist()
     taken = {variable.name: "a state variable" for variable in variables}
-    from tocsin.history.schema import UNITS
-
-    taken |= {name: "a column of units" for name in units.columns if name not in UNITS.known and name not in taken}
+    taken |= {
+        name: "a column of units" for name in units.columns if name not in UNITS.known and name not in taken
+    }
     for code, name in enumerate(used):
         if name in taken:
             rows = np.flatnonzero(codes == code)[:1]

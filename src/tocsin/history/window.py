@@ -14,42 +14,72 @@ if TYPE_CHECKING:
 
 
 def read_clock(
-    window: object, clock: object, report: Report, file: str = "history", lines: dict[str, int | None] | None = None
+    window: object,
+    clock: object,
+    report: Report,
+    file: str = "history",
+    lines: dict[str, int | None] | None = None,
 ) -> Clock:
-    """Read ``window`` and ``clock``; after a problem, a stand-in so that the tables can still be looked at."""
+    """Read ``window`` and ``clock``; after a problem, a stand-in so that the tables can still be looked
+    at."""
     at = lines or {}
-    ends = _ends(window)
+    ends = window_ends(window)
     stand_in = Clock("day", EARLIEST, LATEST)
     if clock is not None and clock not in CLOCKS:
         from tocsin.errors import nearest
 
         report.add(
-            file, f"unknown clock; there are: {', '.join(CLOCKS)}", line=at.get("clock"), column="clock", value=clock,
+            file,
+            f"unknown clock; there are: {', '.join(CLOCKS)}",
+            line=at.get("clock"),
+            column="clock",
+            value=clock,
             nearest=nearest(str(clock), CLOCKS),
         )
         clock = None
     if ends is None:
-        message = "a window is missing: window = [first, last]" if window is None else "a window is [first, last], two dates or two numbers"
+        message = (
+            "a window is missing: window = [first, last]"
+            if window is None
+            else "a window is [first, last], two dates or two numbers"
+        )
         report.add(file, message, line=at.get("window"), column="window", value=window)
         return stand_in
     plain = [isinstance(end, numbers.Real) and not isinstance(end, bool) for end in ends]
     if plain[0] != plain[1]:
-        report.add(file, "one end of the window is a date, the other a number", line=at.get("window"), column="window", value=window)
+        report.add(
+            file,
+            "one end of the window is a date, the other a number",
+            line=at.get("window"),
+            column="window",
+            value=window,
+        )
         return stand_in
     years = all(plain) and clock == "year"
     if all(plain) and clock in ("day", "month"):
         report.add(
-            file, f"a window of plain numbers has no clock {clock!r}: leave the clock out, or give dates",
-            line=at.get("clock") or at.get("window"), column="clock", value=clock,
+            file,
+            f"a window of plain numbers has no clock {clock!r}: leave the clock out, or give dates",
+            line=at.get("clock") or at.get("window"),
+            column="clock",
+            value=clock,
         )
         return stand_in
     if not any(plain) and clock == "number":
-        report.add(file, "a window of dates has no clock 'number'", line=at.get("clock"), column="clock", value=clock)
+        report.add(
+            file, "a window of dates has no clock 'number'", line=at.get("clock"), column="clock", value=clock
+        )
         return stand_in
     if all(plain) and not years:
         first, last = (float(end) for end in ends)  # type: ignore[arg-type]
         if not (math.isfinite(first) and math.isfinite(last)):
-            report.add(file, "bad number: the window must be finite", line=at.get("window"), column="window", value=window)
+            report.add(
+                file,
+                "bad number: the window must be finite",
+                line=at.get("window"),
+                column="window",
+                value=window,
+            )
             return Clock("number", -math.inf, math.inf)
         first, last = first + 0.0, last + 0.0
         name = "number"
@@ -67,15 +97,17 @@ def read_clock(
     if last < first or (name == "number" and last == first):
         what = "the window is empty" if last == first else "the window ends before it begins"
         report.add(file, what, line=at.get("window"), column="window", value=f"{ends[0]} to {ends[1]}")
-        return Clock(name, *((stand_in.first, stand_in.last) if name != "number" else (-math.inf, math.inf)), years)
+        return Clock(
+            name, *((stand_in.first, stand_in.last) if name != "number" else (-math.inf, math.inf)), years
+        )
     return Clock(name, first, last, years)
 
 
-def _ends(window: object) -> tuple[object, object] | None:
+def window_ends(window: object) -> tuple[object, object] | None:
     if window is None or isinstance(window, str | bytes | dict):
         return None
     try:
-        ends = tuple(window)  # type: ignore[arg-type]
+        ends: tuple[object, ...] = tuple(window)  # type: ignore[arg-type]
     except TypeError:
         return None
     return (ends[0], ends[1]) if len(ends) == 2 else None
@@ -83,9 +115,12 @@ def _ends(window: object) -> tuple[object, object] | None:
 
 def _day(when: object, clock: str) -> int:
     if isinstance(when, numbers.Real) and not isinstance(when, bool):
-        if clock != "year" or float(when) != int(when) or not 1 <= when <= 9999:
-            raise ValueError("a year must be a whole number from 1 to 9999" if clock == "year" else "a number is no date")
-        return datetime.date(int(when), 1, 1).toordinal() - EPOCH
+        year = float(when)
+        if clock != "year":
+            raise ValueError("a plain number is no date")
+        if not 1 <= year <= 9999 or year != int(year):
+            raise ValueError("a year must be a whole number from 1 to 9999")
+        return datetime.date(int(year), 1, 1).toordinal() - EPOCH
     text = str(when)
     if not isinstance(when, str | datetime.date) and not text[:1].isdigit():
         raise ValueError("not a date")

@@ -46,7 +46,10 @@ def write(history: History, folder: Path, format: str) -> None:
         has_model = model is not None and model.is_file()
         if model is not None and has_model and model.resolve() != (folder / "model.toml").resolve():
             shutil.copyfile(model, folder / "model.toml")
-        _replace(folder / "history.toml", tomli_w.dumps(_head(history, has_model), multiline_strings=False).encode())
+        _replace(
+            folder / "history.toml",
+            tomli_w.dumps(_head(history, has_model), multiline_strings=False).encode(),
+        )
     except (OSError, UnicodeError) as error:
         raise TocsinError(f"the history cannot be written to {folder}: {error}") from None
 
@@ -100,7 +103,9 @@ def _quoted(text: str) -> str:
 
 def _head(history: History, has_model: bool) -> dict[str, Any]:
     head: dict[str, Any] = {
-        key: getattr(history, key) for key in ("title", "description", "citation", "licence") if getattr(history, key)
+        key: getattr(history, key)
+        for key in ("title", "description", "citation", "licence")
+        if getattr(history, key)
     }
     head["window"] = list(history.window)
     if history.dated:
