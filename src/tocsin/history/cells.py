@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tocsin.history import arrow
 from tocsin.history.clock import EARLIEST, EPOCH, LATEST, Clock, floored, is_number, read_date
-from tocsin.history.frames import Raw, plain
+from tocsin.history.frames import Raw, plain, python_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def listed(values: Any) -> list[Any]:
     try:
         return list(values.to_pylist())
     except (ValueError, OverflowError):
-        return [str(value) if value.is_valid else None for value in values]
+        return [python_value(value) for value in values]
 
 
 def _distinct_texts(values: Any) -> Any:

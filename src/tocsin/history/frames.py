@@ -43,11 +43,15 @@ class Raw:
         """A cell as text, or None where it is missing."""
         if column not in self.columns:
             return None
-        cell = self.columns[column][row]
-        try:
-            return plain(cell.as_py())
-        except (ValueError, OverflowError):  # a moment that Python has no date for
-            return str(cell)
+        return plain(python_value(self.columns[column][row]))
+
+
+def python_value(cell: Any) -> object:
+    """An Arrow scalar as a Python object; a moment that Python has no date for as its number."""
+    try:
+        return cell.as_py()
+    except (ValueError, OverflowError):
+        return str(getattr(cell, "value", cell.type))
 
 
 def plain(value: object) -> str | None:
