@@ -13,7 +13,8 @@ import pyarrow as pa
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
 from tocsin.errors import FitError, ModelError
-from tocsin.kernels.simulate import DONE, ENDLESS, FORCED, simulate as simulate_kernel
+from tocsin.kernels.simulate import DONE, ENDLESS, FORCED
+from tocsin.kernels.simulate import simulate as simulate_kernel
 from tocsin.program.interventions import intervene
 
 if TYPE_CHECKING:
@@ -94,9 +95,8 @@ def _refuse(program: Program, failure: tuple[int, int, int, float]) -> None:
             f"a world does not end: more than {most_events(program)} events by {program.when(time)}, the last of them "
             f"by {what} in {name!r}; the hazards are too high"
         )
-    for design in (program.layout.target_design[cause], program.layout.source_design[cause]):
-        if design >= 0 and (program.layout.rows < 0).any():
-            program.refuse_missing(cause, unit, time)
+    if (program.layout.rows < 0).any():
+        program.refuse_missing(cause, unit, time)
     raise FitError(
         f"the hazard of {program.cause_name(cause)!r} in {name!r} at {program.when(time)} is not a finite number: "
         "a coefficient, a covariate or a tie weight is too large"
@@ -164,37 +164,37 @@ def simulate(
     return Ensemble(table, int(worlds), int(seed), frame_of(changed.program), program.history, sentences)
 
 
-def _dictionary(codes: NDArray[Any], names: Sequence[str], missing: NDArray[np.bool_] | None = None) -> pa.Array:
+def _dictionary(
+    codes: NDArray[Any], names: Sequence[str], missing: NDArray[np.bool_] | None = None
+) -> pa.Array:
     indices = pa.array(codes, type=pa.int32(), mask=missing)
     return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), type=pa.string()))
 
 
 def events_table(program: Program, results: Sequence[Any]) -> pa.Table:
     """Return the events of simulated worlds as the table of an ensemble."""
-    names = ("counts", "time", "unit", "variable", "left", "entered", "cause", "source")
-    kinds = (np.int64, np.float64, np.int32, np.int16, np.int16, np.int16, np.int32, np.int32)
-    column = {
-        name: np.concatenate([part[position] for part in results]) if results else np.empty(0, dtype=kind)
-        for position, (name, kind) in enumerate(zip(names, kinds, strict=True))
-    }
-    states = list(dict.fromkeys(state for variable in program.model.variables for state in variable.states))
-    width = max(len(variable.states) for variable in program.model.variables)
-    code = np.zeros((len(program.model.variables), width), dtype=np.int32)
-    for position, variable in enumerate(program.model.variables):
-        code[position, : len(variable.states)] = [states.index(state) for state in variable.states]
+    counts = np.concatenate([part[0] for part in results]) if results else np.empty(0, dtype=np.int64)
+    time = np.concatenate([part[1] for part in results]) if results else np.empty(0)
+    events = np.concatenate([part[2] for part in results]) if results else np.empty((0, 6), dtype=np.int32)
+    unit, variable, left, entered, cause, source = np.ascontiguousarray(events.T)
+    declared = program.model.variables
+    states = list(dict.fromkeys(state for each in declared for state in each.states))
+    code = np.zeros((len(declared), max(len(each.states) for each in declared)), dtype=np.int32)
+    for position, each in enumerate(declared):
+        code[position, : len(each.states)] = [states.index(state) for state in each.states]
     causes = list(dict.fromkeys([*(cause.name for _, cause in program.causes), "intervention"]))
     cause_code = np.array([causes.index(c.name) for _, c in program.causes] + [causes.index("intervention")])
-    world = np.repeat(np.arange(column["counts"].size, dtype=np.int64), column["counts"])
-    fields: dict[str, Any] = {"world": pa.array(world), "time": pa.array(column["time"])}
+    fields: dict[str, Any] = {
+        "world": pa.array(np.repeat(np.arange(counts.size, dtype=np.int64), counts)),
+        "time": pa.array(time),
+    }
     if program.history.dated:
         first = np.datetime64(program.history.window[0], "D")
-        fields["date"] = pa.array(first + np.floor(column["time"]).astype(np.int64), type=pa.date32())
-    fields["unit"] = _dictionary(column["unit"], program.history.numbers.units)
-    fields["variable"] = _dictionary(
-        column["variable"].astype(np.int32), [variable.name for variable in program.model.variables]
-    )
-    fields["from"] = _dictionary(code[column["variable"], column["left"]], states)
-    fields["to"] = _dictionary(code[column["variable"], column["entered"]], states)
-    fields["cause"] = _dictionary(cause_code[column["cause"]].astype(np.int32), causes)
-    fields["source"] = _dictionary(column["source"], program.history.numbers.units, column["source"] < 0)
+        fields["date"] = pa.array(first + np.floor(time).astype(np.int64), type=pa.date32())
+    fields["unit"] = _dictionary(unit, program.history.numbers.units)
+    fields["variable"] = _dictionary(variable, [each.name for each in declared])
+    fields["from"] = _dictionary(code[variable, left], states)
+    fields["to"] = _dictionary(code[variable, entered], states)
+    fields["cause"] = _dictionary(cause_code[cause].astype(np.int32), causes)
+    fields["source"] = _dictionary(source, program.history.numbers.units, source < 0)
     return pa.table(fields)

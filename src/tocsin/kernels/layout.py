@@ -1,6 +1,7 @@
-"""The arrays that a program hands to the kernels. Every kernel reads the same layout, so a hazard is one thing.
+"""The arrays that a program hands to the kernels; every kernel reads the same layout, so a hazard is one thing.
 
 Shapes: N units, K transitions, C causes, V variables, J joint states, D designs, L layers, P ties, B breaks.
+Fields of one kind stand in one array, because what a kernel is handed costs time whenever it is compiled.
 """
 
 from __future__ import annotations
@@ -20,78 +21,54 @@ B1 = NDArray[np.uint8]
 # what was in force before; everything else begins after its instant.
 FORCE, EXIT, ENTER, TIE, TOTAL, PIECE = range(6)
 
+STRIDE, SIZE = 0, 1  # columns of `variable`
+MOVES, TO = 0, 1  # columns of `transition`: the variable it moves, the state it enters
+TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS = range(6)  # columns of `cause`
+TARGETS_HEAR, SOURCES_HEAR, OF_LAYER, OF_TOTAL, TARGET_DESIGNS, SOURCE_DESIGNS = range(6)  # rows of `listen`
+OUT, IN = 0, 1  # rows of `tie_first`
+OUT_TARGET, IN_SOURCE, IN_TIE = 0, 1, 2  # rows of `tie`
+KIND, A, B, C = 0, 1, 2, 3  # columns of `breaks`
+WHEN, VALUE = 0, 1  # rows of `break_at`
+
 
 class Layout(NamedTuple):
     """What a program is, apart from its parameters."""
 
-    start: float
-    end: float
-    # units
+    window: F8  # (2,) the window (start, end]
     state: I4  # (N,) joint state on entry
-    enter: F8  # (N,) present on (enter, exit]
-    exit: F8  # (N,)
+    presence: F8  # (2, N) present on (enter, exit]
     unit_key: U8  # (N,)
-    # variables and transitions
-    stride: I8  # (V,)
-    size: I8  # (V,)
-    variable: I4  # (K,) the variable that a transition moves
-    to: I4  # (K,) the state that it enters
+    variable: I8  # (V, 2) stride and number of states
+    transition: I4  # (K, 2) the variable it moves and the state it enters
     after: I4  # (K, J) joint state after the transition, -1 where the unit is not at risk
     allowed: B1  # (K, N) 0 where an intervention prevents the transition
-    # causes
-    transition: I4  # (C,)
-    layer: I4  # (C,) -1 for a baseline
-    target_design: I4  # (C,)
-    source_design: I4  # (C,) -1 where all sources are alike
+    cause: (
+        I4  # (C, 6) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
+    )
+    #            and whether its memory decays
+    cause_key: U8  # (C,)
     counts: B1  # (C, J) whether a source in this joint state counts
     clause: B1  # (C, V) whether a variable stands in the clause `when`
-    decays: B1  # (C,) 1 for half-life memory
-    total: I4  # (C,) which total of tie weights normalises the exposure, -1 for none
-    cause_key: U8  # (C,)
-    # which causes listen to a variable: as a term or condition of the target, or of the source
-    target_first: I4  # (V + 1,)
-    target_causes: I4
-    source_first: I4  # (V + 1,)
-    source_causes: I4
-    layer_first: I4  # (L + 1,)
-    layer_causes: I4
-    total_first: I4  # (totals + 1,)
-    total_causes: I4
-    design_first: I4  # (D + 1,) causes of which a design is the target's, then those of which it is the source's
-    design_causes: I4
-    design_role: B1  # 0 target, 1 source
-    # designs
+    listen_first: (
+        I4  # (6, x + 1) which causes listen to a variable (as targets, as sources), a layer, totals,
+    )
+    listen: I4  # or a design (as target's, as source's)
     rows: I4  # flat: row of design at offset + column; -1 where a covariate is missing
     offset: I8  # (D, N) offset of the piece in force when the unit enters
     columns: I4  # (D, J)
-    # ties, by source and by target
-    out_first: I8  # (L, N + 1)
-    out_target: I4  # (P,)
+    tie_first: I8  # (2, L, N + 1) the ties of each layer and source, and of each layer and target
+    tie: I4  # (3, P) target of each tie; by target, source and position of each tie
     weight: F8  # (P,) in force when the window begins
-    in_first: I8  # (L, N + 1)
-    in_source: I4  # (P,)
-    in_tie: I4  # (P,) position in out_target and weight
-    totals: F8  # (totals, N) when the window begins
-    # entries before the window: (cause, unit, time, row of the source design)
-    early_cause: I4
-    early_unit: I4
+    totals: F8  # (totals, N) that normalise exposures, when the window begins
+    early: I4  # (entries before the unit's own, 3) cause, unit, row of the source design
     early_time: F8
-    early_row: I4
-    # breaks, sorted by time, then kind
-    break_time: F8
-    break_kind: B1
-    break_a: I4
-    break_b: I4
-    break_c: I8
-    break_x: F8
+    break_at: F8  # (2, B) time, and a value; sorted by time, then kind
+    breaks: I8  # (B, 4) kind and what it changes
 
 
 class Tables(NamedTuple):
     """What the parameters make of a layout."""
 
-    factor: F8  # exp(beta . x) of every target row, cause by cause
-    factor_first: I8  # (C,)
-    mark: F8  # exp(gamma . u) of every source row, cause by cause
-    mark_first: I8  # (C,)
-    decay: F8  # (C,) ln 2 / half-life, 0 under `while`
-    power: F8  # (C,) alpha
+    values: F8  # exp(beta . x) of every target row, then exp(gamma . u) of every source row, cause by cause
+    first: I8  # (2, C) where each cause's target rows, and its source rows, begin in `values`
+    shape: F8  # (2, C) decay ln 2 / half-life (0 under `while`), and alpha

@@ -4,248 +4,208 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
 
-from tocsin.kernels.layout import ENTER, EXIT, FORCE, PIECE, TIE, TOTAL
-from tocsin.kernels.streams import SOURCE_STREAM, combine, mix, threshold, uniform
-from tocsin.kernels.tournament import earliest, level_offsets, put, rebuild
+from tocsin.kernels.jit import entry, inner
+from tocsin.kernels.layout import (
+    DECAYS,
+    ENTER,
+    EXIT,
+    FORCE,
+    KIND,
+    LAYER,
+    MOVES,
+    OF_LAYER,
+    OF_TOTAL,
+    PIECE,
+    SIZE,
+    SOURCE_DESIGNS,
+    SOURCES_HEAR,
+    STRIDE,
+    TARGET_DESIGNS,
+    TARGETS_HEAR,
+    TO,
+    TOTAL,
+    TRANSITION,
+    VALUE,
+    WHEN,
+    A,
+    B,
+    C,
+)
+from tocsin.kernels.streams import combine, threshold
+from tocsin.kernels.tournament import earliest, level_offsets, rebuild
 from tocsin.kernels.world import (
     DRAWN,
     FACTOR,
     HAZARD,
+    HEARD,
     LEFT,
+    NO_DRAW,
+    SENT,
     SINCE,
-    SOURCES,
-    EXPOSURE,
     WIDTH,
     World,
     aim,
-    expose,
+    draw_source,
+    fires_after,
     reconsider,
     refactor,
-    relax,
-    retie,
     send,
     sent,
-    source_mark,
+    target_factor,
 )
 
 DONE, NOT_FINITE, ENDLESS = 0, 1, 2
+NONE, ONE, NO_EVENT = np.int64(0), np.int64(1), np.int64(-1)
 FORCED = -1  # the cause of an event that an intervention forces
+EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
 
 
-@nb.njit(cache=True, nogil=True)
-def world_key(seed, number):
-    """Return the key of one world of an ensemble."""
-    return combine(seed, np.uint64(number))
-
-
-@nb.njit(cache=True, nogil=True)
+@inner
 def blank(lay):
-    """Return a world with room for the program's units and clocks, at the start of the window."""
-    units, causes = lay.state.size, lay.transition.size
+    """Return a world with room for the program's units and clocks, with nobody present."""
+    units, causes = lay.state.size, lay.cause.shape[0]
     levels = level_offsets(causes * units)
-    present = np.empty(units, dtype=np.uint8)
-    for i in range(units):
-        present[i] = 1 if lay.enter[i] <= lay.start < lay.exit[i] else 0
     return World(
-        np.zeros(1, dtype=np.uint64),
+        np.full(1, NO_DRAW, dtype=np.uint64),
         lay.state.copy(),
-        present,
+        np.zeros(units, dtype=np.uint8),
         lay.offset.copy(),
         lay.weight.copy(),
         lay.totals.copy(),
-        np.zeros((causes, units)),
-        np.full((causes, units), lay.start),
+        np.zeros((causes, units, 2)),
         np.zeros((causes * units, WIDTH)),
         np.full(levels[-1], np.inf),
         levels,
     )
 
 
-@nb.njit(cache=True, nogil=True)
-def recall(lay, tab, world, unit, time, draw):
-    """Let a unit that enters carry its earlier entries (half-life memory); all units where `unit` is -1."""
-    for entry in range(lay.early_cause.size):
-        c, j = lay.early_cause[entry], lay.early_unit[entry]
-        if (unit >= 0 and j != unit) or world.present[j] == 0:
+@inner
+def appear(lay, tab, world, i, time, present):
+    """Let a unit enter or leave: its own risk, and what it sends. Returns (-1, -1), or cause and unit."""
+    world.present[i] = present
+    for c in range(lay.cause.shape[0]):
+        if not refactor(lay, tab, world, c, i, time):
+            return c, i
+        if lay.cause[c, LAYER] < 0:
             continue
-        mark = 1.0
-        if lay.source_design[c] >= 0:
-            row = lay.early_row[entry]
-            mark = tab.mark[tab.mark_first[c] + row] if row >= 0 else np.nan
-            if not mark < np.inf:
-                return c, j
-        mark *= math.exp(-tab.decay[c] * (time - lay.early_time[entry]))
-        carried = world.memory[c, j]
-        world.memory[c, j] = carried + mark
-        world.heard[c, j] = time
-        bad = send(lay, tab, world, c, j, time, mark, 1 if carried == 0.0 else 0, draw)
+        if lay.cause[c, DECAYS] != 0 and present > 0:
+            # Entries dated before the unit's own are carried by half-life memory.
+            carried = 0.0
+            for early in range(lay.early_time.size):
+                if lay.early[early, 0] == c and lay.early[early, 1] == i:
+                    row = lay.early[early, 2]
+                    mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
+                    carried += mark * math.exp(-tab.shape[0, c] * (time - lay.early_time[early]))
+            if not carried < np.inf:
+                return c, i
+            world.memory[c, i, SENT] = carried
+            world.memory[c, i, HEARD] = time
+            bad = send(lay, tab, world, c, i, time, carried, ONE) if carried > 0.0 else -1
+        else:
+            bad = reconsider(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
             return c, bad
     return -1, -1
 
 
-@nb.njit(cache=True, nogil=True)
-def open_window(lay, tab, world):
-    """Set factors and exposures at the start of the window; draws nothing. Returns status, cause and unit."""
-    units, causes = lay.state.size, lay.transition.size
-    for c in range(causes):
-        for i in range(units):
-            world.clock[c * units + i, SINCE] = lay.start
-            if refactor(lay, tab, world, c, i, lay.start, False) != 0:
-                return NOT_FINITE, c, i
-        if lay.layer[c] >= 0 and lay.decays[c] == 0:
-            for j in range(units):
-                bad = reconsider(lay, tab, world, c, j, lay.start, -1, -1, False)
-                if bad >= 0:
-                    return NOT_FINITE, c, bad
-    c, bad = recall(lay, tab, world, -1, lay.start, False)
-    if bad >= 0:
-        return NOT_FINITE, c, bad
-    return DONE, 0, 0
-
-
-@nb.njit(cache=True, nogil=True)
+@inner
 def begin(lay, tab, world, opened, key):
     """Make `world` a fresh copy of the opened one, with thresholds of its own."""
     world.key[0] = key
     world.state[:] = opened.state
     world.present[:] = opened.present
-    if lay.break_time.size > 0:
+    if lay.breaks.shape[0] > 0:
         world.piece[:] = opened.piece
         world.weight[:] = opened.weight
         world.totals[:] = opened.totals
     world.memory[:] = opened.memory
-    world.heard[:] = opened.heard
     world.clock[:] = opened.clock
     units = lay.state.size
-    for c in range(lay.transition.size):
-        decay, power = tab.decay[c], tab.power[c]
+    for c in range(lay.cause.shape[0]):
+        rate = tab.shape[0, c] * tab.shape[1, c]
         for i in range(units):
             position = c * units + i
-            clock = world.clock[position]
-            hazard = clock[HAZARD]
+            hazard = world.clock[position, HAZARD]
+            fires = np.inf
             if hazard > 0.0:
                 left = threshold(key, combine(lay.unit_key[i], lay.cause_key[c]), 0)
-                clock[LEFT], clock[DRAWN] = left, 1.0
-                if decay > 0.0:
-                    rate = power * decay
-                    share = left * rate / hazard
-                    world.tree[position] = lay.start - math.log1p(-share) / rate if share < 1.0 else np.inf
-                else:
-                    world.tree[position] = lay.start + left / hazard
-            else:
-                world.tree[position] = np.inf
+                world.clock[position, LEFT] = left
+                world.clock[position, DRAWN] = 1.0
+                fires = lay.window[0] + fires_after(left, hazard, rate)
+            world.tree[position] = fires
     rebuild(world.tree, world.levels)
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
+def change(lay, tab, world, number, time):
+    """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a hazard that is not finite."""
+    kind, a, b = lay.breaks[number, KIND], lay.breaks[number, A], lay.breaks[number, B]
+    units = lay.state.size
+    if kind == ENTER or kind == EXIT:
+        return appear(lay, tab, world, a, time, np.int64(kind == ENTER))
+    # What listens to the change: the ties of a layer, totals, or the designs of targets and sources.
+    listener, group, old, new = OF_TOTAL, a, 0.0, lay.break_at[VALUE, number]
+    if kind == TOTAL:
+        world.totals[a, b] = new
+    elif kind == PIECE:
+        listener = TARGET_DESIGNS
+        world.piece[a, b] = lay.breaks[number, C]
+    else:
+        tie = lay.breaks[number, C]
+        listener = OF_LAYER
+        group = 0
+        while not lay.tie_first[0, group, 0] <= tie < lay.tie_first[0, group, units]:
+            group += 1
+        old = world.weight[tie]
+        world.weight[tie] = new
+    for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
+        c = np.int64(lay.listen[position])
+        if listener == OF_LAYER:
+            memory = sent(tab, world.memory, c, a, time)
+            if memory > 0.0 and new != old:
+                factor, sources = world.clock[c * units + b, FACTOR], np.int64(new > 0.0) - np.int64(old > 0.0)
+                if not aim(lay, tab, world, c, b, time, factor, (new - old) * memory, sources):
+                    return c, b
+        else:
+            factor = target_factor(lay, tab, world, c, b)
+            if factor != world.clock[c * units + b, FACTOR] and not aim(
+                lay, tab, world, c, b, time, factor, 0.0, NONE
+            ):
+                return c, b
+    if kind == PIECE:
+        for position in range(lay.listen_first[SOURCE_DESIGNS, a], lay.listen_first[SOURCE_DESIGNS, a + 1]):
+            c = np.int64(lay.listen[position])
+            bad = reconsider(lay, tab, world, c, b, time, np.int64(world.state[b]), NO_EVENT)
+            if bad >= 0:
+                return c, bad
+    return -1, -1
+
+
+@inner
 def move(lay, tab, world, i, variable, state, time):
-    """Move one variable of a unit to a state, and tell every clock that listens. Returns cause and unit, or -1."""
-    old = world.state[i]
-    code = (old // lay.stride[variable]) % lay.size[variable]
-    world.state[i] = old + (state - code) * lay.stride[variable]
-    for position in range(lay.target_first[variable], lay.target_first[variable + 1]):
-        c = lay.target_causes[position]
-        if refactor(lay, tab, world, c, i, time, True) != 0:
+    """Move one variable of a unit to a state, and tell every clock that listens. Returns (-1, -1), or where."""
+    old = np.int64(world.state[i])
+    stride = lay.variable[variable, STRIDE]
+    world.state[i] = old + (state - (old // stride) % lay.variable[variable, SIZE]) * stride
+    for position in range(
+        lay.listen_first[TARGETS_HEAR, variable], lay.listen_first[TARGETS_HEAR, variable + 1]
+    ):
+        c = np.int64(lay.listen[position])
+        if not refactor(lay, tab, world, c, i, time):
             return c, i
-    for position in range(lay.source_first[variable], lay.source_first[variable + 1]):
-        c = lay.source_causes[position]
-        bad = reconsider(lay, tab, world, c, i, time, old, variable, True)
+    for position in range(
+        lay.listen_first[SOURCES_HEAR, variable], lay.listen_first[SOURCES_HEAR, variable + 1]
+    ):
+        c = np.int64(lay.listen[position])
+        bad = reconsider(lay, tab, world, c, i, time, old, variable)
         if bad >= 0:
             return c, bad
     return -1, -1
 
 
-@nb.njit(cache=True, nogil=True)
-def appear(lay, tab, world, i, time, present):
-    """Let a unit enter or leave the field: its own risk, and what it sends. Returns cause and unit, or -1."""
-    world.present[i] = present
-    for c in range(lay.transition.size):
-        if refactor(lay, tab, world, c, i, time, True) != 0:
-            return c, i
-        if lay.layer[c] < 0:
-            continue
-        if lay.decays[c] == 0:
-            bad = reconsider(lay, tab, world, c, i, time, -1, -1, True)
-            if bad >= 0:
-                return c, bad
-        elif present == 0:
-            carried = sent(tab, world, c, i, time)
-            if carried > 0.0:
-                world.memory[c, i] = 0.0
-                send(lay, tab, world, c, i, time, -carried, -1, True)
-    if present == 1:
-        return recall(lay, tab, world, i, time, True)
-    return -1, -1
-
-
-@nb.njit(cache=True, nogil=True)
-def change(lay, tab, world, number, time):
-    """Apply one break that is not an event. Returns cause and unit of a hazard that is not finite, or -1."""
-    kind = lay.break_kind[number]
-    a, b = lay.break_a[number], lay.break_b[number]
-    if kind == TIE:
-        if retie(lay, tab, world, lay.break_c[number], a, b, time, lay.break_x[number], True) != 0:
-            return 0, b
-    elif kind == PIECE:
-        world.piece[a, b] = lay.break_c[number]
-        for position in range(lay.design_first[a], lay.design_first[a + 1]):
-            c = lay.design_causes[position]
-            if lay.design_role[position] == 0:
-                if refactor(lay, tab, world, c, b, time, True) != 0:
-                    return c, b
-            elif lay.decays[c] == 0:
-                bad = reconsider(lay, tab, world, c, b, time, -1, -1, True)
-                if bad >= 0:
-                    return c, bad
-    elif kind == TOTAL:
-        world.totals[a, b] = lay.break_x[number]
-        for position in range(lay.total_first[a], lay.total_first[a + 1]):
-            c = lay.total_causes[position]
-            if refactor(lay, tab, world, c, b, time, True) != 0:
-                return c, b
-    else:
-        return appear(lay, tab, world, a, time, 1 if kind == ENTER else 0)
-    return -1, -1
-
-
-@nb.njit(cache=True, nogil=True)
-def draw_source(lay, tab, world, c, i, number, time):
-    """Draw the source of a contagion event in proportion to what each sends, from a stream of its own."""
-    layer = lay.layer[c]
-    first, last = lay.in_first[layer, i], lay.in_first[layer, i + 1]
-    total = 0.0
-    for position in range(first, last):
-        weight = world.weight[lay.in_tie[position]]
-        if weight > 0.0:
-            total += weight * sent(tab, world, c, lay.in_source[position], time)
-    stream = combine(combine(lay.unit_key[i], lay.cause_key[c]), SOURCE_STREAM)
-    wanted = uniform(world.key[0], stream, number) * total
-    summed, chosen = 0.0, -1
-    for position in range(first, last):
-        weight = world.weight[lay.in_tie[position]]
-        if weight > 0.0:
-            share = weight * sent(tab, world, c, lay.in_source[position], time)
-            if share > 0.0:
-                summed += share
-                chosen = lay.in_source[position]
-                if summed > wanted:
-                    break
-    return chosen
-
-
-@nb.njit(cache=True, nogil=True)
-def grow(array):
-    """Return a copy with twice the room."""
-    longer = np.empty(2 * array.size, dtype=array.dtype)
-    longer[: array.size] = array
-    return longer
-
-
-@nb.njit(cache=True, nogil=True)
+@entry
 def simulate(lay, tab, seed, first, last, most):
     """Simulate the worlds first..last-1 of an ensemble.
 
@@ -256,95 +216,93 @@ def simulate(lay, tab, seed, first, last, most):
         most: bound on the events of one world.
 
     Returns:
-        Status, and the cause, unit and time where it failed; events per world; and for every event its time,
-        unit, variable, state left, state entered, cause (-1 where forced) and source (-1 for none).
+        Status, and the cause, unit and time where it failed; events per world; times of all events; and for every
+        event (events, 6) its unit, variable, state left, state entered, cause (-1 where forced) and source (-1
+        for none).
     """
     units = lay.state.size
-    opened = blank(lay)
+    start, end = lay.window[0], lay.window[1]
+    breaks = lay.breaks.shape[0]
     counts = np.zeros(last - first, dtype=np.int64)
-    room = 1024
-    time_of = np.empty(room, dtype=np.float64)
-    unit_of = np.empty(room, dtype=np.int32)
-    variable_of = np.empty(room, dtype=np.int16)
-    left_of = np.empty(room, dtype=np.int16)
-    entered_of = np.empty(room, dtype=np.int16)
-    cause_of = np.empty(room, dtype=np.int32)
-    source_of = np.empty(room, dtype=np.int32)
-    status, bad_cause, bad_unit = open_window(lay, tab, opened)
-    bad_time = lay.start
+    times = np.empty(1024, dtype=np.float64)
+    events = np.empty((1024, 6), dtype=np.int32)
     event = 0
-    if status == DONE:
-        world = blank(lay)
-        for number in range(first, last):
-            begin(lay, tab, world, opened, world_key(seed, number))
-            began = event
-            upcoming = 0
-            while True:
-                position = earliest(world.tree, world.levels)
-                time = world.tree[position]
-                if upcoming < lay.break_time.size and lay.break_time[upcoming] < time:
-                    time = lay.break_time[upcoming]
-                    if lay.break_kind[upcoming] != FORCE:
-                        c, bad = change(lay, tab, world, upcoming, time)
-                        upcoming += 1
-                        if bad >= 0:
-                            status, bad_cause, bad_unit, bad_time = NOT_FINITE, c, bad, time
-                            break
-                        continue
-                    i, variable, state = lay.break_a[upcoming], lay.break_b[upcoming], lay.break_c[upcoming]
-                    shown = lay.break_x[upcoming] > 0.0
-                    upcoming += 1
-                    left = (world.state[i] // lay.stride[variable]) % lay.size[variable]
-                    if world.present[i] == 0 or (shown and left == state):
-                        continue
-                    c, source, drawn = np.int64(FORCED), -1, 0
-                else:
-                    if not time <= lay.end:
+    opened = blank(lay)
+    opened.clock[:, SINCE] = start
+    status, c, bad, time = DONE, np.int64(-1), np.int64(-1), start
+    for i in range(units):
+        if lay.presence[0, i] <= start < lay.presence[1, i] and bad < 0:
+            c, bad = appear(lay, tab, opened, i, start, ONE)
+    if bad >= 0:
+        return (NOT_FINITE, c, bad, time), counts, times[:0], events[:0]
+    world = blank(lay)
+    for number in range(first, last):
+        begin(lay, tab, world, opened, combine(seed, np.uint64(number)))
+        began = event
+        upcoming = 0
+        while True:
+            position = earliest(world.tree, world.levels)
+            time = world.tree[position]
+            drawn = NONE
+            if upcoming < breaks and lay.break_at[WHEN, upcoming] < time:
+                time = lay.break_at[WHEN, upcoming]
+                upcoming += 1
+                if lay.breaks[upcoming - 1, KIND] != FORCE:
+                    c, bad = change(lay, tab, world, upcoming - 1, time)
+                    if bad >= 0:
+                        status = NOT_FINITE
                         break
-                    c, i = position // units, position % units
-                    k = lay.transition[c]
-                    variable, state, shown = lay.variable[k], np.int64(lay.to[k]), True
-                    left = (world.state[i] // lay.stride[variable]) % lay.size[variable]
-                    clock = world.clock[position]
-                    relax(tab, clock, c, time)
-                    drawn = np.int64(clock[DRAWN])
-                    source = draw_source(lay, tab, world, c, i, drawn - 1, time) if lay.layer[c] >= 0 else -1
-                    clock[LEFT] = threshold(world.key[0], combine(lay.unit_key[i], lay.cause_key[c]), drawn)
-                    clock[DRAWN] += 1.0
-                if shown:
-                    if event - began >= most:
-                        status, bad_cause, bad_unit, bad_time = ENDLESS, c, i, time
-                        break
-                    if event == time_of.size:
-                        time_of, unit_of, variable_of = grow(time_of), grow(unit_of), grow(variable_of)
-                        left_of, entered_of = grow(left_of), grow(entered_of)
-                        cause_of, source_of = grow(cause_of), grow(source_of)
-                    time_of[event] = time
-                    unit_of[event] = i
-                    variable_of[event] = variable
-                    left_of[event] = left
-                    entered_of[event] = state
-                    cause_of[event] = c
-                    source_of[event] = source
-                    event += 1
-                fired = c
-                c, bad = move(lay, tab, world, i, variable, state, time)
-                if bad < 0 and drawn > 0 and not aim(lay, tab, world, fired, i, time, True):
-                    c, bad = fired, i
-                if bad >= 0:
-                    status, bad_cause, bad_unit, bad_time = NOT_FINITE, c, bad, time
+                    continue
+                i, variable = lay.breaks[upcoming - 1, A], lay.breaks[upcoming - 1, B]
+                state = lay.breaks[upcoming - 1, C]
+                shown = lay.break_at[VALUE, upcoming - 1] > 0.0
+                left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+                if world.present[i] == 0 or (shown and left == state):
+                    continue
+                fired, source = np.int64(FORCED), np.int64(-1)
+            else:
+                if not time <= end:
                     break
-            counts[number - first] = event - began
-            if status != DONE:
+                fired, i = position // units, position % units
+                k = lay.cause[fired, TRANSITION]
+                variable, state, shown = (
+                    np.int64(lay.transition[k, MOVES]),
+                    np.int64(lay.transition[k, TO]),
+                    True,
+                )
+                left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+                drawn = np.int64(world.clock[position, DRAWN])
+                source = np.int64(-1)
+                if lay.cause[fired, LAYER] >= 0:
+                    source = np.int64(draw_source(lay, tab, world, fired, i, drawn - 1, time))
+            if shown:
+                if event - began >= most:
+                    status, c, bad = ENDLESS, fired, i
+                    break
+                if event == times.size:
+                    longer, wider = np.empty(2 * event), np.empty((2 * event, 6), dtype=np.int32)
+                    longer[:event], wider[:event] = times, events
+                    times, events = longer, wider
+                times[event] = time
+                events[event, EVENT_UNIT], events[event, EVENT_VARIABLE] = i, variable
+                events[event, EVENT_LEFT], events[event, EVENT_ENTERED] = left, state
+                events[event, EVENT_CAUSE], events[event, EVENT_SOURCE] = fired, source
+                event += 1
+            if drawn > 0:
+                # The clock that fired has spent its threshold; the next one counts from here.
+                clock = world.clock[position]
+                clock[LEFT] = threshold(world.key[0], combine(lay.unit_key[i], lay.cause_key[fired]), drawn)
+                clock[DRAWN] += 1.0
+                clock[HAZARD] = 0.0
+            c, bad = move(lay, tab, world, i, variable, state, time)
+            if bad < 0 and drawn > 0 and world.clock[position, FACTOR] != 0.0:
+                factor = world.clock[position, FACTOR]
+                if not aim(lay, tab, world, fired, i, time, factor, 0.0, NONE):
+                    c, bad = fired, i
+            if bad >= 0:
+                status = NOT_FINITE
                 break
-    return (
-        (status, bad_cause, bad_unit, bad_time),
-        counts,
-        time_of[:event],
-        unit_of[:event],
-        variable_of[:event],
-        left_of[:event],
-        entered_of[:event],
-        cause_of[:event],
-        source_of[:event],
-    )
+        counts[number - first] = event - began
+        if status != DONE:
+            break
+    return (status, c, bad, time), counts, times[:event], events[:event]

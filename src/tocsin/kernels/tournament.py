@@ -6,14 +6,15 @@ that falls climbs only as far as it wins; a time that rises re-reads a block onl
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from tocsin.kernels.jit import inner
 
 SHIFT = 4
 FAN = 1 << SHIFT
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def level_offsets(count):
     """Return the offset of each level and, last, the length of the whole (levels + 1,)."""
     sizes = [((count + FAN - 1) >> SHIFT) << SHIFT]
@@ -26,7 +27,7 @@ def level_offsets(count):
     return offsets
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def rebuild(tree, offsets):
     """Recompute every level from level 0; the padding of each level must be infinite."""
     for level in range(offsets.size - 2):
@@ -42,7 +43,7 @@ def rebuild(tree, offsets):
             tree[position] = np.inf
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def put(tree, offsets, position, value):
     """Set the time of one clock."""
     old = tree[position]
@@ -71,7 +72,7 @@ def put(tree, offsets, position, value):
         index = block
 
 
-@nb.njit(cache=True, nogil=True)
+@inner
 def earliest(tree, offsets):
     """Return the position of the earliest time; the lowest position among equals."""
     index = 0

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tocsin.errors import FitError, ModelError, suggestion
-from tocsin.kernels.layout import ENTER, EXIT, PIECE, TIE, TOTAL, Layout
+from tocsin.kernels.layout import (
+    DECAYS,
+    ENTER,
+    EXIT,
+    LAYER,
+    PIECE,
+    SOURCE,
+    TARGET,
+    TIE,
+    TOTAL,
+    TOTAL_OF,
+    TRANSITION,
+    Layout,
+)
 from tocsin.kernels.states import trace_states
 from tocsin.model.declaration import Baseline, Contagion
 from tocsin.program.design import Design, build_design
 from tocsin.program.joint import JointStates
 from tocsin.program.names import cause_key, name_parameters, unit_keys
 from tocsin.program.program import Observed, Program
-from tocsin.program.ties import Breaks, lay_ties, target_totals
+from tocsin.program.ties import Breaks, TieLayout, lay_ties, target_totals
 from tocsin.words import parse_clause
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.history import History
-    from tocsin.model import Cause, Model, Transition
+    from tocsin.history.numbers import Numbers
+    from tocsin.model import Cause, Model
 
 
 def _check_words(model: Model, history: History) -> None:
@@ -40,8 +55,10 @@ def _check_words(model: Model, history: History) -> None:
                     f"the history has a state {state!r} of {variable.name!r} that the model does not declare"
                     + suggestion(state, variable.states)
                 )
-        if theirs.recurrent and not variable.recurrent and any(
-            move.variable == variable.name and move.to in move.origin for move in model.transitions
+        if (
+            theirs.recurrent
+            and not variable.recurrent
+            and any(move.variable == variable.name and move.to in move.origin for move in model.transitions)
         ):
             raise ModelError(f"variable {variable.name!r} is recurrent in the history and not in the model")
     for transition in model.transitions:
@@ -69,19 +86,22 @@ class _Designs:
         return self.number[key]
 
 
-def _grouped(groups: Sequence[Sequence[int]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    first = np.zeros(len(groups) + 1, dtype=np.int32)
-    first[1:] = np.cumsum([len(group) for group in groups])
-    return first, np.array([item for group in groups for item in group], dtype=np.int32)
+def _listeners(groups: Sequence[Sequence[Sequence[int]]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Lay out who listens to what: for each kind of thing, and each thing of it, the causes that listen."""
+    first = np.zeros((len(groups), max(len(kind) for kind in groups) + 1), dtype=np.int32)
+    flat: list[int] = []
+    for number, kind in enumerate(groups):
+        first[number] = len(flat)
+        for thing, causes in enumerate(kind):
+            flat += causes
+            first[number, thing + 1 :] = len(flat)
+    return first, np.array(flat, dtype=np.int32)
 
 
-def _transition_tables(
-    model: Model, joint: JointStates
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def _transition_tables(model: Model, joint: JointStates) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return variable and state entered of each transition (K, 2), and joint states after it (K, J)."""
     variable = np.array([joint.index(move.variable) for move in model.transitions], dtype=np.int32)
-    to = np.array(
-        [model.by_name[move.variable].code(move.to) for move in model.transitions], dtype=np.int32
-    )
+    to = np.array([model.by_name[move.variable].code(move.to) for move in model.transitions], dtype=np.int32)
     after = np.full((len(model.transitions), joint.count), -1, dtype=np.int32)
     states = np.arange(joint.count)
     for number, move in enumerate(model.transitions):
@@ -91,7 +111,7 @@ def _transition_tables(
         stride = joint.strides[variable[number]]
         moved = states + (to[number] - joint.codes(move.variable)) * stride
         after[number, ready] = moved[ready]
-    return variable, to, after
+    return np.stack([variable, to], axis=1), after
 
 
 def _entry_states(model: Model, history: History, joint: JointStates) -> NDArray[np.int32]:
@@ -123,7 +143,11 @@ def _observed(model: Model, history: History, joint: JointStates, after: NDArray
         _entry_states(model, history, joint), unit, variable, state, joint.strides, joint.sizes
     )
     move = {
-        (model.by_name[t.variable].name, model.by_name[t.variable].code(origin), model.by_name[t.variable].code(t.to)): k
+        (
+            model.by_name[t.variable].name,
+            model.by_name[t.variable].code(origin),
+            model.by_name[t.variable].code(t.to),
+        ): k
         for k, t in enumerate(model.transitions)
         for origin in t.origin
     }
@@ -152,42 +176,96 @@ def describe_event(history: History, unit: str, time: float) -> str:
     return f"the event of {unit!r} at {when}"
 
 
-def _early_entries(
-    causes: Sequence[tuple[int, Cause]],
-    observed: Observed,
-    counts: NDArray[np.uint8],
-    clause: NDArray[np.uint8],
-    source_design: NDArray[np.int32],
-    designs: Sequence[Design],
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
-    """Return entries at or before the units' own entry, which half-life memory still carries."""
+@dataclass
+class _Causes:
+    """The causes of a model as arrays, their designs, and who listens to what."""
+
+    listed: list[tuple[int, Cause]]
+    layers: tuple[str, ...]
+    normalised: tuple[str, ...]
+    designs: list[Design]
+    table: NDArray[np.int32]
+    counts: NDArray[np.uint8]
+    clause: NDArray[np.uint8]
+    listen: tuple[NDArray[np.int32], NDArray[np.int32]]
+
+
+def _lay_causes(model: Model, history: History, joint: JointStates) -> _Causes:
+    listed: list[tuple[int, Cause]] = [
+        (number, cause) for number, move in enumerate(model.transitions) for cause in move.causes
+    ]
+    abroad = [cause for _, cause in listed if isinstance(cause, Contagion)]
+    layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
+    normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
+    designs = _Designs(history, joint)
+    table = np.full((len(listed), 6), -1, dtype=np.int32)
+    table[:, DECAYS] = 0
+    counts = np.zeros((len(listed), joint.count), dtype=np.uint8)
+    clause = np.zeros((len(listed), len(joint.names)), dtype=np.uint8)
+    target_hears: list[set[str]] = []
+    source_hears: list[set[str]] = []
+    for number, (move_number, cause) in enumerate(listed):
+        move = model.transitions[move_number]
+        heard, spoken = {move.variable}, set()
+        if move.requires is not None:
+            heard |= set(parse_clause(move.requires, model.by_name))
+        formula = cause.formula if isinstance(cause, Baseline) else cause.susceptibility
+        table[number, [TRANSITION, TARGET]] = move_number, designs.get(formula, True)
+        if isinstance(cause, Contagion):
+            when = parse_clause(cause.when, model.by_name)
+            spoken = set(when)
+            counts[number] = joint.holds(when)
+            clause[number, [joint.index(name) for name in when]] = 1
+            table[number, [LAYER, DECAYS]] = layers.index(cause.layer), cause.half_life is not None
+            if cause.normalise is not None:
+                table[number, TOTAL_OF] = normalised.index(cause.layer)
+            if cause.infectiousness is not None:
+                table[number, SOURCE] = designs.get(cause.infectiousness, False)
+                if cause.half_life is None:  # the mark of an entry stays as it was
+                    spoken |= set(designs.built[table[number, SOURCE]].uses)
+        target_hears.append(heard | set(designs.built[table[number, TARGET]].uses))
+        source_hears.append(spoken)
+
+    def having(column: int, size: int) -> list[list[int]]:
+        return [[int(c) for c in np.flatnonzero(table[:, column] == thing)] for thing in range(size)]
+
+    everyone = range(len(listed))
+    listen = _listeners(
+        [
+            [[c for c in everyone if name in target_hears[c]] for name in joint.names],
+            [[c for c in everyone if name in source_hears[c]] for name in joint.names],
+            having(LAYER, len(layers)),
+            having(TOTAL_OF, len(normalised)),
+            having(TARGET, len(designs.built)),
+            having(SOURCE, len(designs.built)),
+        ]
+    )
+    return _Causes(listed, layers, normalised, designs.built, table, counts, clause, listen)
+
+
+def _early_entries(causes: _Causes, observed: Observed) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return entries at or before the units' own entry, which half-life memory still carries.
+
+    Returns:
+        Cause, unit and source row (entries, 3), and times (entries,).
+    """
     events = np.flatnonzero(observed.early)
-    cause_of, unit_of, time_of, row_of = [], [], [], []
-    for number, (_, cause) in enumerate(causes):
-        if isinstance(cause, Baseline) or cause.half_life is None:
-            continue
+    found, times = [np.empty((0, 3), dtype=np.int32)], [np.empty(0)]
+    for number in np.flatnonzero(causes.table[:, DECAYS]):
         old, new = observed.before[events], observed.after[events]
-        again = (old == new) & (clause[number, observed.variable[events]] > 0)
-        entered = (counts[number, new] > 0) & ((counts[number, old] == 0) | again)
+        again = (old == new) & (causes.clause[number, observed.variable[events]] > 0)
+        entered = (causes.counts[number, new] > 0) & ((causes.counts[number, old] == 0) | again)
         chosen = events[entered]
         row = np.zeros(chosen.size, dtype=np.int32)
-        if source_design[number] >= 0:
-            design = designs[source_design[number]]
+        if causes.table[number, SOURCE] >= 0:
+            design = causes.designs[causes.table[number, SOURCE]]
             piece = design.first[observed.unit[chosen]]
             row = design.rows[piece, design.columns[observed.after[chosen]]]
-        cause_of.append(np.full(chosen.size, number, dtype=np.int32))
-        unit_of.append(observed.unit[chosen])
-        time_of.append(observed.time[chosen])
-        row_of.append(row)
-    if not cause_of:
-        empty = np.empty(0, dtype=np.int32)
-        return empty, empty, np.empty(0), empty
-    return (
-        np.concatenate(cause_of),
-        np.concatenate(unit_of).astype(np.int32),
-        np.concatenate(time_of).astype(np.float64),
-        np.concatenate(row_of).astype(np.int32),
-    )
+        found.append(
+            np.stack([np.full(chosen.size, number), observed.unit[chosen], row], axis=1).astype(np.int32)
+        )
+        times.append(observed.time[chosen].astype(np.float64))
+    return np.concatenate(found), np.concatenate(times)
 
 
 def _piece_breaks(designs: Sequence[Design], base: NDArray[np.int64]) -> list[Breaks]:
@@ -202,6 +280,27 @@ def _piece_breaks(designs: Sequence[Design], base: NDArray[np.int64]) -> list[Br
     return parts
 
 
+def _lay_breaks(
+    causes: _Causes, numbers: Numbers, ties: TieLayout, base: NDArray[np.int64]
+) -> tuple[Breaks, NDArray[np.float64]]:
+    """Return every change at a known time inside the window, and the totals when it begins."""
+    parts = _piece_breaks(causes.designs, base)
+    tie = ties.change_tie
+    parts.append(
+        Breaks.make(TIE, ties.change_time, ties.source[tie], ties.tie[0, tie], tie, ties.change_weight)
+    )
+    units = np.arange(len(numbers.units))
+    late = numbers.enter > numbers.start
+    parts.append(Breaks.make(ENTER, numbers.enter[late], units[late]))
+    parts.append(Breaks.make(EXIT, numbers.exit, units))
+    totals = np.zeros((len(causes.normalised), len(numbers.units)))
+    for number, name in enumerate(causes.normalised):
+        if name in numbers.ties:
+            totals[number], time, unit, value = target_totals(numbers.ties[name], numbers)
+            parts.append(Breaks.make(TOTAL, time, number, unit, 0, value))
+    return Breaks.join(parts, numbers.start, numbers.end), totals
+
+
 def compile_program(model: Model, history: History) -> Program:
     """Join a model with a history into a program.
 
@@ -210,181 +309,74 @@ def compile_program(model: Model, history: History) -> Program:
         FitError: an observed event that no cause of the model can explain.
     """
     _check_words(model, history)
-    numbers = history.numbers
     if history.clock in ("month", "year"):
         raise FitError(
             f"the times of {history.name!r} are known by {history.clock} only; models of such histories need "
             "the grouped-time likelihood, which this version does not have yet"
         )
+    numbers = history.numbers
     joint = JointStates(model.variables)
-    variable, to, after = _transition_tables(model, joint)
-    causes: list[tuple[int, Cause]] = [
-        (number, cause) for number, move in enumerate(model.transitions) for cause in move.causes
-    ]
-    count, names = len(causes), joint.names
+    transition, after = _transition_tables(model, joint)
     observed = _observed(model, history, joint, after)
-
-    layers = tuple(dict.fromkeys(cause.layer for _, cause in causes if isinstance(cause, Contagion)))
-    designs = _Designs(history, joint)
-    target_design = np.zeros(count, dtype=np.int32)
-    source_design = np.full(count, -1, dtype=np.int32)
-    layer = np.full(count, -1, dtype=np.int32)
-    total = np.full(count, -1, dtype=np.int32)
-    counts = np.zeros((count, joint.count), dtype=np.uint8)
-    clause = np.zeros((count, len(names)), dtype=np.uint8)
-    decays = np.zeros(count, dtype=np.uint8)
-    normalised = tuple(
-        dict.fromkeys(c.layer for _, c in causes if isinstance(c, Contagion) and c.normalise is not None)
-    )
-    target_listens: list[list[int]] = [[] for _ in names]
-    source_listens: list[list[int]] = [[] for _ in names]
-    for number, (move_number, cause) in enumerate(causes):
-        move = model.transitions[move_number]
-        heard = {move.variable}
-        if move.requires is not None:
-            heard |= set(parse_clause(move.requires, model.by_name))
-        if isinstance(cause, Baseline):
-            target_design[number] = designs.get(cause.formula, True)
-        else:
-            target_design[number] = designs.get(cause.susceptibility, True)
-            when = parse_clause(cause.when, model.by_name)
-            spoken = set(when)
-            layer[number] = layers.index(cause.layer)
-            counts[number] = joint.holds(when)
-            clause[number, [joint.index(name) for name in when]] = 1
-            decays[number] = cause.half_life is not None
-            if cause.normalise is not None:
-                total[number] = normalised.index(cause.layer)
-            if cause.infectiousness is not None:
-                source_design[number] = designs.get(cause.infectiousness, False)
-                if cause.half_life is None:
-                    spoken |= set(designs.built[source_design[number]].uses)
-            for position, name in enumerate(names):
-                if name in spoken:
-                    source_listens[position].append(number)
-        heard |= set(designs.built[target_design[number]].uses)
-        for position, name in enumerate(names):
-            if name in heard:
-                target_listens[position].append(number)
-
+    causes = _lay_causes(model, history, joint)
+    designs, table = causes.designs, causes.table
     parameter_names, slots = name_parameters(
         [
             (
                 model.transitions[number],
                 cause,
-                designs.built[target_design[position]].terms,
-                designs.built[source_design[position]].terms if source_design[position] >= 0 else (),
+                designs[table[position, TARGET]].terms,
+                designs[table[position, SOURCE]].terms if table[position, SOURCE] >= 0 else (),
             )
-            for position, (number, cause) in enumerate(causes)
+            for position, (number, cause) in enumerate(causes.listed)
         ]
     )
-    flat_rows = [design.rows.ravel() for design in designs.built]
-    base = np.concatenate([[0], np.cumsum([rows.size for rows in flat_rows])])[:-1].astype(np.int64)
-    offset = np.array(
-        [first + design.first[:-1] * design.rows.shape[1] for first, design in zip(base, designs.built, strict=True)],
-        dtype=np.int64,
-    )
-    by_design = [
-        [(number, 0) for number in range(count) if target_design[number] == wanted]
-        + [(number, 1) for number in range(count) if source_design[number] == wanted]
-        for wanted in range(len(designs.built))
+    base = np.concatenate([[0], np.cumsum([design.rows.size for design in designs])])[:-1].astype(np.int64)
+    offset = [
+        first + design.first[:-1] * design.rows.shape[1] for first, design in zip(base, designs, strict=True)
     ]
-    early = _early_entries(causes, observed, counts, clause, source_design, designs.built)
-
-    ties = lay_ties(numbers, layers)
-    parts = _piece_breaks(designs.built, base)
-    parts.append(
-        Breaks.make(
-            TIE,
-            ties.change_time,
-            ties.source[ties.change_tie],
-            ties.out_target[ties.change_tie],
-            ties.change_tie,
-            ties.change_weight,
-        )
-    )
-    unit_numbers = np.arange(len(numbers.units))
-    late = numbers.enter > numbers.start
-    parts.append(Breaks.make(ENTER, numbers.enter[late], unit_numbers[late]))
-    parts.append(Breaks.make(EXIT, numbers.exit, unit_numbers))
-    totals = np.zeros((len(normalised), len(numbers.units)))
-    for number, name in enumerate(normalised):
-        if name in numbers.ties:
-            totals[number], time, unit, value = target_totals(numbers.ties[name], numbers)
-            parts.append(Breaks.make(TOTAL, time, number, unit, 0, value))
-    breaks = Breaks.join(parts, numbers.start, numbers.end)
-
+    ties = lay_ties(numbers, causes.layers)
+    breaks, totals = _lay_breaks(causes, numbers, ties, base)
+    early, early_time = _early_entries(causes, observed)
     state = _entry_states(model, history, joint)
     entered = np.flatnonzero(observed.early)
     state[observed.unit[entered]] = observed.after[entered]  # in order, so the last one stands
-    target_first, target_causes = _grouped(target_listens)
-    source_first, source_causes = _grouped(source_listens)
-    layer_first, layer_causes = _grouped([[c for c in range(count) if layer[c] == x] for x in range(len(layers))])
-    total_first, total_causes = _grouped([[c for c in range(count) if total[c] == x] for x in range(len(normalised))])
-    design_first, design_causes = _grouped([[c for c, _ in group] for group in by_design])
     layout = Layout(
-        start=float(numbers.start),
-        end=float(numbers.end),
+        window=np.array([numbers.start, numbers.end], dtype=np.float64),
         state=state,
-        enter=numbers.enter.astype(np.float64),
-        exit=numbers.exit.astype(np.float64),
+        presence=np.array([numbers.enter, numbers.exit], dtype=np.float64),
         unit_key=unit_keys(numbers.units),
-        stride=joint.strides,
-        size=joint.sizes,
-        variable=variable,
-        to=to,
+        variable=np.stack([joint.strides, joint.sizes], axis=1),
+        transition=transition,
         after=after,
         allowed=np.ones((len(model.transitions), len(numbers.units)), dtype=np.uint8),
-        transition=np.array([number for number, _ in causes], dtype=np.int32),
-        layer=layer,
-        target_design=target_design,
-        source_design=source_design,
-        counts=counts,
-        clause=clause,
-        decays=decays,
-        total=total,
+        cause=table,
         cause_key=np.array([cause_key(s.transition, s.cause) for s in slots], dtype=np.uint64),
-        target_first=target_first,
-        target_causes=target_causes,
-        source_first=source_first,
-        source_causes=source_causes,
-        layer_first=layer_first,
-        layer_causes=layer_causes,
-        total_first=total_first,
-        total_causes=total_causes,
-        design_first=design_first,
-        design_causes=design_causes,
-        design_role=np.array([role for group in by_design for _, role in group], dtype=np.uint8),
-        rows=np.concatenate(flat_rows).astype(np.int32),
-        offset=offset,
-        columns=np.array([design.columns for design in designs.built], dtype=np.int32),
-        out_first=ties.out_first,
-        out_target=ties.out_target,
+        counts=causes.counts,
+        clause=causes.clause,
+        listen_first=causes.listen[0],
+        listen=causes.listen[1],
+        rows=np.concatenate([design.rows.ravel() for design in designs]),
+        offset=np.array(offset, dtype=np.int64),
+        columns=np.array([design.columns for design in designs], dtype=np.int32),
+        tie_first=ties.first,
+        tie=ties.tie,
         weight=ties.weight,
-        in_first=ties.in_first,
-        in_source=ties.in_source,
-        in_tie=ties.in_tie,
         totals=totals,
-        early_cause=early[0],
-        early_unit=early[1],
-        early_time=early[2],
-        early_row=early[3],
-        break_time=breaks.time,
-        break_kind=breaks.kind,
-        break_a=breaks.a,
-        break_b=breaks.b,
-        break_c=breaks.c,
-        break_x=breaks.x,
+        early=early,
+        early_time=early_time,
+        break_at=breaks.at,
+        breaks=breaks.what,
     )
     return Program(
         model=model,
         history=history,
         joint=joint,
-        layers=layers,
-        causes=tuple((model.transitions[number], cause) for number, cause in causes),
+        layers=causes.layers,
+        causes=tuple((model.transitions[number], cause) for number, cause in causes.listed),
         slots=tuple(slots),
         parameter_names=parameter_names,
-        designs=tuple(designs.built),
+        designs=tuple(designs),
         layout=layout,
         observed=observed,
     )

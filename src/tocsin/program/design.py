@@ -188,7 +188,9 @@ def _distinct(raw: Mapping[str, NDArray[Any]], count: int) -> tuple[pd.DataFrame
     first = np.full(present.size, -1, dtype=np.int64)
     index = np.flatnonzero(~missing)
     first[where[code[index[::-1]]]] = index[::-1]
-    frame = pd.DataFrame({name: np.asarray(values)[first] for name, values in raw.items()}, index=range(first.size))
+    frame = pd.DataFrame(
+        {name: np.asarray(values)[first] for name, values in raw.items()}, index=range(first.size)
+    )
     return frame, np.where(code >= 0, where[code], -1)
 
 
@@ -210,11 +212,15 @@ def build_design(formula: str, history: History, joint: JointStates, *, intercep
     names = check_formula(formula, known_names(history, joint))
     for name in names:
         if name in joint.names and (name in history.numbers.covariates or name in history.numbers.static):
-            raise ModelError(f"the name {name!r} in the formula {formula!r} is both a variable and a covariate")
+            raise ModelError(
+                f"the name {name!r} in the formula {formula!r} is both a variable and a covariate"
+            )
     states = [name for name in names if name in joint.names]
     others = [name for name in names if name not in joint.names]
     dated = [name for name in others if name in history.numbers.covariates]
-    calendar = any(name in CALENDAR and name not in history.numbers.static and name not in dated for name in others)
+    calendar = any(
+        name in CALENDAR and name not in history.numbers.static and name not in dated for name in others
+    )
     unit, start = _pieces(history, dated, calendar)
     frame, combination = _distinct(_raw_columns(others, history, unit, start), unit.size)
     moves = list(itertools.product(*(joint.variables[name].states for name in states)))

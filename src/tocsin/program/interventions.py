@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
-from tocsin.kernels.layout import FORCE
+from tocsin.kernels.layout import FORCE, MOVES, TO
 from tocsin.program.ties import Breaks
 from tocsin.words import parse_clause
 
@@ -164,13 +164,19 @@ def check(intervention: Intervention, history: History, model: Model) -> None:
         return
     if isinstance(intervention, Scale):
         numbers = history.numbers
-        known = [*numbers.covariates, *(name for name, column in numbers.static.items() if column.dtype.kind == "f")]
+        known = [
+            *numbers.covariates,
+            *(name for name, column in numbers.static.items() if column.dtype.kind == "f"),
+        ]
         if intervention.name not in known:
-            raise ModelError(f"{said}there is no covariate {intervention.name!r}" + suggestion(intervention.name, known))
+            raise ModelError(
+                f"{said}there is no covariate {intervention.name!r}" + suggestion(intervention.name, known)
+            )
         return
     if intervention.unit not in history.numbers.unit_index:
         raise ModelError(
-            f"{said}there is no unit {intervention.unit!r}" + suggestion(intervention.unit, history.numbers.units)
+            f"{said}there is no unit {intervention.unit!r}"
+            + suggestion(intervention.unit, history.numbers.units)
         )
     parse_clause(f"{intervention.variable}={intervention.state}", model.by_name)
     if isinstance(intervention, Force):
@@ -216,9 +222,8 @@ def intervene(
         altered = copy.copy(history)
         altered.__dict__["numbers"] = numbers
         outside = {
-            name: value * math.prod(
-                x.by for x in wanted if isinstance(x, Scale) and not x.layer and x.name == name
-            )
+            name: value
+            * math.prod(x.by for x in wanted if isinstance(x, Scale) and not x.layer and x.name == name)
             for name, value in history.outside.items()
         }
         altered.__dict__["outside"] = outside
@@ -259,16 +264,7 @@ def _simulation_layout(program: Program, interventions: Sequence[Intervention]) 
     layout, history, model = program.layout, program.history, program.model
     index = {name: position for position, name in enumerate(program.joint.names)}
     allowed, state = layout.allowed, layout.state
-    parts = [
-        Breaks(
-            layout.break_time,
-            layout.break_kind,
-            layout.break_a,
-            layout.break_b,
-            layout.break_c,
-            layout.break_x,
-        )
-    ]
+    parts = [Breaks(layout.break_at, layout.breaks)]
     observed = program.observed
     moving = {transition.variable for transition in model.transitions}
     follows = np.array([name not in moving for name in program.joint.names])
@@ -279,15 +275,15 @@ def _simulation_layout(program: Program, interventions: Sequence[Intervention]) 
             code = model.by_name[intervention.variable].code(intervention.state)
             variable = index[intervention.variable]
             allowed = allowed.copy()
-            allowed[(layout.variable == variable) & (layout.to == code), unit] = 0
+            allowed[(layout.transition[:, MOVES] == variable) & (layout.transition[:, TO] == code), unit] = 0
             led &= ~((observed.unit == unit) & (observed.variable == variable) & (observed.state == code))
         elif isinstance(intervention, Force):
             unit = history.numbers.unit_index[intervention.unit]
             variable = index[intervention.variable]
             code = model.by_name[intervention.variable].code(intervention.state)
             time = history.to_number(intervention.at)
-            if time <= layout.enter[unit]:
-                stride, size = layout.stride[variable], layout.size[variable]
+            if time <= layout.presence[0, unit]:
+                stride, size = layout.variable[variable]
                 state = state.copy()
                 state[unit] += (code - (state[unit] // stride) % size) * stride
             else:
@@ -297,14 +293,5 @@ def _simulation_layout(program: Program, interventions: Sequence[Intervention]) 
             FORCE, observed.time[led], observed.unit[led], observed.variable[led], observed.state[led], 0.0
         )
     )
-    breaks = Breaks.join(parts, layout.start, np.nextafter(layout.end, np.inf))
-    return layout._replace(
-        allowed=allowed,
-        state=state,
-        break_time=breaks.time,
-        break_kind=breaks.kind,
-        break_a=breaks.a,
-        break_b=breaks.b,
-        break_c=breaks.c,
-        break_x=breaks.x,
-    )
+    breaks = Breaks.join(parts, layout.window[0], np.nextafter(layout.window[1], np.inf))
+    return layout._replace(allowed=allowed, state=state, break_at=breaks.at, breaks=breaks.what)

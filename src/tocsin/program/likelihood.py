@@ -11,35 +11,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tocsin.errors import FitError
-from tocsin.kernels.sweep import Trace, sweep
+from tocsin.kernels.layout import SOURCE, TARGET, TRANSITION
+from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.program.program import Program
 
-F8 = "NDArray[np.float64]"
-
 
 class Swept(NamedTuple):
     """What a sweep of one cause returns; see `kernels.sweep.sweep`."""
 
-    bad: tuple[int, float]
     summed: NDArray[np.float64]
+    event: NDArray[np.int64]
+    event_row: NDArray[np.int64]
+    event_exposure: NDArray[np.float64]
     row: NDArray[np.int32]
     unit: NDArray[np.int32]
     time: NDArray[np.float64]
     span: NDArray[np.float64]
     exposure: NDArray[np.float64]
-    event: NDArray[np.int64]
-    event_row: NDArray[np.int32]
-    event_exposure: NDArray[np.float64]
-    source_event: NDArray[np.int64]
+    source_event: NDArray[np.int32]
     source_unit: NDArray[np.int32]
     source_sent: NDArray[np.float64]
 
@@ -65,11 +62,10 @@ class CauseData:
         self.program, self.number = program, number
         self.slots = program.slots[number]
         layout = program.layout
-        self.matrix = program.designs[layout.target_design[number]].matrix
-        source = layout.source_design[number]
+        self.matrix = program.designs[layout.cause[number, TARGET]].matrix
+        source = layout.cause[number, SOURCE]
         self.marks = program.designs[source].matrix if source >= 0 else np.zeros((1, 0))
-        self.decays = bool(layout.decays[number])
-        self.cached: dict[tuple[float, bool, bool], Swept] = {}
+        self.cached: dict[tuple[float, bool], Swept] = {}
 
     @property
     def positions(self) -> list[int]:
@@ -78,31 +74,55 @@ class CauseData:
         shapes = [position for position in (slots.half_life, slots.alpha) if position >= 0]
         return [*slots.target, *slots.source, *shapes]
 
-    def swept(self, decay: float, keep: bool = False, sources: bool = False) -> Swept:
-        """Return the sweep at one decay rate, remembering the last few."""
-        key = (decay, keep, sources)
+    def swept(self, decay: float, keep: bool = False) -> Swept:
+        """Return the sweep at one decay rate, with its stretches and sources if `keep`; remembers the last few."""
+        key = (decay, keep)
         if key not in self.cached:
-            moments = 3 if self.slots.half_life >= 0 else 1
-            program = self.program
-            result = Swept(
-                *sweep(
-                    program.layout,
-                    program.trace,
-                    self.number,
-                    self.marks.shape[0],
-                    self.matrix.shape[0],
-                    decay,
-                    moments,
-                    keep,
-                    sources,
-                )
-            )
-            if result.bad[0] >= 0:
-                program.refuse_missing(self.number, result.bad[0], result.bad[1])
+            kept = self._room(0, 0)
+            tally, _, summed, event, exposure = self._sweep(decay, kept)
+            if keep:
+                kept = self._room(int(tally[STRETCHES]), int(tally[LISTED]))
+                self._sweep(decay, kept)
             if len(self.cached) >= 4:
                 self.cached.pop(next(iter(self.cached)))
-            self.cached[key] = result
+            self.cached[key] = Swept(
+                summed,
+                event[:, 0],
+                event[:, 1],
+                exposure,
+                kept.stretch[:, 0],
+                kept.stretch[:, 1],
+                kept.span[:, 0],
+                kept.span[:, 1],
+                kept.exposure,
+                kept.source[:, 0],
+                kept.source[:, 1],
+                kept.sent,
+            )
         return self.cached[key]
+
+    @property
+    def moments(self) -> int:
+        """Return how many moments of age are kept: three where the half-life is estimated."""
+        return 3 if self.slots.half_life >= 0 else 1
+
+    def _room(self, stretches: int, sources: int) -> Kept:
+        width = self.marks.shape[0]
+        return Kept(
+            np.empty((stretches, 2), dtype=np.int32),
+            np.empty((stretches, 2)),
+            np.empty((stretches, width, self.moments)),
+            np.empty((sources, 2), dtype=np.int32),
+            np.empty((sources, width)),
+        )
+
+    def _sweep(self, decay: float, kept: Kept) -> tuple[Any, ...]:
+        program = self.program
+        rows = np.array([self.matrix.shape[0], self.marks.shape[0]])
+        result = sweep(program.layout, program.trace, self.number, rows, decay, self.moments, kept)
+        if result[0][BAD] >= 0:
+            program.refuse_missing(self.number, int(result[0][BAD]), result[1])
+        return tuple(result)
 
     def shape(self, vector: NDArray[np.float64]) -> tuple[float, float]:
         """Return the decay rate ln 2 / h and alpha."""
@@ -237,7 +257,7 @@ class Likelihood:
         self.program = program
         self.causes = [CauseData(program, number) for number in range(len(program.causes))]
         self.groups: list[list[int]] = [
-            [c for c in range(len(self.causes)) if program.layout.transition[c] == k]
+            [c for c in range(len(self.causes)) if program.layout.cause[c, TRANSITION] == k]
             for k in range(len(program.model.transitions))
         ]
         self._refuse_unexplained()
@@ -254,7 +274,9 @@ class Likelihood:
                 reached = reached + swept.event_exposure[:, :, 0].sum(axis=1)
             lost = np.flatnonzero(np.asarray(reached) <= 0.0) if event.size else event
             if lost.size:
-                self.program.refuse_event(int(event[lost[0]]), lost.size, [self.program.slots[c].cause for c in group])
+                self.program.refuse_event(
+                    int(event[lost[0]]), lost.size, [self.program.slots[c].cause for c in group]
+                )
 
     def value(self, vector: NDArray[np.float64]) -> float:
         """Return the log-likelihood."""
@@ -346,6 +368,3 @@ class Likelihood:
                 used = sorted({position for listed in positions for position in listed})
                 hessian[np.ix_(used, used)] -= joint[:, used].T @ joint[:, used]
         return (value if math.isfinite(value) else -math.inf), gradient, hessian
-
-
-__all__ = ["CauseData", "Elements", "FitError", "Likelihood", "Swept", "Trace"]

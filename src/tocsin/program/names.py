@@ -82,7 +82,9 @@ def pack(params: Any, names: Sequence[str]) -> NDArray[np.float64]:
             raise ModelError(f"unknown parameter {unknown[0]!r}" + suggestion(unknown[0], names))
         missing = [name for name in names if name not in given]
         if missing:
-            raise ModelError(f"{len(missing)} of {len(names)} parameters are missing, the first is {missing[0]!r}")
+            raise ModelError(
+                f"{len(missing)} of {len(names)} parameters are missing, the first is {missing[0]!r}"
+            )
         params = [given[name] for name in names]
     try:
         vector = np.array(params, dtype=np.float64)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from tocsin.errors import FitError
-from tocsin.kernels.layout import Tables
-from tocsin.kernels.sweep import Trace
+from tocsin.kernels.layout import SOURCE, TARGET, Tables
+from tocsin.kernels.sweep import EXPLAINED, UNIT, Trace
 from tocsin.model.declaration import Contagion
 from tocsin.program.names import CauseSlots, pack
 
@@ -45,6 +45,16 @@ class Observed(NamedTuple):
     after: NDArray[np.int32]
     transition: NDArray[np.int32]
     early: NDArray[np.bool_]
+
+
+def exponentials(matrix: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return exp(matrix . coefficients), where a coefficient of minus infinity makes exactly zero."""
+    endless = np.isneginf(coefficients)
+    with np.errstate(over="ignore"):
+        values = np.exp(matrix @ np.where(endless, 0.0, coefficients))
+    if endless.any():
+        values[(matrix[:, endless] != 0).any(axis=1)] = 0.0
+    return np.asarray(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,51 +107,37 @@ class Program:
             FitError: a factor is not a finite number.
         """
         count = len(self.causes)
-        factors, marks = [], []
-        factor_first, mark_first = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+        parts: list[NDArray[np.float64]] = []
+        first = np.zeros((2, count), dtype=np.int64)
+        length = 0
         for number, slots in enumerate(self.slots):
-            factor_first[number] = sum(len(part) for part in factors)
-            mark_first[number] = sum(len(part) for part in marks)
-            matrix = self.designs[self.layout.target_design[number]].matrix
-            beta = vector[slots.target.start : slots.target.stop]
-            endless = np.isneginf(beta)
-            with np.errstate(over="ignore"):
-                factor = np.exp(matrix @ np.where(endless, 0.0, beta))
-            factor[(matrix[:, endless] != 0).any(axis=1)] = 0.0
-            factors.append(factor)
-            if self.layout.source_design[number] >= 0:
-                gamma = vector[slots.source.start : slots.source.stop]
-                with np.errstate(over="ignore"):
-                    marks.append(np.exp(self.designs[self.layout.source_design[number]].matrix @ gamma))
-            for values in (factors[-1], marks[-1] if marks else factors[-1]):
-                if not np.isfinite(values).all():
+            for role, terms, column in ((0, slots.target, TARGET), (1, slots.source, SOURCE)):
+                design = self.layout.cause[number, column]
+                if design < 0:
+                    continue
+                part = exponentials(self.designs[design].matrix, vector[terms.start : terms.stop])
+                if not np.isfinite(part).all():
                     raise FitError(
                         f"the hazard of {self.cause_name(number)!r} overflows: "
                         "a coefficient or a covariate is too large"
                     )
-        return Tables(
-            np.concatenate(factors),
-            factor_first,
-            np.concatenate(marks) if marks else np.ones(1),
-            mark_first,
-            np.array([self.decay(number, vector) for number in range(count)]),
-            np.array([self.alpha(number, vector) for number in range(count)]),
-        )
+                first[role, number] = length
+                length += part.size
+                parts.append(part)
+        shape = [
+            [self.decay(number, vector) for number in range(count)],
+            [self.alpha(number, vector) for number in range(count)],
+        ]
+        return Tables(np.concatenate(parts), first, np.array(shape))
 
     # --- likelihood -------------------------------------------------------------------------------------
 
     @cached_property
     def trace(self) -> Trace:
         """Return the events after entry, for the sweeps; those beyond a unit's presence cannot occur."""
-        late = ~self.observed.early
-        return Trace(
-            np.ascontiguousarray(self.observed.time[late]),
-            np.ascontiguousarray(self.observed.unit[late]),
-            np.ascontiguousarray(self.observed.variable[late].astype(np.int32)),
-            np.ascontiguousarray(self.observed.before[late]),
-            np.ascontiguousarray(self.observed.after[late]),
-            np.ascontiguousarray(self.observed.transition[late]),
-        )
+        seen, late = self.observed, ~self.observed.early
+        columns = np.stack([seen.unit, seen.variable, seen.before, seen.after, seen.transition], axis=1)
+        return Trace(np.ascontiguousarray(seen.time[late]), columns[late].astype(np.int32))
 
     @cached_property
     def likelihood(self) -> Likelihood:
@@ -222,8 +218,8 @@ class Program:
 
     def refuse_event(self, event: int, count: int, causes: Sequence[str]) -> NoReturn:
         """Raise FitError for an event (a position in the trace) that no cause can explain."""
-        unit = self.history.numbers.units[self.trace.unit[event]]
-        transition = self.model.transitions[self.trace.transition[event]].name
+        unit = self.history.numbers.units[self.trace.events[event, UNIT]]
+        transition = self.model.transitions[self.trace.events[event, EXPLAINED]].name
         more = f" ({count} such events in all)" if count > 1 else ""
         raise FitError(
             f"the event of {unit!r} at {self.when(self.trace.time[event])}, {transition!r}, cannot be explained by "
@@ -237,7 +233,7 @@ class Program:
 
         numbers = self.history.numbers
         name = numbers.units[unit]
-        for number in (self.layout.target_design[cause], self.layout.source_design[cause]):
+        for number in self.layout.cause[cause, [TARGET, SOURCE]]:
             if number < 0:
                 continue
             for used in self.designs[number].uses:
@@ -254,7 +250,9 @@ class Program:
                 starts = self.designs[number].starts[
                     self.designs[number].first[unit] : self.designs[number].first[unit + 1]
                 ]
-                values = covariate_values(self.history, used, np.full(starts.size, unit, dtype=np.int64), starts)
+                values = covariate_values(
+                    self.history, used, np.full(starts.size, unit, dtype=np.int64), starts
+                )
                 ends = np.append(starts[1:], numbers.exit[unit])
                 gaps = np.flatnonzero(np.isnan(values) & (ends >= time))
                 if gaps.size:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.kernels.layout import TRANSITION
+from tocsin.kernels.sweep import EXPLAINED, UNIT
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
@@ -21,7 +24,9 @@ def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
     rows = []
     for number, transition in enumerate(program.model.transitions):
         units, times, values = [], [], []
-        for cause in (c for c in program.likelihood.causes if program.layout.transition[c.number] == number):
+        for cause in (
+            c for c in program.likelihood.causes if program.layout.cause[c.number, TRANSITION] == number
+        ):
             decay, _ = cause.shape(vector)
             swept = cause.swept(decay, keep=True)
             elements = cause.elements(vector, swept.row, swept.exposure, swept.span, True, 0)
@@ -29,14 +34,17 @@ def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
             times.append(swept.time)
             values.append(elements.value)
         unit, time, value = np.concatenate(units), np.concatenate(times), np.concatenate(values)
-        own = np.flatnonzero(trace.transition == number)
-        for i in np.unique(np.concatenate([unit, trace.unit[own]])):
-            mine = np.sort(trace.time[own[trace.unit[own] == i]])
+        own = np.flatnonzero(trace.events[:, EXPLAINED] == number)
+        own_unit = trace.events[own, UNIT]
+        for i in np.unique(np.concatenate([unit, own_unit])):
+            mine = np.sort(trace.time[own[own_unit == i]])
             # Clocks pause while the unit is not at risk, so a spell runs from one event to the next.
             at = unit == i
             spell = np.searchsorted(mine, time[at], side="right")
             integral = np.bincount(spell, value[at], minlength=mine.size + 1)
             edges = np.concatenate([[numbers.enter[i]], mine, [numbers.exit[i]]])
             for k in range(mine.size + 1):
-                rows.append((transition.name, numbers.units[i], edges[k], edges[k + 1], integral[k], k < mine.size))
+                rows.append(
+                    (transition.name, numbers.units[i], edges[k], edges[k + 1], integral[k], k < mine.size)
+                )
     return pd.DataFrame(rows, columns=["transition", "unit", "start", "end", "integral", "observed"])

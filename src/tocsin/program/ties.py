@@ -16,14 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Breaks:
-    """Changes at known times: kind, three integers and a number, whose meaning depends on the kind."""
+    """Changes at known times; see `Layout.break_at` and `Layout.breaks`."""
 
-    time: NDArray[np.float64]
-    kind: NDArray[np.uint8]
-    a: NDArray[np.int32]
-    b: NDArray[np.int32]
-    c: NDArray[np.int64]
-    x: NDArray[np.float64]
+    at: NDArray[np.float64]  # (2, B) time and value
+    what: NDArray[np.int64]  # (B, 4) kind and what it changes
 
     @staticmethod
     def make(
@@ -32,59 +28,55 @@ class Breaks:
         a: NDArray[np.integer] | int = 0,
         b: NDArray[np.integer] | int = 0,
         c: NDArray[np.integer] | int = 0,
-        x: NDArray[np.floating] | float = 0.0,
+        value: NDArray[np.floating] | float = 0.0,
     ) -> Breaks:
         """Make breaks of one kind; scalars are repeated."""
-        count = len(time)
-        return Breaks(
-            np.asarray(time, dtype=np.float64),
-            np.full(count, kind, dtype=np.uint8),
-            np.broadcast_to(np.asarray(a, dtype=np.int32), count),
-            np.broadcast_to(np.asarray(b, dtype=np.int32), count),
-            np.broadcast_to(np.asarray(c, dtype=np.int64), count),
-            np.broadcast_to(np.asarray(x, dtype=np.float64), count),
-        )
+        at, what = np.empty((2, len(time))), np.empty((len(time), 4), dtype=np.int64)
+        at[0], at[1] = time, value
+        what[:, 0], what[:, 1], what[:, 2], what[:, 3] = kind, a, b, c
+        return Breaks(at, what)
 
     @staticmethod
     def join(parts: Sequence[Breaks], start: float, end: float) -> Breaks:
-        """Return all breaks inside the window [start, end], sorted by time and kind, in stable order."""
-        fields = [
-            np.concatenate([getattr(part, name) for part in parts]) if parts else np.empty(0)
-            for name in ("time", "kind", "a", "b", "c", "x")
-        ]
-        time, kind = fields[0], fields[1]
-        inside = np.flatnonzero((time > start) & (time < end))
-        order = inside[np.lexsort((kind[inside], time[inside]))]
-        return Breaks(*(np.ascontiguousarray(values[order]) for values in fields))
+        """Return all breaks inside the window (start, end), sorted by time and kind, in stable order."""
+        at = np.concatenate([part.at for part in parts], axis=1)
+        what = np.concatenate([part.what for part in parts])
+        inside = np.flatnonzero((at[0] > start) & (at[0] < end))
+        order = inside[np.lexsort((what[inside, 0], at[0, inside]))]
+        return Breaks(np.ascontiguousarray(at[:, order]), np.ascontiguousarray(what[order]))
 
 
 @dataclass(frozen=True)
 class TieLayout:
     """The ties of several layers: by source, by target, and their changes (kind TIE: source, target, position)."""
 
-    out_first: NDArray[np.int64]
-    out_target: NDArray[np.int32]
+    first: NDArray[np.int64]  # (2, L, N + 1)
+    tie: NDArray[np.int32]  # (3, P)
     weight: NDArray[np.float64]
-    in_first: NDArray[np.int64]
-    in_source: NDArray[np.int32]
-    in_tie: NDArray[np.int32]
     change_time: NDArray[np.float64]
     change_tie: NDArray[np.int64]
     change_weight: NDArray[np.float64]
     source: NDArray[np.int32]
-    layer: NDArray[np.int32]
 
 
 def _pairs(
     rows: TieArrays, start: float, end: float, count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], list[NDArray[np.float64]]]:
-    """Return sorted pair keys of one layer, their weights when the window begins, and changes."""
+) -> tuple[
+    NDArray[np.int64],
+    NDArray[np.float64],
+    tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
+]:
+    """Return sorted pair keys of one layer, their weights when the window begins, and changes (time, pair, weight)."""
     key = rows.source.astype(np.int64) * count + rows.target
     whole = (rows.start <= start) & (rows.end >= end)
     steady = bool(whole.all())
     if steady:
         order = np.argsort(key, kind="stable")
-        return key[order], rows.weight[order].astype(np.float64), []
+        return (
+            key[order],
+            rows.weight[order].astype(np.float64),
+            (np.empty(0), np.empty(0, dtype=np.int64), np.empty(0)),
+        )
     pairs, number = np.unique(key, return_inverse=True)
     weight = np.zeros(pairs.size)
     initial = (rows.start <= start) & (rows.end > start)
@@ -100,57 +92,41 @@ def _pairs(
     time, pair, value = time[order], pair[order], value[order]
     last = np.ones(time.size, dtype=bool)
     last[:-1] = (time[1:] != time[:-1]) | (pair[1:] != pair[:-1])
-    return pairs, weight, [time[last], pair[last].astype(np.float64), value[last]]
+    return pairs, weight, (time[last], pair[last], value[last])
 
 
 def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
     """Lay out the ties of the named layers; a layer without rows has no ties."""
     count = len(numbers.units)
-    sources, targets, weights, layer_of = [], [], [], []
-    times: list[NDArray[np.float64]] = []
-    change_ties: list[NDArray[np.int64]] = []
-    values: list[NDArray[np.float64]] = []
-    out_first = np.zeros((len(layers), count + 1), dtype=np.int64)
-    in_first = np.zeros((len(layers), count + 1), dtype=np.int64)
-    in_source, in_tie = [], []
+    first = np.zeros((2, len(layers), count + 1), dtype=np.int64)
+    ties = [np.empty((3, 0), dtype=np.int32)]
+    weights, sources = [np.empty(0)], [np.empty(0, dtype=np.int32)]
+    changes = [(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))]
     position = 0
     for number, layer in enumerate(layers):
         rows = numbers.ties.get(layer)
         if rows is None or not len(rows.weight):
-            out_first[number] = in_first[number] = position
+            first[:, number] = position
             continue
-        pairs, weight, changes = _pairs(rows, numbers.start, numbers.end, count)
+        pairs, weight, (time, pair, value) = _pairs(rows, numbers.start, numbers.end, count)
         source, target = (pairs // count).astype(np.int32), (pairs % count).astype(np.int32)
-        out_first[number] = position + np.searchsorted(source, np.arange(count + 1))
         by_target = np.argsort(target, kind="stable")
-        in_first[number] = position + np.searchsorted(target[by_target], np.arange(count + 1))
-        in_source.append(source[by_target])
-        in_tie.append((by_target + position).astype(np.int32))
-        sources.append(source)
-        targets.append(target)
+        everyone = np.arange(count + 1)
+        first[0, number] = position + np.searchsorted(source, everyone)
+        first[1, number] = position + np.searchsorted(target[by_target], everyone)
+        ties.append(np.stack([target, source[by_target], (by_target + position).astype(np.int32)]))
         weights.append(weight)
-        layer_of.append(np.full(source.size, number, dtype=np.int32))
-        if changes:
-            times.append(changes[0])
-            change_ties.append(changes[1].astype(np.int64) + position)
-            values.append(changes[2])
+        sources.append(source)
+        changes.append((time, pair + position, value))
         position += source.size
-
-    def flat(parts: list[NDArray[np.generic]], dtype: type) -> NDArray[np.generic]:
-        return np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
-
     return TieLayout(
-        out_first,
-        flat(targets, np.int32),  # type: ignore[arg-type]
-        flat(weights, np.float64),  # type: ignore[arg-type]
-        in_first,
-        flat(in_source, np.int32),  # type: ignore[arg-type]
-        flat(in_tie, np.int32),  # type: ignore[arg-type]
-        flat(times, np.float64),  # type: ignore[arg-type]
-        flat(change_ties, np.int64),  # type: ignore[arg-type]
-        flat(values, np.float64),  # type: ignore[arg-type]
-        flat(sources, np.int32),  # type: ignore[arg-type]
-        flat(layer_of, np.int32),  # type: ignore[arg-type]
+        first,
+        np.concatenate(ties, axis=1),
+        np.concatenate(weights),
+        np.concatenate([time for time, _, _ in changes]),
+        np.concatenate([pair for _, pair, _ in changes]),
+        np.concatenate([value for _, _, value in changes]),
+        np.concatenate(sources),
     )
 
 
