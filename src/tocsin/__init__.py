@@ -1,1 +1,80 @@
-"""Tocsin."""
+"""Tocsin: a laboratory for how revolutions spread between countries.
+
+Record a wave with its sources, fit what drove it, replay it, change one thing, and see what would have
+happened. The public names are listed in `__all__`; each is imported where it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tocsin.ensemble import Ensemble
+    from tocsin.errors import FitError, HistoryError, ModelError, TocsinError
+    from tocsin.history import History, load_history
+    from tocsin.infer import Attribution, Fit, load_fit, weak_prior
+    from tocsin.model import Model, Transition, baseline, contagion
+    from tocsin.program import Program
+    from tocsin.program.interventions import force, prevent, remove_layer, scale, scale_layer
+    from tocsin.words import StateVariable
+
+_WHERE = {
+    "Attribution": "tocsin.infer",
+    "Ensemble": "tocsin.ensemble",
+    "Fit": "tocsin.infer",
+    "FitError": "tocsin.errors",
+    "History": "tocsin.history",
+    "HistoryError": "tocsin.errors",
+    "Model": "tocsin.model",
+    "ModelError": "tocsin.errors",
+    "Program": "tocsin.program",
+    "StateVariable": "tocsin.words",
+    "TocsinError": "tocsin.errors",
+    "Transition": "tocsin.model",
+    "baseline": "tocsin.model",
+    "contagion": "tocsin.model",
+    "force": "tocsin.program.interventions",
+    "load_fit": "tocsin.infer",
+    "load_history": "tocsin.history",
+    "prevent": "tocsin.program.interventions",
+    "remove_layer": "tocsin.program.interventions",
+    "scale": "tocsin.program.interventions",
+    "scale_layer": "tocsin.program.interventions",
+    "weak_prior": "tocsin.infer",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Attribution",
+    "Ensemble",
+    "Fit",
+    "FitError",
+    "History",
+    "HistoryError",
+    "Model",
+    "ModelError",
+    "Program",
+    "StateVariable",
+    "TocsinError",
+    "Transition",
+    "__version__",
+    "baseline",
+    "contagion",
+    "force",
+    "load_fit",
+    "load_history",
+    "prevent",
+    "remove_layer",
+    "scale",
+    "scale_layer",
+    "weak_prior",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'tocsin' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

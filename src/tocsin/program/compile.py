@@ -73,8 +73,9 @@ def _check_words(model: Model, history: History) -> None:
 class _Designs:
     """The distinct designs of a program; causes with one formula share a design."""
 
-    def __init__(self, history: History, joint: JointStates) -> None:
+    def __init__(self, history: History, joint: JointStates, observed: Observed) -> None:
         self.history, self.joint = history, joint
+        self.early = (observed.unit[observed.early].astype(np.int64), observed.time[observed.early])
         self.number: dict[tuple[str, bool], int] = {}
         self.built: list[Design] = []
 
@@ -82,7 +83,10 @@ class _Designs:
         key = (formula, intercept)
         if key not in self.number:
             self.number[key] = len(self.built)
-            self.built.append(build_design(formula, self.history, self.joint, intercept=intercept))
+            early = None if intercept else self.early
+            self.built.append(
+                build_design(formula, self.history, self.joint, intercept=intercept, early=early)
+            )
         return self.number[key]
 
 
@@ -190,14 +194,14 @@ class _Causes:
     listen: tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
-def _lay_causes(model: Model, history: History, joint: JointStates) -> _Causes:
+def _lay_causes(model: Model, history: History, joint: JointStates, observed: Observed) -> _Causes:
     listed: list[tuple[int, Cause]] = [
         (number, cause) for number, move in enumerate(model.transitions) for cause in move.causes
     ]
     abroad = [cause for _, cause in listed if isinstance(cause, Contagion)]
     layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
     normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
-    designs = _Designs(history, joint)
+    designs = _Designs(history, joint, observed)
     table = np.full((len(listed), 6), -1, dtype=np.int32)
     table[:, DECAYS] = 0
     counts = np.zeros((len(listed), joint.count), dtype=np.uint8)
@@ -254,13 +258,14 @@ def _early_entries(causes: _Causes, observed: Observed) -> tuple[NDArray[np.int3
     for number in np.flatnonzero(causes.table[:, DECAYS]):
         old, new = observed.before[events], observed.after[events]
         again = (old == new) & (causes.clause[number, observed.variable[events]] > 0)
-        entered = (causes.counts[number, new] > 0) & ((causes.counts[number, old] == 0) | again)
+        entered = np.flatnonzero(
+            (causes.counts[number, new] > 0) & ((causes.counts[number, old] == 0) | again)
+        )
         chosen = events[entered]
         row = np.zeros(chosen.size, dtype=np.int32)
         if causes.table[number, SOURCE] >= 0:
             design = causes.designs[causes.table[number, SOURCE]]
-            piece = design.first[observed.unit[chosen]]
-            row = design.rows[piece, design.columns[observed.after[chosen]]]
+            row = design.early[entered, design.columns[observed.after[chosen]]]
         found.append(
             np.stack([np.full(chosen.size, number), observed.unit[chosen], row], axis=1).astype(np.int32)
         )
@@ -318,7 +323,7 @@ def compile_program(model: Model, history: History) -> Program:
     joint = JointStates(model.variables)
     transition, after = _transition_tables(model, joint)
     observed = _observed(model, history, joint, after)
-    causes = _lay_causes(model, history, joint)
+    causes = _lay_causes(model, history, joint, observed)
     designs, table = causes.designs, causes.table
     parameter_names, slots = name_parameters(
         [

@@ -39,6 +39,7 @@ class Design:
         first: first piece of each unit (units + 1,).
         rows: row of each piece and column of states (pieces, columns); -1 where a covariate is missing.
         columns: column of `rows` for each joint state (joint states,).
+        early: row of each early event and column of states (early events, columns), by left limit.
         uses: the names that the formula uses.
     """
 
@@ -48,6 +49,7 @@ class Design:
     first: NDArray[np.int64]
     rows: NDArray[np.int32]
     columns: NDArray[np.int32]
+    early: NDArray[np.int32]
     uses: tuple[str, ...]
 
 
@@ -194,7 +196,17 @@ def _distinct(raw: Mapping[str, NDArray[Any]], count: int) -> tuple[pd.DataFrame
     return frame, np.where(code >= 0, where[code], -1)
 
 
-def build_design(formula: str, history: History, joint: JointStates, *, intercept: bool = True) -> Design:
+Moments = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
+
+
+def build_design(
+    formula: str,
+    history: History,
+    joint: JointStates,
+    *,
+    intercept: bool = True,
+    early: Moments | None = None,
+) -> Design:
     """Evaluate a formula over the units, pieces of time and states of a history.
 
     Parameters:
@@ -202,6 +214,7 @@ def build_design(formula: str, history: History, joint: JointStates, *, intercep
         history: the history whose covariates it reads.
         joint: the joint states of the model.
         intercept: whether the formula has an intercept (infectiousness has none).
+        early: units and times of early events, whose marks are read by left limit.
 
     Raises:
         ModelError: an unknown name, or a formula that cannot be evaluated.
@@ -222,7 +235,16 @@ def build_design(formula: str, history: History, joint: JointStates, *, intercep
         name in CALENDAR and name not in history.numbers.static and name not in dated for name in others
     )
     unit, start = _pieces(history, dated, calendar)
-    frame, combination = _distinct(_raw_columns(others, history, unit, start), unit.size)
+    pieces = unit.size
+    early_unit, early_time = early if early is not None else (np.empty(0, dtype=np.int64), np.empty(0))
+    # Just before an event, the row in force is the one that holds at its instant: rows hold on (start, end].
+    raw = _raw_columns(
+        others,
+        history,
+        np.concatenate([unit, early_unit]),
+        np.concatenate([start, np.nextafter(early_time, -np.inf)]),
+    )
+    frame, combination = _distinct(raw, pieces + early_unit.size)
     moves = list(itertools.product(*(joint.variables[name].states for name in states)))
     blocks = []
     for values in moves:
@@ -245,4 +267,6 @@ def build_design(formula: str, history: History, joint: JointStates, *, intercep
     rows = np.ascontiguousarray(number[:, combination].T.astype(np.int32))
     first = np.zeros(len(history.numbers.units) + 1, dtype=np.int64)
     first[1:] = np.cumsum(np.bincount(unit, minlength=len(history.numbers.units)))
-    return Design(tuple(terms), unique, start, first, rows, joint.columns(states), names)
+    return Design(
+        tuple(terms), unique, start, first, rows[:pieces], joint.columns(states), rows[pieces:], names
+    )
