@@ -1,5 +1,389 @@
-"""placeholder until the commands exist"""
+"""The command line: one verb, one function call. Nothing heavy is imported until a verb needs it.
+
+Exit codes: 0 done, 1 the data or the model are wrong (a message, no traceback), 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:
+    from tocsin.history import History
+    from tocsin.model import Model
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="""Tocsin: how revolutions spread. Fit a recorded wave, replay it in many worlds, change one thing.
+
+Start here:
+
+\b
+  tocsin histories             the histories that come with Tocsin
+  tocsin replay 1917           fit 1917-1923, simulate 10,000 worlds, write a report
+  tocsin replay 1917 --do "remove layer comintern"
+                               the same worlds without the Comintern
+
+A HISTORY is the name of a packaged history, or a folder with history.toml, units.csv, events.csv, ties.csv
+and covariates.csv. A model is a TOML file; a history may bring its own (model.toml).""",
+)
+
+HistoryArgument = Annotated[
+    str, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FILE", help="A model in TOML, instead of the history's own."),
+]
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="DATE", help="Begin here, such as 1918-11-01, instead of the history's first date."
+    ),
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="DATE", help="End here, instead of the history's last date.")
+]
+
+
+@app.command()
+def replay(
+    history: Annotated[
+        str | None, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
+    ] = None,
+    model: ModelOption = None,
+    worlds: Annotated[
+        int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
+    ] = 10_000,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
+    ] = 1917,
+    start: FromOption = None,
+    end: ToOption = None,
+    do: Annotated[
+        list[str] | None,
+        typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
+    ] = None,
+    wave: Annotated[
+        str | None,
+        typer.Option(
+            "--wave",
+            metavar="CLAUSE",
+            help="The state to follow, such as regime=soviet; else the model's own.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to write; else runs/HISTORY-<date>-<digest>."),
+    ] = None,
+    again: Annotated[
+        Path | None,
+        typer.Option("--again", metavar="MANIFEST", help="Repeat the replay of a manifest.json to the bit."),
+    ] = None,
+) -> None:
+    """Fit a history, simulate worlds, compare them with what happened, and write a report.
+
+    \b
+      tocsin replay 1917
+      tocsin replay 1917 --worlds 2000 --seed 7 --out somewhere
+      tocsin replay 1917 --do "remove layer comintern"
+      tocsin replay 1917 --do "prevent hungary regime=soviet"
+      tocsin replay 1917 --do "force germany regime=soviet at 1918-11-09"
+      tocsin replay 1917 --do "scale food_crisis by 0.5"
+      tocsin replay --again runs/1917-.../manifest.json
+
+    The folder then holds report.html (open it in a browser), ensemble.parquet (every event of every world),
+    summary.csv (unit by unit), fit.json (the estimates) and manifest.json (what was run, to repeat it).
+    With --do, the same worlds are also simulated unchanged (baseline.parquet), and both stand side by side.
+    """
+    if again is not None:
+        given = [model, start, end, do, wave, history]
+        if any(given) or worlds != 10_000 or seed != 1917:
+            raise typer.BadParameter(
+                "the manifest says all but --out; give nothing else beside --again", param_hint="--again"
+            )
+        _guarded(lambda: _repeat(again, out))
+        return
+    if history is None:
+        raise typer.BadParameter(
+            "name a history, such as 1917, or use --again MANIFEST", param_hint="HISTORY"
+        )
+    first, last = _time(start, "--from"), _time(end, "--to")
+    _guarded(lambda: _replay(history, model, worlds, seed, first, last, do or [], wave, out))
+
+
+@app.command()
+def histories(
+    name: Annotated[
+        str | None, typer.Argument(metavar="HISTORY", help="A packaged name or a folder.")
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            "--unit", metavar="UNIT", help="Every row about a unit, with source, confidence and note."
+        ),
+    ] = None,
+) -> None:
+    """List the packaged histories, describe one, or show all that it records of one unit.
+
+    \b
+      tocsin histories
+      tocsin histories 1917
+      tocsin histories 1917 --unit hungary
+    """
+    if unit is not None and name is None:
+        raise typer.BadParameter(
+            "name the history too: tocsin histories 1917 --unit hungary", param_hint="--unit"
+        )
+
+    def act() -> None:
+        from tocsin.history import load_history
+        from tocsin.history.report import describe, describe_unit, list_packaged
+
+        if name is None:
+            typer.echo(list_packaged())
+            return
+        record = load_history(name)
+        typer.echo(describe(record) if unit is None else describe_unit(record, unit))
+
+    _guarded(act)
+
+
+@app.command()
+def validate(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder with a history, or a packaged name.")],
+) -> None:
+    """Check a history: every problem with file, line, column, value and the nearest valid name.
+
+    \b
+      tocsin validate my-history
+    """
+
+    def act() -> None:
+        from tocsin.history import load_history
+        from tocsin.history.report import describe
+
+        record = load_history(path)
+        typer.echo(describe(record))
+        typer.echo("no problems")
+
+    _guarded(act)
+
+
+@app.command()
+def fit(
+    history: HistoryArgument,
+    model: ModelOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write the fit as JSON, as replay does.")
+    ] = None,
+) -> None:
+    """Fit the model to a history by maximum likelihood and print the estimates.
+
+    \b
+      tocsin fit 1917
+      tocsin fit my-history --model my-model.toml --out fit.json
+    """
+    first, last = _time(start, "--from"), _time(end, "--to")
+
+    def act() -> None:
+        from tocsin.show.files import to_json, write_whole
+        from tocsin.show.replay import fit_content
+        from tocsin.show.table import console, frame_table
+
+        record, declared = _opened(history, model, first, last)
+        with _progress() as tell:
+            tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
+            fitted = declared.fit(record)
+        if out is not None:
+            write_whole(out, to_json(fit_content(fitted)))
+        summary = fitted.summary()
+        summary.insert(0, "parameter", list(summary.index))
+        page = console()
+        page.print(frame_table(summary, f"{record.title or record.name}: log-likelihood {fitted.loglik:.4f}"))
+        page.print(frame_table(fitted.transitions.reset_index(drop=True), "what the estimates rest on"))
+        for warning in fitted.warnings:
+            page.print(f"warning: {warning}", markup=False)
+
+    _guarded(act)
+
+
+@app.command()
+def attribute(
+    history: HistoryArgument,
+    model: ModelOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", metavar="UNIT", help="The events of one unit, with their sources.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Write causes.csv and sources.csv, one row an event and cause or source.",
+        ),
+    ] = None,
+) -> None:
+    """Fit the model and say, for every event, the shares of its causes and of the units that set it off.
+
+    \b
+      tocsin attribute 1917
+      tocsin attribute 1917 --unit hungary
+      tocsin attribute 1917 --out shares
+
+    A share says how much of the hazard at that instant came from a cause or a source. It does not say that
+    the event would not have happened without it.
+    """
+    first, last = _time(start, "--from"), _time(end, "--to")
+
+    def act() -> None:
+        from tocsin.show.attributed import print_attribution, write_attribution
+
+        record, declared = _opened(history, model, first, last)
+        with _progress() as tell:
+            tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
+            attribution = declared.fit(record).attribute(record)
+        if out is not None:
+            write_attribution(attribution, out)
+        print_attribution(attribution, record, unit)
+
+    _guarded(act)
+
+
+# --- what the verbs share -------------------------------------------------------------------------------
+
+
+def _opened(history: str, model: Path | None, start: str | None, end: str | None) -> tuple[History, Model]:
+    from tocsin.show.replay import open_history, open_model
+
+    _, record = open_history(history, (start, end))
+    return record, open_model(record, model)[1]
+
+
+def _replay(
+    history: str,
+    model: Path | None,
+    worlds: int,
+    seed: int,
+    start: str | None,
+    end: str | None,
+    do: list[str],
+    wave: str | None,
+    out: Path | None,
+) -> None:
+    from tocsin.show.replay import replay as run
+
+    with _progress() as tell:
+        done = run(
+            history, model, worlds=worlds, seed=seed, start=start, end=end, do=do, wave=wave, progress=tell
+        )
+        tell("writing the report", 0, 0)
+        folder = done.write(out)
+    _ended(done, folder)
+
+
+def _repeat(manifest: Path, out: Path | None) -> None:
+    from tocsin.show.replay import replay_again
+
+    with _progress() as tell:
+        done = replay_again(manifest, progress=tell)
+        tell("writing the report", 0, 0)
+        # Never over the files that are being repeated, unless it is asked for.
+        folder = done.write(
+            out
+            if out is not None
+            else manifest.resolve().parent.with_name(f"{manifest.resolve().parent.name}-again")
+        )
+    _ended(done, folder)
+    assert done.again is not None
+    differing = done.differing_files()
+    if not differing:
+        typer.echo(f"The same to the bit as {manifest}.")
+        return
+    changed = done.again.changed_versions()
+    because = f"; since then changed: {', '.join(changed)}" if changed else ""
+    raise TocsinError(f"not the same as {manifest}: {', '.join(differing)} differ{because}")
+
+
+def _ended(done: Any, folder: Path) -> None:
+    from tocsin.show.table import console, unit_table
+
+    page = console()
+    page.print(unit_table(done.comparison))
+    for warning in done.fit["warnings"]:
+        page.print(f"warning: {warning}", markup=False)
+    typer.echo(f"Report: {folder / 'report.html'}")
+
+
+def _time(text: str | None, option: str) -> str | None:
+    """Return the text of a date or a number; anything else is a wrong command line."""
+    if text is None:
+        return None
+    import re
+    from datetime import date
+
+    try:
+        float(text)
+    except ValueError:
+        parts = re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", text)
+        try:
+            if parts is None:
+                raise ValueError
+            date(*(int(part or 1) for part in parts.groups()))
+        except ValueError:
+            raise typer.BadParameter(
+                f"{text!r} is not a date such as 1919-03-21", param_hint=option
+            ) from None
+    return text
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show what is being done and how far it is, on a terminal; say nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    from tocsin.show.table import console
+
+    with Progress(*columns, console=console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    if bars.tasks[task].total is None:
+                        bars.update(task, total=1, completed=1)
+                tasks[what] = bars.add_task(what, total=total or None)
+            bars.update(tasks[what], completed=done)
+
+        yield tell
+
+
+def _guarded(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except TocsinError as error:
+        typer.echo(f"tocsin: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def main() -> None:
-    """Run."""
+    """Run the command line."""
+    app()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +145,10 @@ class Frame:
     def last(self) -> float:
         """Return the last whole unit of the clock in the window, or its end where times are numbers."""
         return float(np.ceil(self.end) - 1) if self.dated else self.end
+
+    def without_followed(self) -> Frame:
+        """Return the frame with no events that every world follows."""
+        return replace(self, followed=Followed())
 
     def to_json(self) -> str:
         """Return the frame as JSON text, the same for equal frames."""

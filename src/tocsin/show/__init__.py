@@ -1,0 +1,1 @@
+"""Pictures, tables and reports of results; the job that makes them all."""

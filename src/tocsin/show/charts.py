@@ -1,0 +1,454 @@
+"""Charts: each function takes a result and returns an Altair chart with title, units, source and description.
+
+Observed is ink (solid line, filled dot); simulated is a band that holds 50 and 90 of 100 worlds, with a thin
+median. Colours and type come from the theme.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from tocsin.show.sentences import counted, hundred, moment, signed
+from tocsin.show.theme import chart_config, colour, with_variables
+
+if TYPE_CHECKING:
+    from tocsin.show.compared import Comparison
+
+WIDE, NARROW = 700, 320
+MOST_ROWS = 48  # of a chart with one row a unit
+
+
+def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
+    """Return the number of units in the wave's state through time: observed line, simulated bands.
+
+    Parameters:
+        comparison: the record beside the worlds.
+        width: in pixels.
+        titled: whether the chart carries its own title and source (a page may print them itself).
+    """
+    curve = comparison.curve().rename(
+        columns=lambda name: f"q{round(name * 100):02d}" if isinstance(name, float) else name
+    )
+    x = _time_axis(comparison, curve)
+    base = alt.Chart(_rows(curve)).encode(x=x)
+    count = alt.Axis(title=f"units in {comparison.wave.words}", tickMinStep=1, format="d")
+    layers: list[Any] = [
+        base.mark_area(color=colour("band-wide")).encode(y=alt.Y("q05:Q", axis=count), y2="q95:Q"),
+        base.mark_area(color=colour("band")).encode(y="q25:Q", y2="q75:Q"),
+        base.mark_line(color=colour("wave"), strokeWidth=1, interpolate="step-after").encode(y="q50:Q"),
+    ]
+    if "unchanged" in curve:
+        dashed = base.mark_line(color=colour("quiet"), strokeWidth=1.2, strokeDash=[4, 3])
+        layers.append(dashed.encode(y="unchanged:Q"))
+    layers.append(
+        base.mark_line(color=colour("ink"), strokeWidth=2, interpolate="step-after").encode(y="observed:Q")
+    )
+    top = curve.loc[curve["observed"].idxmax()]
+    when = moment(top["time"], comparison.frame)
+    unchanged = "; dashed: median of the unchanged worlds" if "unchanged" in curve else ""
+    return _finished(
+        alt.layer(*layers),
+        comparison,
+        curve_finding(comparison),
+        f"Ink: what happened. Bands: 50 and 90 of 100 worlds, thin line their median{unchanged}.",
+        f"Number of units in {comparison.wave.words} through time. Observed highest: {top['observed']:g}, "
+        f"on {when}; "
+        f"at that time 90 of 100 worlds had {top['q05']:g} to {top['q95']:g}, median {top['q50']:g}.",
+        width,
+        260 if width > 500 else 220,
+        titled,
+    )
+
+
+def curve_finding(comparison: Comparison) -> str:
+    """Return the finding of the curve as a sentence."""
+    entries = comparison.entries
+    if comparison.difference is not None:
+        d = comparison.difference
+        return (
+            f"With the change, {signed(d.median)} entries into {comparison.wave.words} in the median world "
+            f"({signed(d.low90)} to {signed(d.high90)} in 90 of 100)"
+        )
+    count = counted(entries.observed or 0, "entry", "entries")
+    verdict = "more worlds than not could tell it" if not entries.surprising else "the worlds rarely show it"
+    bounds = f"{entries.low90:g} to {entries.high90:g} in 90 of 100 worlds"
+    return f"{count} into {comparison.wave.words} in the record, {bounds}: {verdict}"
+
+
+def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
+    """Return in how many of 100 worlds each unit came into the state, with 95% intervals.
+
+    Filled dots came into it in the record, hollow ones did not; the small mark is the unchanged worlds.
+    """
+    table = comparison.units().head(MOST_ROWS).copy()
+    frame = pd.DataFrame(
+        {
+            "label": _clipped(table["label"], width),
+            "share": 100 * table["share"],
+            "lower": 100 * table["lower"],
+            "upper": 100 * table["upper"],
+            "risen": np.where(table["observed_spells"] > 0, "yes", "no"),
+        }
+    )
+    if "share_unchanged" in table:
+        frame["unchanged"] = 100 * table["share_unchanged"]
+    frame = frame.sort_values("share", ascending=False, kind="stable")
+    y = alt.Y(
+        "label:N",
+        sort=list(frame["label"]),
+        axis=alt.Axis(title=None, labelLimit=_label_width(width), grid=True),
+    )
+    x = alt.X(
+        "share:Q",
+        scale=alt.Scale(domain=[0, 100]),
+        axis=alt.Axis(title="worlds of 100", values=[0, 25, 50, 75, 100]),
+    )
+    base = alt.Chart(_rows(frame)).encode(y=y)
+    ink = colour("ink")
+    layers: list[Any] = [base.mark_rule(color=ink).encode(x=alt.X("lower:Q"), x2="upper:Q")]
+    if "unchanged" in frame:
+        layers.append(base.mark_tick(color=colour("quiet"), thickness=2, size=12).encode(x="unchanged:Q"))
+    dots = base.mark_circle(size=55, opacity=1, stroke=ink, strokeWidth=1.3)
+    fill = alt.condition("datum.risen == 'yes'", alt.value(ink), alt.value(colour("paper")))
+    layers.append(dots.encode(x=x, color=fill))
+    quiet = "; grey mark: unchanged worlds" if "unchanged" in frame else ""
+    top = ", ".join(f"{r.label} {hundred(r.share / 100)}" for r in frame.head(8).itertuples())
+    return _finished(
+        alt.layer(*layers),
+        comparison,
+        shares_finding(comparison),
+        f"Filled: came into {comparison.wave.words} in the record; hollow: did not{quiet}.",
+        f"Worlds of 100 in which each unit came into {comparison.wave.words}; the most frequent: {top}.",
+        width,
+        alt.Step(17),
+        titled,
+    )
+
+
+def shares_finding(comparison: Comparison) -> str:
+    """Return the finding of the shares as a sentence."""
+    table = comparison.units(everything=True)
+    risen = table["observed_spells"] > 0
+    if not risen.any() or risen.all():
+        mean = hundred(table["share"].mean())
+        return f"Units came into {comparison.wave.words} in {mean} of 100 worlds on average"
+    yes, no = table.loc[risen, "share"].mean(), table.loc[~risen, "share"].mean()
+    return (
+        f"Units that came into {comparison.wave.words} did so again in {hundred(yes)} of 100 worlds on "
+        "average, "
+        f"the others in {hundred(no)}"
+    )
+
+
+def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
+    """Return when each unit first came into the state: observed dot, bands over the worlds where it did."""
+    table = comparison.units().head(MOST_ROWS)
+    names = {
+        "median": "median",
+        "q25": "q25",
+        "q75": "q75",
+        "q05": "q05",
+        "q95": "q95",
+        "observed_first": "observed",
+    }
+    frame = table[list(names)].rename(columns=names)
+    frame.insert(0, "label", _clipped(table["label"], width))
+    kind = "T" if comparison.frame.dated else "Q"
+    y = alt.Y(
+        "label:N",
+        sort=list(frame["label"]),
+        axis=alt.Axis(title=None, labelLimit=_label_width(width), grid=True),
+    )
+    axis = _x_axis(comparison, width, "first entry")
+    scale = _x_scale(comparison)
+    base = alt.Chart(_rows(frame)).encode(y=y)
+    layers = [
+        base.mark_bar(color=colour("band-wide"), height=11).encode(
+            x=alt.X(f"q05:{kind}", axis=axis, scale=scale), x2="q95"
+        ),
+        base.mark_bar(color=colour("band"), height=11).encode(x=alt.X(f"q25:{kind}", scale=scale), x2="q75"),
+        base.mark_tick(color=colour("wave"), thickness=1.5, size=11).encode(
+            x=alt.X(f"median:{kind}", scale=scale)
+        ),
+        base.mark_circle(color=colour("ink"), size=45, opacity=1).encode(
+            x=alt.X(f"observed:{kind}", scale=scale)
+        ),
+    ]
+    return _finished(
+        alt.layer(*layers),
+        comparison,
+        dates_finding(comparison),
+        "Dot: what happened. Bars: among the worlds in which the unit entered at all, 50 and 90 of 100; "
+        "tick: median.",
+        f"First entries into {comparison.wave.words}, observed and simulated, by unit. "
+        f"{dates_finding(comparison)}.",
+        width,
+        alt.Step(17),
+        titled,
+    )
+
+
+def dates_finding(comparison: Comparison) -> str:
+    """Return the finding of the dates as a sentence."""
+    table = comparison.units()
+    seen = table[table["observed_first"].notna() & table["q05"].notna()]
+    if not len(seen):
+        return f"No unit came into {comparison.wave.words} both in the record and in a world"
+    inside = ((seen["observed_first"] >= seen["q05"]) & (seen["observed_first"] <= seen["q95"])).sum()
+    return (
+        f"For {inside} of {counted(len(seen), 'unit')} the first entry lies where 90 of 100 worlds have it, "
+        "if they have it at all"
+    )
+
+
+def calendar(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
+    """Return the observed spells in the state by unit; a triangle marks one that outlasted the window."""
+    spells = comparison.spells
+    units = list(dict.fromkeys(spells["unit"].astype(str)))[:MOST_ROWS]
+    spells = spells[spells["unit"].isin(units)]
+    frame = pd.DataFrame(
+        {
+            "label": _clipped(
+                pd.Series([comparison.labels[str(unit)] for unit in spells["unit"]], dtype=object), width
+            ),
+            "start": _times(comparison, spells["start"]),
+            "end": _times(comparison, spells["end"]),
+            "open": spells["censored"].to_numpy(),
+        }
+    )
+    kind = "T" if comparison.frame.dated else "Q"
+    y = alt.Y(
+        "label:N",
+        sort=list(dict.fromkeys(frame["label"])),
+        axis=alt.Axis(title=None, labelLimit=_label_width(width), grid=True),
+    )
+    scale = _x_scale(comparison)
+    base = alt.Chart(_rows(frame)).encode(y=y)
+    bars = base.mark_bar(color=colour("wave"), height=8, minBandSize=2).encode(
+        x=alt.X(f"start:{kind}", axis=_x_axis(comparison, width, None), scale=scale), x2="end"
+    )
+    onsets = base.mark_tick(color=colour("wave"), thickness=2, size=12).encode(
+        x=alt.X(f"start:{kind}", scale=scale)
+    )
+    ends = (
+        base.transform_filter("datum.open")
+        .mark_point(shape="triangle-right", filled=True, color=colour("wave"), size=70, opacity=1)
+        .encode(x=alt.X(f"end:{kind}", scale=scale))
+    )
+    return _finished(
+        alt.layer(bars, onsets, ends),
+        comparison,
+        calendar_finding(comparison),
+        "Bar: time in the state. Triangle: still in it when the window closed.",
+        f"Observed spells in {comparison.wave.words} by unit. {calendar_finding(comparison)}.",
+        width,
+        alt.Step(17),
+        titled,
+    )
+
+
+def calendar_finding(comparison: Comparison) -> str:
+    """Return the finding of the calendar as a sentence."""
+    spells = comparison.spells
+    if not len(spells):
+        return f"No unit was in {comparison.wave.words}"
+    lasting = int(spells["censored"].sum())
+    ended = spells.loc[~spells["censored"], "duration"]
+    middle = f"; half of those that ended had lasted {ended.median():.3g} or less" if len(ended) else ""
+    unit = f" {comparison.frame.clock}s" if comparison.frame.dated and len(ended) else ""
+    count = counted(len(spells), "spell")
+    return f"{count} in {comparison.wave.words}, {lasting} unbroken at the end{middle}{unit}"
+
+
+def forest(
+    fit: dict[str, Any], comparison: Comparison, width: int = WIDE, titled: bool = True, rates: bool = False
+) -> alt.LayerChart | None:
+    """Return a forest plot of estimates with 95% intervals, on a logarithmic axis; None if there are none.
+
+    Parameters:
+        fit: the content of `fit.json`.
+        rates: whether to show the rates (intercepts: hazards per clock unit, of a baseline or of one tie of
+            weight 1) or the factors by which terms multiply them.
+    """
+    rows = []
+    for row in fit["estimates"]:
+        parts = [part.strip() for part in row["name"].split("|")]
+        role, term = parts[-2], parts[-1]
+        if role not in ("propensity", "susceptibility", "infectiousness") or (term == "1") != rates:
+            continue
+        values = [_float(row.get(key)) for key in ("estimate", "lower", "upper")]
+        if not np.isfinite(values).all() or max(np.abs(values)) > 60:
+            continue
+        # The bar separates the parts of a name; the transition itself may hold bars, so it is what is left.
+        transition = " | ".join(parts[:-3]) or parts[0]
+        what = (
+            parts[-3]
+            if rates
+            else f"{parts[-3]}: {term}" + (" of the source" if role == "infectiousness" else "")
+        )
+        rows.append((f"{transition} · {what}", *np.exp(values)))
+    if not rows:
+        return None
+    frame = pd.DataFrame(rows[:MOST_ROWS], columns=["label", "estimate", "lower", "upper"])
+    frame["label"] = _clipped(frame["label"], width + 120)
+    # A rate that data hardly bound would stretch the axis until nothing else can be read.
+    low, high = frame["estimate"].min() / 100, frame["estimate"].max() * 100
+    frame["lower"], frame["upper"] = frame["lower"].clip(lower=low), frame["upper"].clip(upper=high)
+    title = f"rate per {comparison.frame.clock}" if rates else "multiplies the hazard by"
+    y = alt.Y(
+        "label:N",
+        sort=list(frame["label"]),
+        axis=alt.Axis(title=None, labelLimit=_label_width(width, 320), grid=True),
+    )
+    scale = alt.Scale(type="log", nice=False)
+    axis = alt.Axis(title=title, format="~g", tickCount=5, labelOverlap=True)
+    base = alt.Chart(_rows(frame)).encode(y=y)
+    layers: list[Any] = []
+    if not rates:
+        one = alt.Chart(alt.Data(values=[{"one": 1}]))
+        layers.append(
+            one.mark_rule(color=colour("quiet"), strokeDash=[3, 3]).encode(x=alt.X("one:Q", scale=scale))
+        )
+    layers.append(
+        base.mark_rule(color=colour("ink")).encode(x=alt.X("lower:Q", axis=axis, scale=scale), x2="upper:Q")
+    )
+    layers.append(
+        base.mark_circle(color=colour("ink"), size=50, opacity=1).encode(x=alt.X("estimate:Q", scale=scale))
+    )
+    clear = int(((frame["lower"] > 1) | (frame["upper"] < 1)).sum())
+    finding = (
+        "How often things happen at home, and how much one tie adds"
+        if rates
+        else f"{clear} of {counted(len(frame), 'term')} clearly raise or lower a hazard: the interval leaves out 1"
+    )
+    listing = "; ".join(
+        f"{r.label} {r.estimate:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in frame.head(12).itertuples()
+    )
+    return _finished(
+        alt.layer(*layers),
+        comparison,
+        finding,
+        "Dot: estimate; line: 95% interval, cut where it would leave the picture.",
+        f"Estimates with 95% intervals: {listing}.",
+        width,
+        alt.Step(19),
+        titled,
+    )
+
+
+def to_svg(chart: alt.TopLevelMixin) -> str:
+    """Return a chart as SVG text that names itself to a screen reader and follows the page's colours."""
+    import html
+
+    import vl_convert
+
+    spec = chart.to_dict()
+    svg: str = vl_convert.vegalite_to_svg(spec)
+    label = html.escape(str(spec.get("description", "")), quote=True)
+    # Vega's own roles inside would be read out one by one; the picture is one thing with one text.
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return with_variables(svg)
+
+
+# --- parts that charts share ----------------------------------------------------------------------------
+
+
+def _float(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _finished(
+    chart: Any,
+    comparison: Comparison,
+    title: str,
+    subtitle: str,
+    description: str,
+    width: int,
+    height: Any,
+    titled: bool,
+) -> Any:
+    options: dict[str, Any] = {"width": width - _label_width(width) if _by_unit(height) else width - 60}
+    # What a page needs to print the title and the key itself travels with the chart.
+    about = {"finding": title, "note": subtitle}
+    chart = chart.properties(height=height, description=description, usermeta=about, **options)
+    if titled:
+        lines = [subtitle, f"Source: {source_line(comparison)}"]
+        chart = chart.properties(title=alt.TitleParams(text=_wrapped(title, width), subtitle=lines))
+    return chart.configure(**chart_config())
+
+
+def source_line(comparison: Comparison) -> str:
+    """Return where a picture's numbers come from."""
+    record = comparison.history.citation or comparison.history.title or comparison.history.name
+    return f"{record}; {comparison.ensemble.worlds:,} worlds, seed {comparison.ensemble.seed}"
+
+
+def _by_unit(height: Any) -> bool:
+    return isinstance(height, alt.Step)
+
+
+def _label_width(width: int, most: int = 190) -> int:
+    return most if width > 500 else min(most, 130)
+
+
+def _clipped(labels: pd.Series, width: int) -> list[str]:
+    """Return labels cut to what fits, and told apart where cutting makes them alike."""
+    most = 28 if width > 500 else 18
+    # What stands in brackets after a name explains it, and goes first where room is short.
+    bare = [text if len(text) <= most else text.split(" (")[0] for text in labels.astype(str)]
+    cut = [text if len(text) <= most else text[: most - 1].rstrip(" ,(") + "…" for text in bare]
+    seen: dict[str, str] = {}
+    result = []
+    for full, text in zip(labels.astype(str), cut, strict=True):
+        while seen.setdefault(text, full) != full:
+            text += "\u200b"
+        result.append(text)
+    return result
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, max(20, width // 9))
+
+
+def _times(comparison: Comparison, numbers: Any) -> Any:
+    return comparison.frame.to_dates(np.asarray(numbers, dtype=float)) if comparison.frame.dated else numbers
+
+
+def _time_axis(comparison: Comparison, curve: pd.DataFrame) -> alt.X:
+    field = "date:T" if comparison.frame.dated else "time:Q"
+    axis = alt.Axis(
+        title=None if comparison.frame.dated else "time", grid=False, labelOverlap=True, tickCount=7
+    )
+    return alt.X(
+        field, axis=axis, scale=alt.Scale(type="utc") if comparison.frame.dated else alt.Scale(nice=False)
+    )
+
+
+def _x_axis(comparison: Comparison, width: int, title: str | None) -> alt.Axis:
+    return alt.Axis(title=title, grid=False, labelOverlap=True, tickCount=7 if width > 500 else 4)
+
+
+def _x_scale(comparison: Comparison) -> alt.Scale:
+    frame = comparison.frame
+    if not frame.dated:
+        return alt.Scale(domain=[frame.start, frame.end], nice=False)
+    first, last = (
+        pd.Timestamp(day).strftime("%Y-%m-%d") for day in frame.to_dates(np.array([frame.start, frame.end]))
+    )
+    return alt.Scale(type="utc", domain=[first, last])
+
+
+def _rows(frame: pd.DataFrame) -> alt.Data:
+    """Return a frame as inline data with ISO dates: read as UTC, whatever the machine's own time is."""
+    plain = frame.copy()
+    for column in plain:
+        if pd.api.types.is_datetime64_any_dtype(plain[column]):
+            plain[column] = plain[column].dt.strftime("%Y-%m-%d").astype(object)
+    plain = plain.astype(object).where(plain.notna(), None)
+    return alt.Data(values=plain.to_dict("records"))

@@ -1,0 +1,232 @@
+"""What happened beside what the worlds did: the numbers behind the table, the charts and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tocsin.ensemble import Ensemble, Frame, observed_world
+from tocsin.errors import ModelError
+from tocsin.model import Contagion
+
+if TYPE_CHECKING:
+    from tocsin.history import History
+    from tocsin.model import Model
+
+RARE = (
+    0.05  # units that came into the state in fewer worlds, and not in the record, are left out of the table
+)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """The state whose spread a report follows, such as `regime` `soviet`."""
+
+    variable: str
+    state: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}={self.state}"
+
+    @property
+    def words(self) -> str:
+        """Return the state as sentences name it: regime “soviet”."""
+        return f"{self.variable} “{self.state}”"
+
+
+def wave_of(model: Model, clause: str | None = None) -> Wave:
+    """Return the wave that a clause names, or the model's own.
+
+    Without a clause: the first declared variable that spreads by contagion, and the state that its first
+    transition enters.
+
+    Raises:
+        ModelError: the clause is not one variable and one state of the model.
+    """
+    from tocsin.words import parse_clause
+
+    if clause is not None:
+        named = parse_clause(clause, model.by_name)
+        if len(named) != 1 or any(len(states) != 1 for states in named.values()):
+            raise ModelError(f"the wave {clause!r} must be one state of one variable, such as regime=soviet")
+        variable, states = next(iter(named.items()))
+        return Wave(variable, next(iter(states)))
+    spreading = {
+        transition.variable
+        for transition in model.transitions
+        if any(isinstance(cause, Contagion) for cause in transition.causes)
+    }
+    # A model without contagion still has a first transition to follow.
+    chosen = spreading or {transition.variable for transition in model.transitions}
+    variable = next(each.name for each in model.variables if each.name in chosen)
+    first = next(transition for transition in model.transitions if transition.variable == variable)
+    return Wave(variable, first.to)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number as it was, and as the worlds have it: median, and the intervals that hold 50 and 90 of 100."""
+
+    observed: float | None
+    median: float
+    low50: float
+    high50: float
+    low90: float
+    high90: float
+
+    @property
+    def surprising(self) -> bool:
+        """Return whether what happened lies outside the interval that holds 90 of 100 worlds."""
+        return self.observed is not None and not self.low90 <= self.observed <= self.high90
+
+
+def range_of(values: Any, observed: float | None = None) -> Range:
+    """Return the range of a number over worlds; every bound is a number that some world reaches."""
+    levels = np.quantile(np.asarray(values), [0.5, 0.25, 0.75, 0.05, 0.95], method="inverted_cdf")
+    return Range(observed, *(float(level) for level in levels))
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The record, the worlds, and the worlds without the change if one was made.
+
+    Attributes:
+        history, model, wave: what was simulated and which state is followed.
+        ensemble: the worlds asked about (changed where there are interventions).
+        baseline: the same worlds unchanged, or None where nothing was changed.
+    """
+
+    history: History
+    model: Model
+    wave: Wave
+    ensemble: Ensemble
+    baseline: Ensemble | None = None
+
+    @cached_property
+    def observed(self) -> Ensemble:
+        """Return the record as an ensemble of one world."""
+        return observed_world(self.history, self.model)
+
+    @property
+    def frame(self) -> Frame:
+        """Return units, presence and calendar."""
+        return self.ensemble.frame
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Return the label of each unit: the column `label` of the units table, else the identifier."""
+        units = self.history.units
+        names = units["unit"].astype(str)
+        labels = units["label"].where(units["label"].notna(), names) if "label" in units else names
+        return dict(zip(names, labels.astype(str), strict=True))
+
+    @cached_property
+    def entries(self) -> Range:
+        """Return the number of events into the state, observed and over worlds."""
+        observed = self.observed.counts(*self._wave)["entries"].item()
+        return range_of(self.ensemble.counts(*self._wave)["entries"], float(observed))
+
+    @cached_property
+    def entries_unchanged(self) -> Range | None:
+        """Return the number of events into the state over the unchanged worlds."""
+        return None if self.baseline is None else range_of(self.baseline.counts(*self._wave)["entries"])
+
+    @cached_property
+    def difference(self) -> Range | None:
+        """Return by how many events into the state each world differs from itself unchanged."""
+        if self.baseline is None:
+            return None
+        changed = self.ensemble.counts(*self._wave)["entries"]
+        return range_of(changed - self.baseline.counts(*self._wave)["entries"])
+
+    @property
+    def _wave(self) -> tuple[str, str]:
+        return self.wave.variable, self.wave.state
+
+    @cached_property
+    def spells(self) -> pd.DataFrame:
+        """Return the observed spells in the state: unit, start, end, duration, censored, sorted by start."""
+        spells = self.observed.durations(*self._wave).drop(columns="world")
+        return spells.sort_values("start", kind="stable").reset_index(drop=True)
+
+    def units(
+        self, everything: bool = False, variable: str | None = None, state: str | None = None
+    ) -> pd.DataFrame:
+        """Return one row a unit: what happened, and what the worlds did.
+
+        Parameters:
+            everything: whether to keep units that came into the state neither in the record nor in at least
+                5 of 100 worlds.
+            variable, state: another state than the wave's.
+
+        Returns:
+            DataFrame with unit, label; observed_first, observed_last (end of the last spell, missing if it
+            lasted), observed_spells, observed_duration (clock units, all spells); the columns of
+            `Ensemble.summary`; and, where something was changed, share_unchanged and share_difference. Sorted
+            by the date of what happened, then by share.
+        """
+        table = self._unit_table(variable or self.wave.variable, state or self.wave.state)
+        if everything:
+            return table.copy()
+        often = table["share"] >= RARE
+        if self.baseline is not None:
+            often |= table["share_unchanged"] >= RARE
+        return table[(table["observed_spells"] > 0) | often].reset_index(drop=True)
+
+    def _unit_table(self, *pair: str) -> pd.DataFrame:
+        # Several pictures and sentences read the same table; the worlds are counted once.
+        if pair in self._tables:
+            return self._tables[pair]
+        summary = self.ensemble.summary(*pair)
+        spells = self.observed.durations(*pair)
+        grouped = spells.groupby(spells["unit"].astype(object), sort=False)
+        lasting = grouped["censored"].last()
+        seen = pd.DataFrame(
+            {
+                "observed_first": grouped["start"].first(),
+                "observed_last": grouped["end"].last().where(~lasting.astype(bool)),
+                "observed_spells": grouped["start"].size(),
+                "observed_duration": grouped["duration"].sum(),
+            }
+        ).reindex(summary.index)
+        seen["observed_spells"] = seen["observed_spells"].fillna(0).astype(int)
+        order = np.lexsort((-summary["share"].to_numpy(), seen["observed_first"].to_numpy(dtype=float)))
+        if self.frame.dated:
+            for column in ("observed_first", "observed_last"):
+                seen[column] = self.ensemble._as_times(seen[column].to_numpy(dtype=float))
+        table = pd.concat([seen, summary], axis=1)
+        if self.baseline is not None:
+            table["share_unchanged"] = self.baseline.summary(*pair)["share"]
+            table["share_difference"] = table["share"] - table["share_unchanged"]
+        table = table.iloc[order].reset_index()
+        table.insert(1, "label", [self.labels[unit] for unit in table["unit"]])
+        self._tables[pair] = table
+        return table
+
+    @cached_property
+    def _tables(self) -> dict[tuple[str, ...], pd.DataFrame]:
+        return {}
+
+    def all_states(self) -> pd.DataFrame:
+        """Return `units(everything=True)` for every state that a transition of the model enters, stacked."""
+        pairs = dict.fromkeys([self._wave, *((t.variable, t.to) for t in self.model.transitions)])
+        parts = []
+        for variable, state in pairs:
+            part = self.units(True, variable, state)
+            part.insert(0, "variable", variable)
+            part.insert(1, "state", state)
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
+    def curve(self, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> pd.DataFrame:
+        """Return the number of units in the state through time: `observed` beside mean and quantiles."""
+        curve = self.ensemble.curve(*self._wave, quantiles)
+        curve["observed"] = self.observed.curve(*self._wave, (0.5,), curve["time"])["mean"]
+        if self.baseline is not None:
+            curve["unchanged"] = self.baseline.curve(*self._wave, (0.5,), curve["time"])[0.5]
+        return curve

@@ -1,0 +1,180 @@
+"""What a comparison says, as sentences for a person of sixteen; every number is computed, none is typed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tocsin.model import Baseline, Contagion
+from tocsin.show.compared import Comparison
+from tocsin.show.sentences import between, counted, hundred, length, listed, moment, of_worlds, signed
+
+
+def headline(c: Comparison) -> str:
+    """Return the finding that heads the report."""
+    entries = c.entries
+    if c.difference is not None and c.entries_unchanged is not None:
+        change = "; ".join(c.ensemble.interventions)
+        before, after = c.entries_unchanged.median, entries.median
+        if before == after:
+            return f"“{change}” leaves the median world as it was: {after:g} entries into {c.wave.words}"
+        return f"“{change}”: {after:g} entries into {c.wave.words} in the median world instead of {before:g}"
+    seen = counted(entries.observed or 0, "entry", "entries")
+    if not entries.surprising:
+        return f"{seen} into {c.wave.words}: one of many outcomes that the model thinks possible"
+    side = "more" if (entries.observed or 0) > entries.high90 else "fewer"
+    return f"{seen} into {c.wave.words}: {side} than the model finds likely"
+
+
+def answer(c: Comparison) -> str:
+    """Return the short answer below the question."""
+    worlds = f"{c.ensemble.worlds:,} worlds"
+    d = c.difference
+    if d is not None and c.entries_unchanged is not None:
+        fewer = float(np.mean(_differences(c) < 0))
+        more = float(np.mean(_differences(c) > 0))
+        return (
+            f"Among {worlds} that share their luck with and without the change, the median number of "
+            "entries into "
+            f"{c.wave.words} is {c.entries.median:g} with it and {c.entries_unchanged.median:g} without. "
+            "World by world the "
+            f"difference is {signed(d.median)} ({signed(d.low90)} to {signed(d.high90)} in 90 of 100): "
+            "there are fewer "
+            f"{of_worlds(fewer)} and more {of_worlds(more)}."
+        )
+    entries = c.entries
+    place = "inside" if not entries.surprising else "outside"
+    return (
+        f"In the record there are {counted(entries.observed or 0, 'entry', 'entries')} into "
+        f"{c.wave.words}. Among {worlds} "
+        f"of the fitted model the median is {between(entries)}. What happened lies {place} the range of 90 "
+        "in 100."
+    )
+
+
+def _differences(c: Comparison) -> np.ndarray:
+    assert c.baseline is not None
+    pair = (c.wave.variable, c.wave.state)
+    result: np.ndarray = (
+        c.ensemble.counts(*pair)["entries"] - c.baseline.counts(*pair)["entries"]
+    ).to_numpy()
+    return result
+
+
+def what_happened(c: Comparison) -> list[str]:
+    """Return the record of the wave in a few sentences."""
+    frame, spells = c.frame, c.spells
+    if not len(spells):
+        return [f"No unit was in {c.wave.words} at any time of the record."]
+    first = spells.iloc[0]
+    units = spells["unit"].nunique()
+    sentences = [
+        f"{counted(units, 'unit')} of {len(frame.units)} came into {c.wave.words}, in "
+        f"{counted(len(spells), 'spell')}. "
+        f"The first was {c.labels[str(first['unit'])]}, on {moment(first['start'], frame)}."
+    ]
+    curve = c.observed.curve(c.wave.variable, c.wave.state, (0.5,))
+    top = curve.loc[curve["mean"].idxmax()]
+    sentences.append(
+        f"The wave stood highest on {moment(top['time'], frame)}, with {counted(top['mean'], 'unit')} in "
+        "the state at once."
+    )
+    ended = spells[~spells["censored"]]
+    if len(ended):
+        shortest, longest = ended.loc[ended["duration"].idxmin()], ended.loc[ended["duration"].idxmax()]
+        sentences.append(
+            f"{counted(len(ended), 'spell')} ended within the window, half of them after "
+            f"{length(ended['duration'].median(), frame)} or less: the shortest, "
+            f"{c.labels[str(shortest['unit'])]}, after "
+            f"{length(shortest['duration'], frame)}, the longest, {c.labels[str(longest['unit'])]}, after "
+            f"{length(longest['duration'], frame)}."
+        )
+    lasting = spells[spells["censored"]]
+    if len(lasting):
+        names = [c.labels[str(unit)] for unit in lasting["unit"]]
+        kept = names if len(names) <= 12 else [*names[:11], f"{len(names) - 11} more"]
+        sentences.append(f"Still in the state when the window closed: {listed(kept)}.")
+    return sentences
+
+
+def said_by_model(c: Comparison) -> list[str]:
+    """Return what the worlds say, and how sure that is."""
+    frame = c.frame
+    table = c.units(everything=True)
+    sentences = [
+        "Each world is a history that the fitted model could have produced, drawn from the start of the "
+        "window on. "
+        f"In {c.ensemble.worlds:,} of them the number of entries into {c.wave.words} is {between(c.entries)}."
+    ]
+    risen = table[table["observed_spells"] > 0]
+    if len(risen):
+        sure = risen.loc[risen["share"].idxmax()]
+        odd = risen.loc[risen["share"].idxmin()]
+        sentences.append(
+            f"Of the units that came into the state, {sure['label']} does so most often, "
+            f"{of_worlds(sure['share'])}; "
+            f"least expected is {odd['label']}, {of_worlds(odd['share'])}."
+        )
+    rest = table[table["observed_spells"] == 0]
+    if len(rest):
+        near = rest.loc[rest["share"].idxmax()]
+        if near["share"] > 0:
+            sentences.append(
+                f"Of the units that did not, {near['label']} comes nearest: it enters the state "
+                f"{of_worlds(near['share'])}, the median of those on {moment(near['median'], frame)}."
+            )
+    if c.baseline is not None:
+        moved = table.loc[table["share_difference"].abs().idxmax()]
+        sentences.append(
+            f"The change moves {moved['label']} most: {hundred(moved['share_unchanged'])} of 100 worlds "
+            "without it, "
+            f"{hundred(moved['share'])} with it."
+        )
+        sentences.append(
+            "The two sets of worlds share their luck, clock by clock. Comparing the two distributions "
+            "needs no such "
+            "coupling; saying what became of one single world does, and no data can tell which coupling is "
+            "right."
+        )
+    widest = max((1.96 * np.sqrt(p * (1 - p) / c.ensemble.worlds) for p in table["share"]), default=0.0)
+    sentences.append(
+        f"Because only {c.ensemble.worlds:,} worlds were drawn, a share can be off by up to "
+        f"{100 * widest:.1f} of 100. "
+        "The doubt about the estimates themselves is larger and stands with them below: these worlds are "
+        "drawn with "
+        "the best estimates, as if those were certain."
+    )
+    return sentences
+
+
+def limits(c: Comparison) -> list[str]:
+    """Return what no data of this kind can tell, as far as it concerns the model."""
+    spreading = [cause for t in c.model.transitions for cause in t.causes if isinstance(cause, Contagion)]
+    sentences = []
+    if spreading:
+        layers = listed(sorted({cause.layer for cause in spreading}))
+        sentences.append(
+            "Contagion, a shock that struck several units at once, and the likeness of neighbours look "
+            "alike in a "
+            f"record such as this. What the model credits to ties ({layers}) may in part be a common cause "
+            "that it "
+            "does not know (Shalizi and Thomas 2011)."
+        )
+        sentences.append(
+            "Ties can follow the outcome: help and troops go where a rising has begun. Such a tie is a "
+            "cause only if the "
+            "model opens it by the state that calls it up; otherwise the result takes the ties as they "
+            "were, also in "
+            "worlds where nothing would have called for them."
+        )
+    if any(isinstance(cause, Baseline) for t in c.model.transitions for cause in t.causes) and spreading:
+        sentences.append(
+            "What makes a unit ready by itself and what makes it listen to others are easily confused when "
+            "one of the "
+            "two is left out (Greve, Strang and Tuma 1995)."
+        )
+    sentences.append(
+        "The share of worlds in which something happens is a statement about this model of this record. It "
+        "is no "
+        "measure of how likely history itself was."
+    )
+    return sentences

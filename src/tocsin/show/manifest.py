@@ -1,0 +1,107 @@
+"""The manifest: all that is needed to repeat a replay to the bit, and to see whether it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tocsin.errors import TocsinError
+
+FORM = 1
+_PACKAGES = ("tocsin", "numpy", "scipy", "numba", "pandas", "pyarrow", "altair", "vl-convert-python")
+_NEEDED = (
+    "form",
+    "history",
+    "model",
+    "parameters",
+    "seed",
+    "worlds",
+    "interventions",
+    "window",
+    "wave",
+    "fit",
+    "files",
+)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was run, as the content of `manifest.json`."""
+
+    content: dict[str, Any]
+
+    @staticmethod
+    def read(path: Path) -> Manifest:
+        """Read a manifest; raise TocsinError if it is missing, broken or of another form."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise TocsinError(f"{path}: cannot be read: {reason}") from None
+        except json.JSONDecodeError as error:
+            raise TocsinError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
+        if not isinstance(content, dict) or content.get("form") != FORM or content.get("verb") != "replay":
+            raise TocsinError(f"{path}: not the manifest of a replay by this version of Tocsin")
+        missing = [key for key in _NEEDED if key not in content]
+        if missing:
+            raise TocsinError(f"{path}: the manifest lacks {', '.join(missing)}")
+        _check_kinds(content, path)
+        return Manifest(content)
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Return the stored parameters, exact."""
+        return {name: float(value) for name, value in self.content["parameters"].items()}
+
+    def changed_versions(self) -> list[str]:
+        """Return what differs between the machine of the manifest and this one, as 'numpy 2.0 -> 2.1'."""
+        then, now = self.content.get("versions", {}), versions()
+        return [f"{key} {then.get(key)} -> {now.get(key)}" for key in now if then.get(key) != now.get(key)]
+
+
+def _check_kinds(content: dict[str, Any], path: Path) -> None:
+    def refuse(what: str) -> TocsinError:
+        return TocsinError(f"{path}: the manifest's {what} cannot be read")
+
+    for key, inner in (("history", "digest"), ("model", "toml")):
+        if not isinstance(content[key], dict) or not isinstance(content[key].get(inner), str):
+            raise refuse(key)
+    for key in ("seed", "worlds"):
+        if not isinstance(content[key], int) or isinstance(content[key], bool) or content[key] < 0:
+            raise refuse(key)
+    for key in ("interventions", "window"):
+        if not isinstance(content[key], list):
+            raise refuse(key)
+    if (
+        len(content["window"]) != 2
+        or not isinstance(content["files"], dict)
+        or not isinstance(content["wave"], str)
+    ):
+        raise refuse("window, files or wave")
+    try:
+        for value in content["parameters"].values():
+            float(value)
+    except (AttributeError, TypeError, ValueError):
+        raise refuse("parameters") from None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "absent"
+    return found
+
+
+def short_digest(*parts: object) -> str:
+    """Return eight hexadecimal digits that name a run."""
+    text = "\x1f".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,301 @@
+"""The main job: fit a model to a history, simulate worlds, compare them with what happened, write it down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tocsin.errors import ModelError, TocsinError
+from tocsin.show.compared import Comparison, wave_of
+from tocsin.show.files import digest_of_file, to_json, write_whole
+from tocsin.show.manifest import FORM, Manifest, short_digest, versions
+
+if TYPE_CHECKING:
+    from tocsin.history import History
+    from tocsin.model import Model
+
+Progress = Callable[[str, int, int], None]
+FILES = ("ensemble.parquet", "summary.csv", "fit.json", "report.html")
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A finished replay.
+
+    Attributes:
+        comparison: the record beside the worlds.
+        parameters: the parameters that the worlds were drawn with, by name.
+        fit: the estimates as plain content, as in `fit.json`.
+        source: the packaged name or the folder that the history came from.
+        window: the window asked for, as text; None where the history's own was kept.
+        model_source: where the model came from.
+        again: the manifest that was repeated, or None.
+    """
+
+    comparison: Comparison
+    parameters: dict[str, float]
+    fit: dict[str, Any]
+    source: str
+    window: tuple[str | None, str | None] = (None, None)
+    model_source: str = ""
+    again: Manifest | None = None
+    _written: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def default_folder(self) -> Path:
+        """Return ``runs/HISTORY-<date>-<digest>``."""
+        c = self.comparison
+        digest = short_digest(
+            c.history.digest,
+            c.model.to_toml(),
+            c.ensemble.worlds,
+            c.ensemble.seed,
+            c.ensemble.interventions,
+            c.wave,
+        )
+        kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in c.history.name)
+        return Path("runs") / f"{kept}-{date.today().isoformat()}-{digest}"
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """Return the content of the manifest, without the digests of the files."""
+        c = self.comparison
+        toml = c.model.to_toml()
+        return {
+            "form": FORM,
+            "verb": "replay",
+            "versions": versions(),
+            "history": {"source": self.source, "title": c.history.title, "digest": c.history.digest},
+            "model": {
+                "source": self.model_source,
+                "toml": toml,
+                "digest": hashlib.sha256(toml.encode()).hexdigest(),
+            },
+            "window": list(self.window),
+            "worlds": c.ensemble.worlds,
+            "seed": c.ensemble.seed,
+            "interventions": list(c.ensemble.interventions),
+            "wave": str(c.wave),
+            "parameters": self.parameters,
+            "fit": self.fit,
+        }
+
+    def write(self, folder: str | Path | None = None) -> Path:
+        """Write report.html, ensemble.parquet, summary.csv, fit.json and, last, manifest.json.
+
+        Each file appears whole or not at all; other files of the folder stay. Where something was changed,
+        the unchanged worlds are kept as baseline.parquet.
+
+        Raises:
+            TocsinError: the folder cannot be written.
+        """
+        from tocsin.show.report import report_html
+
+        c = self.comparison
+        target = Path(folder) if folder is not None else self.default_folder
+        if target.exists() and not target.is_dir():
+            raise TocsinError(f"{target}: is a file, not a folder")
+        c.ensemble.write(target / "ensemble.parquet")
+        names = list(FILES)
+        if c.baseline is not None:
+            c.baseline.write(target / "baseline.parquet")
+            names.append("baseline.parquet")
+        write_whole(target / "summary.csv", c.all_states().to_csv(index=False, lineterminator="\n"))
+        write_whole(target / "fit.json", to_json(self.fit))
+        write_whole(target / "report.html", report_html(self))
+        for name in names:
+            self._written[name] = digest_of_file(target / name)
+        made = {**self.facts, "made": date.today().isoformat(), "files": dict(self._written)}
+        write_whole(target / "manifest.json", to_json(made))
+        return target
+
+    def differing_files(self) -> list[str]:
+        """Return the files whose bytes differ from those of the manifest that was repeated."""
+        if self.again is None:
+            return []
+        then = self.again.content["files"]
+        return [name for name in self._written if name in then and then[name] != self._written[name]]
+
+
+def replay(
+    history: str | Path | History,
+    model: str | Path | Model | None = None,
+    *,
+    worlds: int = 10_000,
+    seed: int = 1917,
+    start: str | None = None,
+    end: str | None = None,
+    do: Sequence[str] = (),
+    wave: str | None = None,
+    progress: Progress | None = None,
+) -> Replay:
+    """Fit a model to a history, simulate worlds, and set them beside what happened.
+
+    Parameters:
+        history: a history, a packaged name, or a folder.
+        model: a model or its TOML file; by default the model that comes with the history.
+        worlds: how many worlds.
+        seed: the seed; the same seed gives the same worlds.
+        start, end: a narrower window.
+        do: interventions as sentences, such as ``remove layer comintern``; the same worlds are then also
+            simulated unchanged.
+        wave: the state to follow, such as ``regime=soviet``; by default the model's own (see `wave_of`).
+        progress: called with what is being done, steps done and steps in all (0 where unknown).
+
+    Raises:
+        TocsinError: the history, the model or a sentence is wrong, or the model cannot be fitted.
+    """
+    tell = progress or _quiet
+    tell("loading the history", 0, 0)
+    source, record = open_history(history, (start, end))
+    model_source, declared = open_model(record, model)
+    followed = wave_of(declared, wave)
+    interventions = _parsed(do, record, declared)
+    tell("fitting the model", 0, 0)
+    fit = declared.fit(record)
+    parameters = {str(name): float(value) for name, value in fit.params.items()}
+    # From here on the worlds come from the parameters as stored, as a repeated replay has them.
+    simulated = _simulate(declared, parameters, record, worlds, seed, interventions, tell)
+    return Replay(
+        Comparison(record, declared, followed, *simulated),
+        parameters,
+        # Plain as it will be read from the manifest, so that a repeated replay writes the same bytes.
+        json.loads(to_json(fit_content(fit))),
+        source,
+        (start, end),
+        model_source,
+    )
+
+
+def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> Replay:
+    """Repeat a replay from its manifest, with the stored parameters and without fitting.
+
+    Raises:
+        TocsinError: the manifest cannot be read, or the history is no longer the one that was replayed.
+    """
+    from tocsin.model import Model
+
+    tell = progress or _quiet
+    stored = Manifest.read(Path(manifest))
+    content = stored.content
+    tell("loading the history", 0, 0)
+    start, end = content["window"]
+    source, record = open_history(content["history"].get("source", ""), (start, end))
+    if record.digest != content["history"]["digest"]:
+        raise TocsinError(
+            f"the history {source!r} is not the one of {manifest}: its digest is {record.digest[:12]}... "
+            f"and was {content['history']['digest'][:12]}...; restore it, or run a new replay"
+        )
+    declared = Model.from_toml(content["model"]["toml"])
+    interventions = _parsed(content["interventions"], record, declared)
+    followed = wave_of(declared, content["wave"])
+    simulated = _simulate(
+        declared, stored.parameters, record, content["worlds"], content["seed"], interventions, tell
+    )
+    return Replay(
+        Comparison(record, declared, followed, *simulated),
+        stored.parameters,
+        content["fit"],
+        source,
+        (start, end),
+        content["model"].get("source", ""),
+        again=stored,
+    )
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    return None
+
+
+def open_history(
+    history: str | Path | History, window: tuple[str | None, str | None] = (None, None)
+) -> tuple[str, History]:
+    """Return where a history comes from (a packaged name or a whole path) and the history in its window.
+
+    Raises:
+        TocsinError: there is no such history, it is wrong, or the window is not within its own.
+    """
+    from tocsin.history import History, load_history
+    from tocsin.history.packaged import packaged
+
+    if isinstance(history, History):
+        source, record = history.name, history
+    else:
+        record = load_history(history)
+        # A folder may be replayed again from another place, so its whole path is kept.
+        source = str(history) if str(history) in packaged() else str(Path(history).resolve())
+    return source, record if window == (None, None) else record.select(window=window)
+
+
+def open_model(record: History, model: str | Path | Model | None = None) -> tuple[str, Model]:
+    """Return where a model comes from, and the model: the one given, or the one that the history brings.
+
+    Raises:
+        ModelError: the file is wrong, or the history brings none.
+    """
+    from tocsin.model import Model
+
+    if isinstance(model, Model):
+        return "given in Python", model
+    if model is not None:
+        return str(model), Model.from_toml(Path(model))
+    if record.model_path is None:
+        raise ModelError(
+            f"the history {record.name!r} brings no model of its own (model.toml in its folder): "
+            "name one with --model FILE"
+        )
+    return f"the model of {record.name}", Model.from_toml(record.model_path)
+
+
+def _parsed(sentences: Sequence[str], record: History, model: Model) -> list[Any]:
+    from tocsin.program.interventions import parse
+
+    return [parse(sentence, record, model) for sentence in sentences]
+
+
+def _simulate(
+    model: Model,
+    parameters: dict[str, float],
+    record: History,
+    worlds: int,
+    seed: int,
+    interventions: Sequence[Any],
+    tell: Progress,
+) -> tuple[Any, Any]:
+    program = model.compile(record)
+
+    def worlds_of(changes: Sequence[Any], what: str) -> Any:
+        tell(what, 0, worlds)
+        return program.simulate(
+            parameters,
+            worlds,
+            seed,
+            interventions=changes,
+            progress=lambda done, total: tell(what, done, total),
+        )
+
+    if not interventions:
+        return worlds_of((), "simulating worlds"), None
+    return worlds_of(interventions, "simulating changed worlds"), worlds_of((), "simulating unchanged worlds")
+
+
+def fit_content(fit: Any) -> dict[str, Any]:
+    """Return a fit as plain content for JSON: exact parameters, summary, warnings, transitions."""
+    summary = fit.summary()
+    estimates = []
+    for name, row in summary.iterrows():
+        estimates.append({"name": str(name), **{str(key): row[key] for key in summary.columns}})
+    return {
+        "loglik": float(fit.loglik),
+        "params": {str(name): float(value) for name, value in fit.params.items()},
+        "estimates": estimates,
+        "warnings": [str(warning) for warning in fit.warnings],
+        "transitions": fit.transitions.to_dict("records"),
+        "model": fit.model.to_toml(),
+    }

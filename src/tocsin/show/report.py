@@ -1,0 +1,338 @@
+"""The report: one self-contained page that says what happened, what the model says, and how sure that is."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tocsin.model import Baseline
+from tocsin.show import charts
+from tocsin.show.compared import Comparison
+from tocsin.show.findings import answer, headline, limits, said_by_model, what_happened
+from tocsin.show.sentences import hundred, length, moment, number, short, signed
+from tocsin.show.theme import style_sheet
+
+if TYPE_CHECKING:
+    from tocsin.show.replay import Replay
+
+_WEB = ("http://", "https://")
+
+
+def report_html(replay: Replay) -> str:
+    """Return the report of a replay as one HTML page that needs no network."""
+    c = replay.comparison
+    title = headline(c)
+    parts = [
+        _opening(c, title),
+        _section(
+            "What happened",
+            _paragraphs(what_happened(c)),
+            _figure(c, charts.calendar, charts.calendar_finding(c)),
+        ),
+        _section(
+            "What the model says, and how sure it is",
+            _paragraphs(said_by_model(c)),
+            _figure(c, charts.wave_curve, charts.curve_finding(c)),
+            _figure(c, charts.shares, charts.shares_finding(c)),
+            _figure(c, charts.dates, charts.dates_finding(c)),
+            _unit_table(c),
+        ),
+        _section("What the model is made of", *_estimates(replay)),
+        _section("The choices made", _choices(replay)),
+        _section("What the model cannot know", _paragraphs(limits(c))),
+        _section("Sources of what happened", _sources(c)),
+        _section("What was run", _run(replay)),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        # Belt and braces: even a mistake in this page could fetch nothing.
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
+        "'unsafe-inline'; img-src data:\">"
+        f"<title>{_e(title)}</title><style>{style_sheet()}</style></head>\n"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _e(text: object) -> str:
+    return html.escape(str(text), quote=True)
+
+
+def _section(title: str, *content: str) -> str:
+    return f"<section><h2>{_e(title)}</h2>{''.join(content)}</section>\n"
+
+
+def _paragraphs(sentences: Iterable[str]) -> str:
+    return "".join(f"<p>{_e(sentence)}</p>" for sentence in sentences)
+
+
+def _opening(c: Comparison, title: str) -> str:
+    frame = c.frame
+    period = f"{moment(frame.start, frame)} to {moment(frame.last, frame)}"
+    over = f"{c.history.title or c.history.name}, {period}, replayed"
+    question = (
+        "What would have become of it if one thing had been different: "
+        f"{'; '.join(c.ensemble.interventions)}?"
+        if c.ensemble.interventions
+        else f"Why did units come into {c.wave.words} when and where they did, and could it have gone "
+        "otherwise?"
+    )
+    description = f"<p>{_e(c.history.description)}</p>" if c.history.description else ""
+    return (
+        f'<header><p class="over">{_e(over)}</p><h1>{_e(title)}</h1></header>'
+        f"<section><h2>The question</h2><p>{_e(question)}</p>{description}"
+        f'<p class="answer">{_e(answer(c))}</p></section>\n'
+    )
+
+
+def _figure(c: Comparison, draw: Any, finding: str, **options: Any) -> str:
+    pictures, note = [], ""
+    for kind, width in (("wide", charts.WIDE), ("narrow", charts.NARROW)):
+        chart = draw(c, width=width, titled=False, **options)
+        if chart is None:
+            return ""
+        pictures.append(f'<div class="{kind}">{charts.to_svg(chart)}</div>')
+        note = chart.usermeta["note"]
+    return (
+        f"<figure><h3>{_e(finding)}</h3>{''.join(pictures)}"
+        f"<figcaption>{_e(note)} Source: {_e(charts.source_line(c))}.</figcaption></figure>"
+    )
+
+
+def _table(
+    caption: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    numeric: Sequence[int] = (),
+    kept: bool = False,
+) -> str:
+    """Return a table whose first column names the row and whose `numeric` columns stand to the right.
+
+    `kept` rows are not broken into lines: the table scrolls in its box instead.
+    """
+
+    def kind(place: int) -> str:
+        return ' class="n"' if place in numeric else ""
+
+    names = "".join(f'<th scope="col"{kind(place)}>{_e(name)}</th>' for place, name in enumerate(head))
+    lines = []
+    for row in rows:
+        first, *rest = row
+        cells = "".join(f"<td{kind(place)}>{_e(cell)}</td>" for place, cell in enumerate(rest, start=1))
+        lines.append(f'<tr><th scope="row">{_e(first)}</th>{cells}</tr>')
+    return (
+        f'<div class="scroll{" kept" if kept else ""}" tabindex="0" role="region" aria-label="{_e(caption)}">'
+        f"<table><caption>{_e(caption)}</caption>"
+        f"<thead><tr>{names}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _unit_table(c: Comparison) -> str:
+    frame, table = c.frame, c.units()
+    head = [
+        "unit",
+        "happened",
+        "held",
+        "worlds of 100",
+        "95% interval",
+        "median first entry",
+        "90 of 100 of them",
+        "held, median",
+    ]
+    if c.baseline is not None:
+        head[4:5] = ["95% interval", "unchanged", "difference"]
+    rows = []
+    for row in table.to_dict("records"):
+        seen = row["observed_spells"] > 0
+        still = seen and pd.isna(row["observed_last"])
+        held = length(row["observed_duration"], frame) + (", to the end" if still else "") if seen else ""
+        cells: list[object] = [
+            row["label"],
+            short(row["observed_first"], frame) if seen else "no",
+            held,
+            hundred(row["share"]),
+            f"{100 * row['lower']:.1f} to {100 * row['upper']:.1f}",
+        ]
+        if c.baseline is not None:
+            cells += [hundred(row["share_unchanged"]), signed(round(100 * row["share_difference"], 1))]
+        risen = row["share"] > 0
+        cells += [
+            short(row["median"], frame),
+            f"{short(row['q05'], frame)} to {short(row['q95'], frame)}" if risen else "",
+            (("at least " if row["open"] > 0.5 else "") + length(row["duration"], frame)) if risen else "",
+        ]
+        rows.append(cells)
+    left_out = len(frame.units) - len(table)
+    numeric = (3, 4, 5, 6) if c.baseline is not None else (3, 4)
+    note = (
+        f"<p class='source'>{left_out} units that came into the state neither in the record nor in 5 of "
+        "100 worlds are "
+        "left out here; summary.csv has them all.</p>"
+        if left_out
+        else ""
+    )
+    return (
+        _table(
+            f"Unit by unit: what happened, and what the worlds did ({c.wave.words})",
+            head,
+            rows,
+            numeric,
+            True,
+        )
+        + note
+    )
+
+
+def _estimates(replay: Replay) -> list[str]:
+    c, fit = replay.comparison, replay.fit
+    unit = {"number": "unit of time"}.get(c.frame.clock, c.frame.clock)
+    parts = [
+        "<p>"
+        + _e(
+            f"A hazard is the chance of a transition in the next {unit}, given that it has not come yet. "
+            "Hazards of "
+            "several causes add up. A rate is what a cause gives where all its terms are zero; a term "
+            "multiplies it."
+        )
+        + "</p>"
+    ]
+    if fit["warnings"]:
+        listed = "".join(f"<li>{_e(warning)}</li>" for warning in fit["warnings"])
+        parts.append(f'<div class="warn"><p>Read these estimates with care:</p><ul>{listed}</ul></div>')
+
+    def forest(comparison: Comparison, width: int, titled: bool, rates: bool) -> Any:
+        return charts.forest(fit, comparison, width, titled, rates)
+
+    for rates in (False, True):
+        whole = charts.forest(fit, c, rates=rates)
+        if whole is not None:
+            parts.append(_figure(c, forest, whole.usermeta["finding"], rates=rates))
+    rows = []
+    for row in fit["estimates"]:
+        values = [
+            charts._float(row.get(key)) for key in ("estimate", "se", "lower", "upper", "exp(estimate)", "p")
+        ]
+        rows.append([row["name"], *(number(value) for value in values)])
+    head = ("parameter", "estimate", "standard error", "lower 95%", "upper 95%", "exp(estimate)", "p")
+    parts.append(_table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, rows, range(1, 7)))
+    if fit["transitions"]:
+        columns = list(fit["transitions"][0])
+        body = [
+            [number(v, 6) if isinstance(v, float) else v for v in (r[k] for k in columns)]
+            for r in fit["transitions"]
+        ]
+        parts.append(_table("What the estimates rest on", columns, body, range(1, len(columns))))
+    return parts
+
+
+def _choices(replay: Replay) -> str:
+    c, model = replay.comparison, replay.comparison.model
+    items = [
+        f"Window: {moment(c.frame.start, c.frame)} to {moment(c.frame.last, c.frame)}; "
+        f"{len(c.frame.units)} units; clock: {c.frame.clock}.",
+        f"The wave followed here is {c.wave.words}: the model's first variable that spreads, and the state "
+        "that its first "
+        "transition enters, unless another was asked for.",
+    ]
+    followed = [v.name for v in c.frame.variables if v.name not in {t.variable for t in model.transitions}]
+    if followed:
+        items.append(f"Taken as they happened in every world, and not explained: {', '.join(followed)}.")
+    rows = []
+    for transition in model.transitions:
+        for cause in transition.causes:
+            if isinstance(cause, Baseline):
+                rows.append([transition.name, cause.name, cause.formula, "", "", transition.requires or ""])
+                continue
+            memory = {None: "while the source is in the state", "estimate": "half-life, estimated"}.get(
+                cause.half_life,
+                f"half-life {cause.half_life}",  # type: ignore[arg-type]
+            )
+            terms = cause.susceptibility + (
+                f"; sources: {cause.infectiousness}" if cause.infectiousness else ""
+            )
+            extra = [
+                *(["exposure divided by the target's ties"] if cause.normalise else []),
+                *(["response to a power, estimated"] if cause.response else []),
+            ]
+            rows.append(
+                [
+                    transition.name,
+                    f"{cause.name} (layer {cause.layer})",
+                    terms,
+                    cause.when,
+                    "; ".join([memory, *extra]),
+                    transition.requires or "",
+                ]
+            )
+    head = ("transition", "cause", "terms", "sources that count", "memory and form", "only while")
+    listed = "".join(f"<li>{_e(item)}</li>" for item in items)
+    return f"<ul>{listed}</ul>" + _table("The model", head, rows)
+
+
+def _sources(c: Comparison) -> str:
+    events = c.history.events
+    events = events[events["variable"].astype(str) == c.wave.variable].sort_values("time", kind="stable")
+    if not len(events):
+        return "<p>No event of this variable is in the record.</p>"
+    catalogue: dict[str, str] = {}
+    table = c.history.sources
+    if len(table):
+        catalogue = dict(zip(table["key"].astype(str), table["citation"].astype(str), strict=True))
+    items = []
+    for row in events.to_dict("records"):
+        when = moment(row["time"], c.frame)
+        label = c.labels.get(str(row["unit"]), str(row["unit"]))
+        head = f"<b>{_e(when)}, {_e(label)}: {_e(row['state'])}</b>"
+        key = _text(row.get("citation"))
+        cited = _linked(catalogue.get(key, key)) if key else "no source"
+        confidence = _text(row.get("confidence")) or "unrated"
+        note = _text(row.get("note"))
+        items.append(
+            f"<li>{head}<br>Source: {cited}. Confidence: "
+            f"{_e(confidence)}.{' ' + _e(note) if note else ''}</li>"
+        )
+    rated = events["confidence"].map(_text).value_counts() if "confidence" in events else pd.Series(dtype=int)
+    counts = ", ".join(f"{count} {name or 'unrated'}" for name, count in rated.items())
+    said = f"{len(events)} events of {c.wave.variable}" + (f"; confidence: {counts}" if counts else "")
+    return f'<p>{_e(said)}.</p><ol class="sources">{"".join(items)}</ol>'
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
+
+
+def _linked(text: str) -> str:
+    """Return a citation with its addresses as links; nothing else in it is markup."""
+    words = []
+    for word in text.split(" "):
+        bare = word.rstrip(".,;)")
+        if bare.startswith(_WEB):
+            words.append(f'<a href="{_e(bare)}" rel="noreferrer">{_e(bare)}</a>{_e(word[len(bare) :])}')
+        else:
+            words.append(_e(word))
+    return " ".join(words)
+
+
+def _run(replay: Replay) -> str:
+    facts = replay.facts
+    rows = [
+        ["history", f"{facts['history']['source']}: {facts['history']['title']}"],
+        ["digest of the history", facts["history"]["digest"]],
+        ["model", facts["model"]["source"]],
+        ["digest of the model", facts["model"]["digest"]],
+        ["window asked for", " to ".join(each or "its own" for each in facts["window"])],
+        ["worlds", f"{facts['worlds']:,}"],
+        ["seed", facts["seed"]],
+        ["changed", "; ".join(facts["interventions"]) or "nothing"],
+        *[[name, version] for name, version in facts["versions"].items()],
+    ]
+    return (
+        "<p>To repeat it to the bit: <code>tocsin replay --again manifest.json</code>, with the manifest "
+        "beside this "
+        "page. It uses the stored parameters and fits nothing.</p>"
+        + _table("What was run", ("what", "which"), rows)
+        + f"<details><summary>The model file</summary><pre>{_e(facts['model']['toml'])}</pre></details>"
+    )

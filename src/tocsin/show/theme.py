@@ -1,0 +1,132 @@
+"""The look: colours, type and the style sheet. Every chart and page reads them here and nowhere else.
+
+Colours are safe for colour-blind readers (after Okabe & Ito 2008); each has a light and a dark form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SERIF = "Charter, 'Bitstream Charter', 'Iowan Old Style', 'Source Serif 4', Georgia, serif"
+SANS = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+
+# name: (light, dark). Charts are drawn in the light colours; a page turns them into variables.
+COLOURS = {
+    "paper": ("#FBF8F1", "#15171A"),
+    "ink": ("#1E1E1C", "#ECE7DB"),
+    "quiet": ("#6F6B61", "#A39F94"),
+    "hairline": ("#D8D2C4", "#34373B"),
+    "old": ("#E4DECF", "#2C2F33"),
+    "wave": ("#6A3D8F", "#B48FD6"),
+    "band": ("#C9B8D8", "#4C3A5E"),
+    "band-wide": ("#E6DCEC", "#2E2638"),
+    "unrest": ("#E0A030", "#E0A030"),
+    "mutiny": ("#4E9BC9", "#4E9BC9"),
+    "rising": ("#D1662A", "#DD7A42"),
+    "less": ("#2F6DA3", "#6FA8D6"),
+    "more": ("#C8781E", "#E0973F"),
+}
+
+
+def colour(name: str) -> str:
+    """Return the light form of a colour, as charts are drawn."""
+    return COLOURS[name][0]
+
+
+def chart_config() -> dict[str, Any]:
+    """Return the Vega-Lite configuration that all charts share."""
+    text = {"labelFont": SANS, "titleFont": SANS, "labelColor": colour("ink"), "titleColor": colour("quiet")}
+    return {
+        "background": colour("paper"),
+        "font": SANS,
+        "view": {"stroke": None},
+        "axis": {
+            **text,
+            "domainColor": colour("hairline"),
+            "gridColor": colour("hairline"),
+            "gridOpacity": 0.7,
+            "tickColor": colour("hairline"),
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+        },
+        "legend": {**text, "labelFontSize": 12, "titleFontSize": 12, "symbolType": "square"},
+        "title": {
+            "font": SERIF,
+            "fontSize": 17,
+            "fontWeight": "bold",
+            "anchor": "start",
+            "color": colour("ink"),
+            "subtitleFont": SANS,
+            "subtitleFontSize": 12,
+            "subtitleColor": colour("quiet"),
+            "offset": 12,
+        },
+        "text": {"font": SANS, "fontSize": 12, "color": colour("ink")},
+    }
+
+
+def with_variables(svg: str) -> str:
+    """Return an SVG whose colours are the page's variables, so that it follows light and dark."""
+    for name, (light, _) in COLOURS.items():
+        svg = svg.replace(f'"{light}"', f'"var(--{name})"').replace(f'"{light.lower()}"', f'"var(--{name})"')
+    return svg
+
+
+def style_sheet() -> str:
+    """Return the style of a page: light, dark and print, from 360 px up."""
+    light = ";".join(f"--{name}:{pair[0]}" for name, pair in COLOURS.items())
+    dark = ";".join(f"--{name}:{pair[1]}" for name, pair in COLOURS.items())
+    return (
+        f":root{{color-scheme:light dark;{light}}}"
+        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+        # Paper is white whatever the screen is.
+        f"@media print{{:root{{{light};--paper:#fff}}}}"
+        + _STYLE.replace("SERIF", SERIF).replace("SANS", SANS)
+    )
+
+
+_STYLE = """
+*{box-sizing:border-box}
+html{font-size:17px;-webkit-text-size-adjust:100%}
+body{margin:0;background:var(--paper);color:var(--ink);font-family:SERIF;line-height:1.5}
+main{max-width:46rem;margin:0 auto;padding:2rem 1rem 4rem}
+h1{font-size:1.9rem;line-height:1.2;margin:.2rem 0 1rem;text-wrap:balance}
+h2{font-size:1.35rem;line-height:1.25;margin:3rem 0 .8rem;text-wrap:balance}
+h3{font-size:1.05rem;line-height:1.3;margin:0 0 .2rem}
+p,ul,ol{margin:0 0 1rem;max-width:68ch}
+li{margin-bottom:.4rem}
+a{color:inherit;text-decoration-color:var(--quiet);text-underline-offset:.15em;overflow-wrap:anywhere}
+a:focus-visible,.scroll:focus-visible,summary:focus-visible{outline:2px solid var(--wave);outline-offset:2px}
+.over{font:600 .82rem SANS;color:var(--quiet);margin:0}
+.quiet,figcaption,.source{color:var(--quiet)}
+figcaption,.source{font:.82rem/1.45 SANS}
+.answer{border-left:3px solid var(--wave);padding-left:1rem;font-size:1.1rem}
+figure{margin:2rem 0}
+figure svg{display:block;max-width:100%;height:auto;margin:.6rem 0 .3rem;overflow:visible}
+.narrow{display:none}
+.scroll{overflow-x:auto;margin:1rem 0}
+table{border-collapse:collapse;font:.82rem/1.35 SANS;font-variant-numeric:tabular-nums;width:100%}
+caption{text-align:left;font:600 .9rem SANS;padding-bottom:.4rem}
+th,td{padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--hairline);text-align:left}
+th,td{vertical-align:top}
+.kept td{white-space:nowrap}.kept tbody th{min-width:9rem}
+thead th{color:var(--quiet);font-weight:500;border-bottom-color:var(--quiet);vertical-align:bottom}
+td.n,th.n{text-align:right}
+tbody th{font-weight:500}
+.warn{border-left:3px solid var(--more);padding-left:1rem}
+code,pre{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:.8rem}
+pre{overflow-x:auto;border:1px solid var(--hairline);padding:.8rem;line-height:1.4}
+code{overflow-wrap:anywhere}
+details{margin:1rem 0}summary{cursor:pointer;font:.9rem SANS}
+.sources{list-style:none;padding:0;font:.82rem/1.45 SANS;max-width:none}
+.sources li{padding:.4rem 0;border-bottom:1px solid var(--hairline);margin:0;overflow-wrap:anywhere}
+@media (max-width:640px){main{padding-top:1rem}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.2rem}
+.wide{display:none!important}.narrow{display:block!important}}
+@page{size:A4;margin:16mm}
+@media print{.kept td{white-space:normal}html{font-size:10.5pt}main{max-width:none;padding:0}
+.wide{display:block!important}.narrow{display:none!important}
+figure,tr,li{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
+details:not([open])>*{display:none}.sources{columns:2;font-size:7.5pt}}
+"""
