@@ -1,8 +1,17 @@
-"""How kernels are compiled: inner functions are called by kernels only, so no wrappers for Python are made."""
+"""How kernels are compiled.
+
+Inner functions are called by kernels only, so no wrappers for Python are made, and they allocate nothing, so
+arrays are handed about without counting references (which costs more than the work of most of them).
+Functions on the hot path are inlined: a call that hands over a layout copies all of its array headers.
+"""
 
 from __future__ import annotations
 
 import numba as nb
 
-inner = nb.njit(cache=True, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_INNER = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+inner = nb.njit(**_INNER, _nrt=False)
+inlined = nb.njit(**_INNER, _nrt=False, forceinline=True)
+allocating = nb.njit(**_INNER)
 entry = nb.njit(cache=True, nogil=True, no_cfunc_wrapper=True)

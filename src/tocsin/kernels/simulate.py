@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tocsin.kernels.jit import entry, inner
+from tocsin.kernels.jit import allocating, entry, inlined, inner
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
@@ -56,13 +56,14 @@ from tocsin.kernels.world import (
     target_factor,
 )
 
-DONE, NOT_FINITE, ENDLESS = 0, 1, 2
+DONE, NOT_FINITE, ENDLESS, FULL = 0, 1, 2, 3
+WRITTEN, BEGAN, UPCOMING, STATUS, CAUSE, WHO = range(6)  # of the log of a run
 NONE, ONE, NO_EVENT = np.int64(0), np.int64(1), np.int64(-1)
 FORCED = -1  # the cause of an event that an intervention forces
 EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
 
 
-@inner
+@allocating
 def blank(lay):
     """Return a world with room for the program's units and clocks, with nobody present."""
     units, causes = lay.state.size, lay.cause.shape[0]
@@ -110,7 +111,7 @@ def appear(lay, tab, world, i, time, present):
     return -1, -1
 
 
-@inner
+@allocating
 def begin(lay, tab, world, opened, key):
     """Make `world` a fresh copy of the opened one, with thresholds of its own."""
     world.key[0] = key
@@ -138,7 +139,7 @@ def begin(lay, tab, world, opened, key):
     rebuild(world.tree, world.levels)
 
 
-@inner
+@inlined
 def change(lay, tab, world, number, time):
     """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a hazard that is not finite."""
     kind, a, b = lay.breaks[number, KIND], lay.breaks[number, A], lay.breaks[number, B]
@@ -183,7 +184,7 @@ def change(lay, tab, world, number, time):
     return -1, -1
 
 
-@inner
+@inlined
 def move(lay, tab, world, i, variable, state, time):
     """Move one variable of a unit to a state, and tell every clock that listens. Returns (-1, -1), or where."""
     old = np.int64(world.state[i])
@@ -205,6 +206,84 @@ def move(lay, tab, world, i, variable, state, time):
     return -1, -1
 
 
+@inner
+def run(lay, tab, world, log, times, events, most):
+    """Run a world on until it ends or the room for its events is full.
+
+    Parameters:
+        log: events written, events when this world began, next break, status, cause, unit; kept up to date.
+        times, events: room for events.
+        most: bound on the events of one world.
+
+    Returns:
+        The time reached.
+    """
+    units, breaks, end = lay.state.size, lay.breaks.shape[0], lay.window[1]
+    event, upcoming = log[WRITTEN], log[UPCOMING]
+    time = end
+    while True:
+        position = earliest(world.tree, world.levels)
+        time = world.tree[position]
+        drawn = NONE
+        if event == times.size:
+            log[STATUS] = FULL
+            break
+        if upcoming < breaks and lay.break_at[WHEN, upcoming] < time:
+            time = lay.break_at[WHEN, upcoming]
+            upcoming += 1
+            if lay.breaks[upcoming - 1, KIND] != FORCE:
+                c, bad = change(lay, tab, world, upcoming - 1, time)
+                if bad >= 0:
+                    log[STATUS], log[CAUSE], log[WHO] = NOT_FINITE, c, bad
+                    break
+                continue
+            i, variable = lay.breaks[upcoming - 1, A], lay.breaks[upcoming - 1, B]
+            state = lay.breaks[upcoming - 1, C]
+            shown = lay.break_at[VALUE, upcoming - 1] > 0.0
+            left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+            if world.present[i] == 0 or (shown and left == state):
+                continue
+            fired, source = np.int64(FORCED), np.int64(-1)
+        else:
+            if not time <= end:
+                log[STATUS] = DONE
+                break
+            fired, i = position // units, position % units
+            k = lay.cause[fired, TRANSITION]
+            variable, state, shown = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO]), True
+            left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+            drawn = np.int64(world.clock[position, DRAWN])
+            source = np.int64(-1)
+            if lay.cause[fired, LAYER] >= 0:
+                source = np.int64(draw_source(lay, tab, world, fired, i, drawn - 1, time))
+        if shown:
+            if event - log[BEGAN] >= most:
+                log[STATUS], log[CAUSE], log[WHO] = ENDLESS, fired, i
+                break
+            times[event] = time
+            events[event, EVENT_UNIT], events[event, EVENT_VARIABLE] = i, variable
+            events[event, EVENT_LEFT], events[event, EVENT_ENTERED] = left, state
+            events[event, EVENT_CAUSE], events[event, EVENT_SOURCE] = fired, source
+            event += 1
+        if drawn > 0:
+            # The clock that fired has spent its threshold; the next one counts from here.
+            world.clock[position, LEFT] = threshold(
+                world.key[0], combine(lay.unit_key[i], lay.cause_key[fired]), drawn
+            )
+            world.clock[position, DRAWN] += 1.0
+            world.clock[position, HAZARD] = 0.0
+        c, bad = move(lay, tab, world, i, variable, state, time)
+        if bad < 0 and drawn > 0 and world.clock[position, FACTOR] != 0.0:
+            factor = world.clock[position, FACTOR]
+            if not aim(lay, tab, world, fired, i, time, factor, 0.0, NONE):
+                c, bad = fired, i
+        if bad >= 0:
+            log[STATUS], log[CAUSE], log[WHO] = NOT_FINITE, c, bad
+            break
+    log[WRITTEN], log[UPCOMING] = event, upcoming
+    return time
+
+
 @entry
 def simulate(lay, tab, seed, first, last, most):
     """Simulate the worlds first..last-1 of an ensemble.
@@ -216,93 +295,35 @@ def simulate(lay, tab, seed, first, last, most):
         most: bound on the events of one world.
 
     Returns:
-        Status, and the cause, unit and time where it failed; events per world; times of all events; and for every
-        event (events, 6) its unit, variable, state left, state entered, cause (-1 where forced) and source (-1
-        for none).
+        Status, and the cause, unit and time where it failed; events per world; times of all events; and for
+        every event (events, 6) its unit, variable, state left, state entered, cause (-1 where forced) and
+        source (-1 for none).
     """
-    units = lay.state.size
-    start, end = lay.window[0], lay.window[1]
-    breaks = lay.breaks.shape[0]
+    start = lay.window[0]
     counts = np.zeros(last - first, dtype=np.int64)
     times = np.empty(1024, dtype=np.float64)
     events = np.empty((1024, 6), dtype=np.int32)
-    event = 0
     opened = blank(lay)
     opened.clock[:, SINCE] = start
-    status, c, bad, time = DONE, np.int64(-1), np.int64(-1), start
-    for i in range(units):
+    c, bad, time = np.int64(-1), np.int64(-1), start
+    for i in range(lay.state.size):
         if lay.presence[0, i] <= start < lay.presence[1, i] and bad < 0:
             c, bad = appear(lay, tab, opened, i, start, ONE)
     if bad >= 0:
         return (NOT_FINITE, c, bad, time), counts, times[:0], events[:0]
     world = blank(lay)
+    log = np.zeros(6, dtype=np.int64)
     for number in range(first, last):
         begin(lay, tab, world, opened, combine(seed, np.uint64(number)))
-        began = event
-        upcoming = 0
-        while True:
-            position = earliest(world.tree, world.levels)
-            time = world.tree[position]
-            drawn = NONE
-            if upcoming < breaks and lay.break_at[WHEN, upcoming] < time:
-                time = lay.break_at[WHEN, upcoming]
-                upcoming += 1
-                if lay.breaks[upcoming - 1, KIND] != FORCE:
-                    c, bad = change(lay, tab, world, upcoming - 1, time)
-                    if bad >= 0:
-                        status = NOT_FINITE
-                        break
-                    continue
-                i, variable = lay.breaks[upcoming - 1, A], lay.breaks[upcoming - 1, B]
-                state = lay.breaks[upcoming - 1, C]
-                shown = lay.break_at[VALUE, upcoming - 1] > 0.0
-                left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
-                if world.present[i] == 0 or (shown and left == state):
-                    continue
-                fired, source = np.int64(FORCED), np.int64(-1)
-            else:
-                if not time <= end:
-                    break
-                fired, i = position // units, position % units
-                k = lay.cause[fired, TRANSITION]
-                variable, state, shown = (
-                    np.int64(lay.transition[k, MOVES]),
-                    np.int64(lay.transition[k, TO]),
-                    True,
-                )
-                left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
-                drawn = np.int64(world.clock[position, DRAWN])
-                source = np.int64(-1)
-                if lay.cause[fired, LAYER] >= 0:
-                    source = np.int64(draw_source(lay, tab, world, fired, i, drawn - 1, time))
-            if shown:
-                if event - began >= most:
-                    status, c, bad = ENDLESS, fired, i
-                    break
-                if event == times.size:
-                    longer, wider = np.empty(2 * event), np.empty((2 * event, 6), dtype=np.int32)
-                    longer[:event], wider[:event] = times, events
-                    times, events = longer, wider
-                times[event] = time
-                events[event, EVENT_UNIT], events[event, EVENT_VARIABLE] = i, variable
-                events[event, EVENT_LEFT], events[event, EVENT_ENTERED] = left, state
-                events[event, EVENT_CAUSE], events[event, EVENT_SOURCE] = fired, source
-                event += 1
-            if drawn > 0:
-                # The clock that fired has spent its threshold; the next one counts from here.
-                clock = world.clock[position]
-                clock[LEFT] = threshold(world.key[0], combine(lay.unit_key[i], lay.cause_key[fired]), drawn)
-                clock[DRAWN] += 1.0
-                clock[HAZARD] = 0.0
-            c, bad = move(lay, tab, world, i, variable, state, time)
-            if bad < 0 and drawn > 0 and world.clock[position, FACTOR] != 0.0:
-                factor = world.clock[position, FACTOR]
-                if not aim(lay, tab, world, fired, i, time, factor, 0.0, NONE):
-                    c, bad = fired, i
-            if bad >= 0:
-                status = NOT_FINITE
-                break
-        counts[number - first] = event - began
-        if status != DONE:
+        log[BEGAN], log[UPCOMING], log[STATUS] = log[WRITTEN], 0, FULL
+        while log[STATUS] == FULL:
+            if log[WRITTEN] == times.size:
+                longer, wider = np.empty(2 * times.size), np.empty((2 * times.size, 6), dtype=np.int32)
+                longer[: times.size], wider[: times.size] = times, events
+                times, events = longer, wider
+            time = run(lay, tab, world, log, times, events, most)
+        counts[number - first] = log[WRITTEN] - log[BEGAN]
+        if log[STATUS] != DONE:
             break
-    return (status, c, bad, time), counts, times[:event], events[:event]
+    written = log[WRITTEN]
+    return (log[STATUS], log[CAUSE], log[WHO], time), counts, times[:written], events[:written]

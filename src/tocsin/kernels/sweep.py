@@ -115,6 +115,23 @@ def age(values, decay, span):
 
 
 @inner
+def assign(values, others, by):
+    """Set one array (Q, moments) to a multiple of another, in place."""
+    for q in range(values.shape[0]):
+        for m in range(values.shape[1]):
+            values[q, m] = by * others[q, m]
+
+
+@inner
+def sends(memory, j):
+    """Return whether a source sends anything."""
+    for q in range(memory.shape[1]):
+        if memory[j, q, 0] > 0.0:
+            return True
+    return False
+
+
+@inner
 def target_row(lay, field, c, i):
     """Return the target row of a unit now, -1 where a covariate is missing."""
     d = lay.cause[c, TARGET]
@@ -182,9 +199,7 @@ def resend(lay, field, c, decay, j, old, variable, time):
     change, memory = field.change, field.memory[j]
     change[:, :] = 0.0
     counts = field.present[j] > 0 and lay.counts[c, s] > 0
-    had = False
-    for q in range(memory.shape[0]):
-        had = had or memory[q, 0] > 0.0
+    had = sends(field.memory, j)
     row = 0
     if counts and lay.cause[c, SOURCE] >= 0:
         d = lay.cause[c, SOURCE]
@@ -195,7 +210,7 @@ def resend(lay, field, c, decay, j, old, variable, time):
         if field.present[j] == 0:
             if not had:
                 return NOTHING
-            change[:, :] = -memory
+            assign(change, memory, -1.0)
             memory[:, :] = 0.0
             return np.int64(-1)
         again = variable >= 0 and old == s and lay.clause[c, variable] > 0
@@ -207,7 +222,7 @@ def resend(lay, field, c, decay, j, old, variable, time):
     if decay == 0.0:
         if (counts and memory[row, 0] > 0.0) or (not counts and not had):
             return NOTHING
-        change[:, :] = -memory
+        assign(change, memory, -1.0)
         memory[:, :] = 0.0
     if counts:
         change[row, 0] += 1.0
@@ -262,7 +277,7 @@ def recall(lay, field, c, decay, j, time):
             found = True
     if not found:
         return NOTHING
-    field.memory[j] = change
+    assign(field.memory[j], change, 1.0)
     field.heard[j] = time
     return np.int64(1)
 
@@ -274,7 +289,7 @@ def list_sources(lay, field, kept, c, decay, i, time, number):
     scale = target_scale(lay, field, c, i)
     for position in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
         weight, j = field.weight[lay.tie[IN_TIE, position]], lay.tie[IN_SOURCE, position]
-        if weight == 0.0 or field.memory[j, :, 0].sum() == 0.0:
+        if weight == 0.0 or not sends(field.memory, j):
             continue
         place = field.tally[LISTED]
         field.tally[LISTED] += 1
@@ -296,10 +311,10 @@ def alter(lay, field, kept, c, decay, number, time):
             return
         old, new = field.weight[tie], lay.break_at[VALUE, number]
         field.weight[tie] = new
-        if field.memory[a, :, 0].sum() > 0.0 and new != old:
+        if sends(field.memory, a) and new != old:
             age(field.memory[a], decay, time - field.heard[a])
             field.heard[a] = time
-            field.change[:, :] = field.memory[a]
+            assign(field.change, field.memory[a], 1.0)
             receive(lay, field, kept, c, decay, b, time, new - old, np.int64(new > 0.0) - np.int64(old > 0.0))
         return
     # What is left touches one unit: its terms, the total of its ties, or its presence.

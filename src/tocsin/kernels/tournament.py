@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tocsin.kernels.jit import inner
+from tocsin.kernels.jit import allocating, inlined, inner
 
 SHIFT = 4
 FAN = 1 << SHIFT
 
 
-@inner
+@allocating
 def level_offsets(count):
     """Return the offset of each level and, last, the length of the whole (levels + 1,)."""
     sizes = [((count + FAN - 1) >> SHIFT) << SHIFT]
@@ -43,7 +43,7 @@ def rebuild(tree, offsets):
             tree[position] = np.inf
 
 
-@inner
+@inlined
 def put(tree, offsets, position, value):
     """Set the time of one clock."""
     old = tree[position]
@@ -72,7 +72,7 @@ def put(tree, offsets, position, value):
         index = block
 
 
-@inner
+@inlined
 def earliest(tree, offsets):
     """Return the position of the earliest time; the lowest position among equals."""
     index = 0

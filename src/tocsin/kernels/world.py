@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.jit import inner
+from tocsin.kernels.jit import inlined
 from tocsin.kernels.layout import (
     DECAYS,
     IN,
@@ -51,7 +51,7 @@ class World(NamedTuple):
     levels: NDArray[np.int64]
 
 
-@inner
+@inlined
 def target_factor(lay, tab, world, c, i):
     """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if so normalised."""
     k, s = lay.cause[c, TRANSITION], world.state[i]
@@ -69,7 +69,7 @@ def target_factor(lay, tab, world, c, i):
     return factor
 
 
-@inner
+@inlined
 def source_mark(lay, tab, piece, c, j, s):
     """Return exp(gamma . u_j) of a source in joint state s; NaN where a covariate is missing."""
     d = lay.cause[c, SOURCE]
@@ -79,7 +79,7 @@ def source_mark(lay, tab, piece, c, j, s):
     return tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
 
 
-@inner
+@inlined
 def sent(tab, memory, c, j, time):
     """Return what source j sends under cause c at a time: its mark, or its decaying memory."""
     value = memory[c, j, SENT]
@@ -88,7 +88,7 @@ def sent(tab, memory, c, j, time):
     return value
 
 
-@inner
+@inlined
 def fires_after(left, hazard, rate):
     """Return how long a hazard, constant or decaying at a rate, takes to spend what is left of a threshold."""
     if rate == 0.0:
@@ -97,7 +97,7 @@ def fires_after(left, hazard, rate):
     return -math.log1p(-share) / rate if share < 1.0 else np.inf
 
 
-@inner
+@inlined
 def aim(lay, tab, world, c, i, time, factor, change, sources):
     """Bring a clock to a time, change its factor and exposure, and find when it fires.
 
@@ -144,7 +144,7 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
     return True
 
 
-@inner
+@inlined
 def refactor(lay, tab, world, c, i, time):
     """Recompute the factor of one clock after its unit changed. Returns False for a hazard that is not finite."""
     factor = target_factor(lay, tab, world, c, i)
@@ -153,7 +153,7 @@ def refactor(lay, tab, world, c, i, time):
     return aim(lay, tab, world, c, i, time, factor, 0.0, np.int64(0))
 
 
-@inner
+@inlined
 def send(lay, tab, world, c, j, time, change, sources):
     """Pass a change of what source j sends on to all its targets.
 
@@ -176,7 +176,7 @@ def send(lay, tab, world, c, j, time, change, sources):
     return -1
 
 
-@inner
+@inlined
 def reconsider(lay, tab, world, c, j, time, old, event_variable):
     """Recompute what source j sends under cause c after it moved from joint state `old`, and pass it on.
 
@@ -211,7 +211,7 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
     return send(lay, tab, world, c, j, time, after - before, np.int64(after > 0.0) - np.int64(before > 0.0))
 
 
-@inner
+@inlined
 def draw_source(lay, tab, world, c, i, number, time):
     """Draw the source of a contagion event in proportion to what each sends, from a stream of its own."""
     layer = lay.cause[c, LAYER]
