@@ -12,6 +12,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from tocsin.show.compared import most
 from tocsin.show.sentences import counted, hundred, moment, signed
 from tocsin.show.theme import chart_config, colour, with_variables
 
@@ -47,7 +48,7 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
     layers.append(
         base.mark_line(color=colour("ink"), strokeWidth=2, interpolate="step-after").encode(y="observed:Q")
     )
-    top = curve.loc[curve["observed"].idxmax()]
+    top = most(curve, "observed")
     when = moment(top["time"], comparison.frame)
     unchanged = "; dashed: median of the unchanged worlds" if "unchanged" in curve else ""
     return _finished(
@@ -116,7 +117,7 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
     fill = alt.condition("datum.risen == 'yes'", alt.value(ink), alt.value(colour("paper")))
     layers.append(dots.encode(x=x, color=fill))
     quiet = "; grey mark: unchanged worlds" if "unchanged" in frame else ""
-    top = ", ".join(f"{r.label} {hundred(r.share / 100)}" for r in frame.head(8).itertuples())
+    top = ", ".join(f"{r['label']} {hundred(r['share'] / 100)}" for r in frame.head(8).to_dict("records"))
     return _finished(
         alt.layer(*layers),
         comparison,
@@ -258,10 +259,10 @@ def calendar_finding(comparison: Comparison) -> str:
         return f"No unit was in {comparison.wave.words}"
     lasting = int(spells["censored"].sum())
     ended = spells.loc[~spells["censored"], "duration"]
-    middle = f"; half of those that ended had lasted {ended.median():.3g} or less" if len(ended) else ""
-    unit = f" {comparison.frame.clock}s" if comparison.frame.dated and len(ended) else ""
+    unit = f"{comparison.frame.clock}s " if comparison.frame.dated else ""
+    middle = f"; half of those that ended had lasted {ended.median():.3g} {unit}or less" if len(ended) else ""
     count = counted(len(spells), "spell")
-    return f"{count} in {comparison.wave.words}, {lasting} unbroken at the end{middle}{unit}"
+    return f"{count} in {comparison.wave.words}, {lasting} unbroken at the end{middle}"
 
 
 def forest(
@@ -309,7 +310,7 @@ def forest(
     base = alt.Chart(_rows(frame)).encode(y=y)
     layers: list[Any] = []
     if not rates:
-        one = alt.Chart(alt.Data(values=[{"one": 1}]))
+        one = alt.Chart(alt.InlineData(values=[{"one": 1}]))
         layers.append(
             one.mark_rule(color=colour("quiet"), strokeDash=[3, 3]).encode(x=alt.X("one:Q", scale=scale))
         )
@@ -323,7 +324,7 @@ def forest(
     finding = (
         "How often things happen at home, and how much one tie adds"
         if rates
-        else f"{clear} of {counted(len(frame), 'term')} clearly raise or lower a hazard: the interval leaves out 1"
+        else f"{clear} of {counted(len(frame), 'term')} clearly raise or lower a hazard (interval without 1)"
     )
     listing = "; ".join(
         f"{r.label} {r.estimate:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in frame.head(12).itertuples()
@@ -370,7 +371,7 @@ def _finished(
     width: int,
     height: Any,
     titled: bool,
-) -> Any:
+) -> alt.LayerChart:
     options: dict[str, Any] = {"width": width - _label_width(width) if _by_unit(height) else width - 60}
     # What a page needs to print the title and the key itself travels with the chart.
     about = {"finding": title, "note": subtitle}
@@ -378,7 +379,8 @@ def _finished(
     if titled:
         lines = [subtitle, f"Source: {source_line(comparison)}"]
         chart = chart.properties(title=alt.TitleParams(text=_wrapped(title, width), subtitle=lines))
-    return chart.configure(**chart_config())
+    done: alt.LayerChart = chart.configure(**chart_config())
+    return done
 
 
 def source_line(comparison: Comparison) -> str:
@@ -444,11 +446,13 @@ def _x_scale(comparison: Comparison) -> alt.Scale:
     return alt.Scale(type="utc", domain=[first, last])
 
 
-def _rows(frame: pd.DataFrame) -> alt.Data:
+def _rows(frame: pd.DataFrame) -> alt.InlineData:
     """Return a frame as inline data with ISO dates: read as UTC, whatever the machine's own time is."""
     plain = frame.copy()
     for column in plain:
         if pd.api.types.is_datetime64_any_dtype(plain[column]):
             plain[column] = plain[column].dt.strftime("%Y-%m-%d").astype(object)
     plain = plain.astype(object).where(plain.notna(), None)
-    return alt.Data(values=plain.to_dict("records"))
+    return alt.InlineData(
+        values=[{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+    )

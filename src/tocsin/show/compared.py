@@ -125,6 +125,22 @@ class Comparison:
         labels = units["label"].where(units["label"].notna(), names) if "label" in units else names
         return dict(zip(names, labels.astype(str), strict=True))
 
+    def name(self, unit: object) -> str:
+        """Return a unit's label as a sentence has it, without what stands in brackets."""
+        return self.labels[str(unit)].split(" (")[0]
+
+    @cached_property
+    def peak(self) -> tuple[float, int]:
+        """Return when most units were in the state in the record (the first such time), and how many."""
+        spells = self.spells
+        starts, ends = np.sort(spells["start"].to_numpy()), np.sort(spells["end"].to_numpy())
+        if not len(starts):
+            return self.frame.start, 0
+        standing = np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")
+        # Of several starts at one instant only the last has seen them all.
+        place = int(np.argmax(standing))
+        return float(starts[place]), int(standing[place])
+
     @cached_property
     def entries(self) -> Range:
         """Return the number of events into the state, observed and over worlds."""
@@ -230,3 +246,10 @@ class Comparison:
         if self.baseline is not None:
             curve["unchanged"] = self.baseline.curve(*self._wave, (0.5,), curve["time"])[0.5]
         return curve
+
+
+def most(table: pd.DataFrame, column: str, *, least: bool = False) -> dict[str, Any]:
+    """Return the row with the greatest (or least) value of a column; the first of several."""
+    values = table[column].to_numpy(dtype=float)
+    place = int(np.nanargmin(values) if least else np.nanargmax(values))
+    return {str(key): value for key, value in table.iloc[place].items()}

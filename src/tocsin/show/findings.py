@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tocsin.model import Baseline, Contagion
-from tocsin.show.compared import Comparison
+from tocsin.show.compared import Comparison, most
 from tocsin.show.sentences import between, counted, hundred, length, listed, moment, of_worlds, signed
 
 
@@ -33,13 +33,13 @@ def answer(c: Comparison) -> str:
         fewer = float(np.mean(_differences(c) < 0))
         more = float(np.mean(_differences(c) > 0))
         return (
-            f"Among {worlds} that share their luck with and without the change, the median number of "
-            "entries into "
-            f"{c.wave.words} is {c.entries.median:g} with it and {c.entries_unchanged.median:g} without. "
-            "World by world the "
-            f"difference is {signed(d.median)} ({signed(d.low90)} to {signed(d.high90)} in 90 of 100): "
-            "there are fewer "
-            f"{of_worlds(fewer)} and more {of_worlds(more)}."
+            f"Among {worlds} that share their luck with and without the change, the median number of entries "
+            f"into {c.wave.words} is {c.entries.median:g} with it and {c.entries_unchanged.median:g} "
+            "without. "
+            f"World by world the difference is {signed(d.median)} ({signed(d.low90)} to {signed(d.high90)} "
+            "in 90 "
+            f"of 100). With the change there are fewer entries {of_worlds(fewer)}, and more "
+            f"{of_worlds(more)}."
         )
     entries = c.entries
     place = "inside" if not entries.surprising else "outside"
@@ -70,27 +70,26 @@ def what_happened(c: Comparison) -> list[str]:
     sentences = [
         f"{counted(units, 'unit')} of {len(frame.units)} came into {c.wave.words}, in "
         f"{counted(len(spells), 'spell')}. "
-        f"The first was {c.labels[str(first['unit'])]}, on {moment(first['start'], frame)}."
+        f"The first was {c.name(first['unit'])}, on {moment(first['start'], frame)}."
     ]
-    curve = c.observed.curve(c.wave.variable, c.wave.state, (0.5,))
-    top = curve.loc[curve["mean"].idxmax()]
+    when, height = c.peak
     sentences.append(
-        f"The wave stood highest on {moment(top['time'], frame)}, with {counted(top['mean'], 'unit')} in "
-        "the state at once."
+        f"The wave stood highest on {moment(when, frame)}, with {counted(height, 'unit')} in the state at "
+        "once."
     )
     ended = spells[~spells["censored"]]
     if len(ended):
-        shortest, longest = ended.loc[ended["duration"].idxmin()], ended.loc[ended["duration"].idxmax()]
+        shortest, longest = most(ended, "duration", least=True), most(ended, "duration")
         sentences.append(
-            f"{counted(len(ended), 'spell')} ended within the window, half of them after "
-            f"{length(ended['duration'].median(), frame)} or less: the shortest, "
-            f"{c.labels[str(shortest['unit'])]}, after "
-            f"{length(shortest['duration'], frame)}, the longest, {c.labels[str(longest['unit'])]}, after "
+            f"{counted(len(ended), 'spell')} ended within the window, half of them within "
+            f"{length(ended['duration'].median(), frame)}: the shortest, "
+            f"{c.name(shortest['unit'])}, after "
+            f"{length(shortest['duration'], frame)}, the longest, {c.name(longest['unit'])}, after "
             f"{length(longest['duration'], frame)}."
         )
     lasting = spells[spells["censored"]]
     if len(lasting):
-        names = [c.labels[str(unit)] for unit in lasting["unit"]]
+        names = [c.name(unit) for unit in lasting["unit"]]
         kept = names if len(names) <= 12 else [*names[:11], f"{len(names) - 11} more"]
         sentences.append(f"Still in the state when the window closed: {listed(kept)}.")
     return sentences
@@ -107,25 +106,26 @@ def said_by_model(c: Comparison) -> list[str]:
     ]
     risen = table[table["observed_spells"] > 0]
     if len(risen):
-        sure = risen.loc[risen["share"].idxmax()]
-        odd = risen.loc[risen["share"].idxmin()]
+        sure = most(risen, "share")
+        odd = most(risen, "share", least=True)
         sentences.append(
-            f"Of the units that came into the state, {sure['label']} does so most often, "
+            f"Of the units that came into the state, {c.name(sure['unit'])} does so most often, "
             f"{of_worlds(sure['share'])}; "
-            f"least expected is {odd['label']}, {of_worlds(odd['share'])}."
+            f"least expected is {c.name(odd['unit'])}, {of_worlds(odd['share'])}."
         )
     rest = table[table["observed_spells"] == 0]
     if len(rest):
-        near = rest.loc[rest["share"].idxmax()]
+        near = most(rest, "share")
         if near["share"] > 0:
             sentences.append(
-                f"Of the units that did not, {near['label']} comes nearest: it enters the state "
+                f"Of the units that did not, {c.name(near['unit'])} comes nearest: it enters the state "
                 f"{of_worlds(near['share'])}, the median of those on {moment(near['median'], frame)}."
             )
     if c.baseline is not None:
-        moved = table.loc[table["share_difference"].abs().idxmax()]
+        moved = most(table.assign(size=table["share_difference"].abs()), "size")
         sentences.append(
-            f"The change moves {moved['label']} most: {hundred(moved['share_unchanged'])} of 100 worlds "
+            f"The change moves {c.name(moved['unit'])} most: {hundred(moved['share_unchanged'])} of 100 "
+            "worlds "
             "without it, "
             f"{hundred(moved['share'])} with it."
         )

@@ -286,16 +286,9 @@ def _simulate(
 
 
 def fit_content(fit: Any) -> dict[str, Any]:
-    """Return a fit as plain content for JSON: exact parameters, summary, warnings, transitions."""
+    """Return a fit as plain content: what `load_fit` reads, and the summary as `estimates`."""
     summary = fit.summary()
     estimates = []
     for name, row in summary.iterrows():
         estimates.append({"name": str(name), **{str(key): row[key] for key in summary.columns}})
-    return {
-        "loglik": float(fit.loglik),
-        "params": {str(name): float(value) for name, value in fit.params.items()},
-        "estimates": estimates,
-        "warnings": [str(warning) for warning in fit.warnings],
-        "transitions": fit.transitions.to_dict("records"),
-        "model": fit.model.to_toml(),
-    }
+    return {**fit.to_dict(), "estimates": estimates}

@@ -12,7 +12,7 @@ from tocsin.model import Baseline
 from tocsin.show import charts
 from tocsin.show.compared import Comparison
 from tocsin.show.findings import answer, headline, limits, said_by_model, what_happened
-from tocsin.show.sentences import hundred, length, moment, number, short, signed
+from tocsin.show.sentences import counted, hundred, length, moment, number, short, signed
 from tocsin.show.theme import style_sheet
 
 if TYPE_CHECKING:
@@ -168,9 +168,8 @@ def _unit_table(c: Comparison) -> str:
     left_out = len(frame.units) - len(table)
     numeric = (3, 4, 5, 6) if c.baseline is not None else (3, 4)
     note = (
-        f"<p class='source'>{left_out} units that came into the state neither in the record nor in 5 of "
-        "100 worlds are "
-        "left out here; summary.csv has them all.</p>"
+        f"<p class='source'>Left out here, but in summary.csv: {counted(left_out, 'unit')} that came into "
+        "the state neither in the record nor in 5 of 100 worlds.</p>"
         if left_out
         else ""
     )
@@ -246,10 +245,13 @@ def _choices(replay: Replay) -> str:
             if isinstance(cause, Baseline):
                 rows.append([transition.name, cause.name, cause.formula, "", "", transition.requires or ""])
                 continue
-            memory = {None: "while the source is in the state", "estimate": "half-life, estimated"}.get(
-                cause.half_life,
-                f"half-life {cause.half_life}",  # type: ignore[arg-type]
-            )
+            memory = "while the source is in the state"
+            if cause.half_life is not None:
+                memory = (
+                    "half-life, estimated"
+                    if cause.half_life == "estimate"
+                    else f"half-life {cause.half_life:g}"
+                )
             terms = cause.susceptibility + (
                 f"; sources: {cause.infectiousness}" if cause.infectiousness else ""
             )

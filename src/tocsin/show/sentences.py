@@ -87,7 +87,7 @@ def between(values: Range) -> str:
 
 def signed(value: float) -> str:
     """Return a number with its sign printed, and a true minus."""
-    return f"{value:+g}".replace("-", "−")
+    return f"{value:+g}".replace("-", "−") if value else "0"
 
 
 def counted(count: float, one: str, many: str | None = None) -> str:

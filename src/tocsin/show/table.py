@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.show.findings import answer
-from tocsin.show.sentences import hundred, length, number, short, signed
+from tocsin.show.sentences import counted, hundred, length, number, short, signed
 
 if TYPE_CHECKING:
     from tocsin.show.compared import Comparison
 
 
 def unit_table(c: Comparison) -> Group:
-    """Return the wave in a sentence, and unit by unit what happened and what the worlds did."""
+    """Return unit by unit what happened and what the worlds did, and the wave in a sentence."""
     frame = c.frame
     table = Table(
         title=f"{c.wave}: what happened, and in how many worlds", title_justify="left", expand=False
@@ -56,9 +56,11 @@ def unit_table(c: Comparison) -> Group:
     notes = [f"held: {_unit(frame)}; + still so at the end of the window (or longer, in most worlds)"]
     if left_out:
         notes.append(
-            f"{left_out} units that rose neither in the record nor in 5 of 100 worlds are in summary.csv"
+            f"left out, but in summary.csv: {counted(left_out, 'unit')} that rose neither in the record "
+            "nor in 5 of 100 worlds"
         )
-    return Group(Text(answer(c)), table, *(Text(note, style="dim") for note in notes))
+    # The sentence stands last: a long table scrolls past, and the end is what is read.
+    return Group(table, *(Text(note, style="dim") for note in notes), Text(answer(c)))
 
 
 def _unit(frame: Any) -> str:
