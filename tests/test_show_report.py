@@ -15,7 +15,6 @@ from tocsin.show.replay import Replay, replay
 from tocsin.show.report import report_html
 from tocsin.words import StateVariable
 
-
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 

@@ -38,12 +38,16 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
     base = alt.Chart(_rows(curve)).encode(x=x)
     count = alt.Axis(title=f"units in {comparison.wave.words}", tickMinStep=1, format="d")
     layers: list[Any] = [
-        base.mark_area(color=colour("band-wide")).encode(y=alt.Y("q05:Q", axis=count), y2="q95:Q"),
-        base.mark_area(color=colour("band")).encode(y="q25:Q", y2="q75:Q"),
+        base.mark_area(color=colour("band-wide"), interpolate="step-after").encode(
+            y=alt.Y("q05:Q", axis=count), y2="q95:Q"
+        ),
+        base.mark_area(color=colour("band"), interpolate="step-after").encode(y="q25:Q", y2="q75:Q"),
         base.mark_line(color=colour("wave"), strokeWidth=1, interpolate="step-after").encode(y="q50:Q"),
     ]
     if "unchanged" in curve:
-        dashed = base.mark_line(color=colour("quiet"), strokeWidth=1.2, strokeDash=[4, 3])
+        dashed = base.mark_line(
+            color=colour("quiet"), strokeWidth=1.2, strokeDash=[4, 3], interpolate="step-after"
+        )
         layers.append(dashed.encode(y="unchanged:Q"))
     layers.append(
         base.mark_line(color=colour("ink"), strokeWidth=2, interpolate="step-after").encode(y="observed:Q")
@@ -122,7 +126,7 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
         alt.layer(*layers),
         comparison,
         shares_finding(comparison),
-        f"Filled: came into {comparison.wave.words} in the record; hollow: did not{quiet}.",
+        f"Filled: came into {comparison.wave.words} in the record; hollow: did not{quiet}.{_cut(comparison)}",
         f"Worlds of 100 in which each unit came into {comparison.wave.words}; the most frequent: {top}.",
         width,
         alt.Step(17),
@@ -184,7 +188,7 @@ def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt
         comparison,
         dates_finding(comparison),
         "Dot: what happened. Bars: among the worlds in which the unit entered at all, 50 and 90 of 100; "
-        "tick: median.",
+        f"tick: median.{_cut(comparison)}",
         f"First entries into {comparison.wave.words}, observed and simulated, by unit. "
         f"{dates_finding(comparison)}.",
         width,
@@ -295,16 +299,15 @@ def forest(
     if not rows:
         return None
     frame = pd.DataFrame(rows[:MOST_ROWS], columns=["label", "estimate", "lower", "upper"])
-    frame["label"] = _clipped(frame["label"], width + 120)
     # A rate that data hardly bound would stretch the axis until nothing else can be read.
     low, high = frame["estimate"].min() / 100, frame["estimate"].max() * 100
     frame["lower"], frame["upper"] = frame["lower"].clip(lower=low), frame["upper"].clip(upper=high)
     title = f"rate per {comparison.frame.clock}" if rates else "multiplies the hazard by"
-    y = alt.Y(
-        "label:N",
-        sort=list(frame["label"]),
-        axis=alt.Axis(title=None, labelLimit=_label_width(width, 320), grid=True),
+    # The transition above, the cause and its term below: one line would not fit a telephone.
+    lines = alt.Axis(
+        title=None, labelLimit=_label_width(width), grid=True, labelExpr="split(datum.label, ' · ')"
     )
+    y = alt.Y("label:N", sort=list(frame["label"]), axis=lines)
     scale = alt.Scale(type="log", nice=False)
     axis = alt.Axis(title=title, format="~g", tickCount=5, labelOverlap=True)
     base = alt.Chart(_rows(frame)).encode(y=y)
@@ -324,7 +327,7 @@ def forest(
     finding = (
         "How often things happen at home, and how much one tie adds"
         if rates
-        else f"{clear} of {counted(len(frame), 'term')} clearly raise or lower a hazard (interval without 1)"
+        else f"Terms that clearly raise or lower a hazard (interval without 1): {clear} of {len(frame)}"
     )
     listing = "; ".join(
         f"{r.label} {r.estimate:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in frame.head(12).itertuples()
@@ -336,7 +339,7 @@ def forest(
         "Dot: estimate; line: 95% interval, cut where it would leave the picture.",
         f"Estimates with 95% intervals: {listing}.",
         width,
-        alt.Step(19),
+        alt.Step(34),
         titled,
     )
 
@@ -391,6 +394,11 @@ def source_line(comparison: Comparison) -> str:
 
 def _by_unit(height: Any) -> bool:
     return isinstance(height, alt.Step)
+
+
+def _cut(comparison: Comparison) -> str:
+    count = len(comparison.units())
+    return f" The first {MOST_ROWS} of {count} units." if count > MOST_ROWS else ""
 
 
 def _label_width(width: int, most: int = 190) -> int:

@@ -157,7 +157,7 @@ def replay(
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave)
     interventions = _parsed(do, record, declared)
-    tell("fitting the model", 0, 0)
+    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
     fit = declared.fit(record)
     parameters = {str(name): float(value) for name, value in fit.params.items()}
     # From here on the worlds come from the parameters as stored, as a repeated replay has them.

@@ -16,6 +16,7 @@ from tocsin.show.sentences import counted, hundred, length, moment, number, shor
 from tocsin.show.theme import style_sheet
 
 if TYPE_CHECKING:
+    from tocsin.ensemble import Frame
     from tocsin.show.replay import Replay
 
 _WEB = ("http://", "https://")
@@ -36,8 +37,10 @@ def report_html(replay: Replay) -> str:
             "What the model says, and how sure it is",
             _paragraphs(said_by_model(c)),
             _figure(c, charts.wave_curve, charts.curve_finding(c)),
+            '<div class="pair">',
             _figure(c, charts.shares, charts.shares_finding(c)),
             _figure(c, charts.dates, charts.dates_finding(c)),
+            "</div>",
             _unit_table(c),
         ),
         _section("What the model is made of", *_estimates(replay)),
@@ -132,29 +135,22 @@ def _table(
 
 def _unit_table(c: Comparison) -> str:
     frame, table = c.frame, c.units()
-    head = [
-        "unit",
-        "happened",
-        "held",
-        "worlds of 100",
-        "95% interval",
-        "median first entry",
-        "90 of 100 of them",
-        "held, median",
-    ]
+    clock = f"{frame.clock}s" if frame.dated else "time"
+    head = ["unit", "happened", f"held, {clock}", "worlds of 100", "95% interval", "median first entry"]
+    head += ["90 of 100 of them", f"held, median {clock}"]
     if c.baseline is not None:
         head[4:5] = ["95% interval", "unchanged", "difference"]
     rows = []
     for row in table.to_dict("records"):
         seen = row["observed_spells"] > 0
-        still = seen and pd.isna(row["observed_last"])
-        held = length(row["observed_duration"], frame) + (", to the end" if still else "") if seen else ""
+        still = "+" if seen and pd.isna(row["observed_last"]) else ""
+        held = _bare(row["observed_duration"], frame) + still if seen else ""
         cells: list[object] = [
             row["label"],
             short(row["observed_first"], frame) if seen else "no",
             held,
             hundred(row["share"]),
-            f"{100 * row['lower']:.1f} to {100 * row['upper']:.1f}",
+            f"{100 * row['lower']:.0f} to {100 * row['upper']:.0f}",
         ]
         if c.baseline is not None:
             cells += [hundred(row["share_unchanged"]), signed(round(100 * row["share_difference"], 1))]
@@ -162,11 +158,12 @@ def _unit_table(c: Comparison) -> str:
         cells += [
             short(row["median"], frame),
             f"{short(row['q05'], frame)} to {short(row['q95'], frame)}" if risen else "",
-            (("at least " if row["open"] > 0.5 else "") + length(row["duration"], frame)) if risen else "",
+            _bare(row["duration"], frame) + ("+" if row["open"] > 0.5 else "") if risen else "",
         ]
         rows.append(cells)
     left_out = len(frame.units) - len(table)
-    numeric = (3, 4, 5, 6) if c.baseline is not None else (3, 4)
+    key = "<p class='source'>+: still so when the window closed (in most worlds, where it is a median).</p>"
+    numeric = (2, 3, 4, 5, 6, 9) if c.baseline is not None else (2, 3, 4, 7)
     note = (
         f"<p class='source'>Left out here, but in summary.csv: {counted(left_out, 'unit')} that came into "
         "the state neither in the record nor in 5 of 100 worlds.</p>"
@@ -181,8 +178,13 @@ def _unit_table(c: Comparison) -> str:
             numeric,
             True,
         )
+        + key
         + note
     )
+
+
+def _bare(duration: float, frame: Frame) -> str:
+    return length(duration, frame).split(" ")[0]
 
 
 def _estimates(replay: Replay) -> list[str]:
@@ -214,11 +216,16 @@ def _estimates(replay: Replay) -> list[str]:
         values = [
             charts._float(row.get(key)) for key in ("estimate", "se", "lower", "upper", "exp(estimate)", "p")
         ]
-        rows.append([row["name"], *(number(value) for value in values)])
+        cells = [number(value) for value in values]
+        if row["name"].endswith("| 1"):
+            cells[-1] = ""  # that a rate is not one a day is no finding
+        rows.append([row["name"], *cells])
     head = ("parameter", "estimate", "standard error", "lower 95%", "upper 95%", "exp(estimate)", "p")
     parts.append(_table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, rows, range(1, 7)))
     if fit["transitions"]:
-        columns = list(fit["transitions"][0])
+        names = fit["transitions"][0]
+        columns = [*(key for key in ("transition", "events", "exposure") if key in names)]
+        columns += [key for key in names if key not in columns]
         body = [
             [number(v, 6) if isinstance(v, float) else v for v in (r[k] for k in columns)]
             for r in fit["transitions"]

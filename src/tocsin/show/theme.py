@@ -122,11 +122,17 @@ code{overflow-wrap:anywhere}
 details{margin:1rem 0}summary{cursor:pointer;font:.9rem SANS}
 .sources{list-style:none;padding:0;font:.82rem/1.45 SANS;max-width:none}
 .sources li{padding:.4rem 0;border-bottom:1px solid var(--hairline);margin:0;overflow-wrap:anywhere}
+@media screen and (min-width:1100px){.kept{width:64rem;margin-left:calc(50% - 32rem)}}
 @media (max-width:640px){main{padding-top:1rem}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.2rem}
 .wide{display:none!important}.narrow{display:block!important}}
-@page{size:A4;margin:16mm}
-@media print{.kept td{white-space:normal}html{font-size:10.5pt}main{max-width:none;padding:0}
+@page{size:A4;margin:13mm}
+@media print{html{font-size:9.2pt}main{max-width:none;padding:0}body{line-height:1.35}
+p,ul,ol{max-width:none;margin-bottom:.6rem}h2{margin:1.4rem 0 .5rem}figure{margin:1rem 0}
 .wide{display:block!important}.narrow{display:none!important}
-figure,tr,li{break-inside:avoid}h2,h3{break-after:avoid}.scroll{overflow:visible}
-details:not([open])>*{display:none}.sources{columns:2;font-size:7.5pt}}
+figure svg{max-height:11.5cm;margin-left:0}.pair{display:grid;grid-template-columns:1fr 1fr;gap:8mm}
+tr,.sources li{break-inside:avoid}figure{break-inside:avoid}h2,h3{break-after:avoid}
+.scroll{overflow:visible}table{font-size:6.6pt;line-height:1.2}th,td{padding:.15rem .4rem .15rem 0}
+.kept td{white-space:normal}.kept tbody th{min-width:0}
+details:not([open])>*{display:none}.sources{columns:3;column-gap:5mm;font-size:5.8pt;line-height:1.25}
+.sources li{padding:.15rem 0}}
 """
