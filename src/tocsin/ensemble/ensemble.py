@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tocsin.ensemble.counting import (
+    Groups,
+    Tallies,
+    counted,
+    grouped_quantiles,
+    joined,
+    sizes_of,
+    summed,
+    tallied_quantiles,
+    tally_of,
+    wilson,
+)
 from tocsin.ensemble.frame import Floats, Frame
-from tocsin.ensemble.spells import Moves, Spells, moves_of, spells_of, steps_of
+from tocsin.ensemble.spells import Moves, Spells, moves_of, spells_of, steps_of, steps_on_grid
 from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -21,9 +34,9 @@ if TYPE_CHECKING:
 
     from tocsin.history import History
 
-Z95 = 1.959963984540054
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LARGEST = 20_000_000  # cells of one working array: 160 MB of float64
+Answer = TypeVar("Answer")
 
 
 class Ensemble:
@@ -105,10 +118,9 @@ class Ensemble:
         points = frame.grid(times, most=int(np.clip(_LARGEST // max(units, 1), 2, 400)))
         order = np.argsort(points, kind="stable")
         grid = points[order]
-        _, unit, time, sign = steps_of(self._moves(variable), frame, variable, state)
-        width = len(grid) + 1
-        cell = unit.astype(np.int64) * width + np.searchsorted(grid, time, side="right")
-        held = _summed(cell, sign, units, width)[:, :-1]
+        held = np.zeros((units, len(grid)))
+        for came in self._each(lambda piece: piece._held(variable, state, grid)):
+            held += came
         held[frame.initial[variable] == code] += self.worlds
         share = np.empty_like(held)
         share[:, order] = held / max(self.worlds, 1)
@@ -146,45 +158,40 @@ class Ensemble:
         """
         if not all(0 <= q <= 1 for q in quantiles):
             raise TocsinError(f"quantiles lie between 0 and 1, not {list(quantiles)}")
-        frame = self.frame
-        points = frame.grid(times)
+        points = self.frame.grid(times)
         order = np.argsort(points, kind="stable")
-        mean = np.empty(len(points))
-        levels = np.empty((len(points), len(quantiles)))
-        chunk = max(1, _LARGEST // max(self.worlds, 1))
-        ranks = np.clip(
-            np.ceil(np.array(quantiles) * self.worlds).astype(int) - 1, 0, max(self.worlds - 1, 0)
+        grid = points[order]
+        parts = list(self._each(lambda piece: piece._tallies(variable, state, grid)))
+        place, units, worlds = joined(parts, len(self.frame.units))
+        mean, levels = np.empty(len(points)), np.empty((len(points), len(quantiles)))
+        mean[order] = np.bincount(place, weights=units * worlds, minlength=len(points)) / (
+            self.worlds or np.nan
         )
-        carried = np.zeros(self.worlds)
-        steps = self._counted_steps(variable, state, points[order])
-        for begin in range(0, len(points), chunk):
-            counts = _counts(steps, begin, min(chunk, len(points) - begin), carried)
-            places = order[begin : begin + chunk]
-            counts.sort(axis=0)
-            mean[places] = counts.mean(axis=0) if self.worlds else np.nan
-            levels[places] = counts[ranks].T if self.worlds else np.nan
+        levels[order] = tallied_quantiles(units, worlds, len(points), self.worlds, quantiles)
         result = self._timed({"time": points})
         result["mean"] = mean
         for column, q in enumerate(quantiles):
             result[float(q)] = levels[:, column]
         return result
 
-    def _counted_steps(self, variable: str, state: str, grid: Floats) -> tuple[Any, ...]:
-        frame = self.frame
-        world, unit, time, sign = steps_of(self._moves(variable), frame, variable, state)
-        index = np.searchsorted(grid, time, side="right")
-        leaving = np.searchsorted(grid, frame.exit, side="right")
-        holders = frame.initial[variable] == frame.code(variable, state)
-        shared = np.zeros(len(grid) + 1)
-        np.add.at(shared, np.searchsorted(grid, frame.enter[holders], side="left"), 1.0)
-        np.add.at(shared, leaving[holders], -1.0)
-        early = leaving[unit] < len(grid)
-        return (
-            np.concatenate([world, world[early]]),
-            np.concatenate([index, leaving[unit[early]]]),
-            np.concatenate([sign, -sign[early]]),
-            np.cumsum(shared[:-1]),
-        )
+    def _held(self, variable: str, state: str, grid: Floats) -> Floats:
+        """Return in how many worlds each unit came into a state, less those it left in (units, times)."""
+        _, unit, time, sign = steps_of(self._moves(variable), self.frame, variable, state)
+        width = len(grid) + 1
+        cell = unit.astype(np.int64) * width + np.searchsorted(grid, time, side="right")
+        return summed(cell, sign, len(self.frame.units), width)[:, :-1]
+
+    def _tallies(self, variable: str, state: str, grid: Floats) -> Tallies:
+        """Return, for each time, how many worlds have how many units in a state."""
+        chunk = max(1, _LARGEST // max(self.worlds, 1))
+        carried = np.zeros(self.worlds)
+        steps = steps_on_grid(self._moves(variable), self.frame, variable, state, grid)
+        units = len(self.frame.units)
+        parts = [
+            tally_of(counted(steps, begin, min(chunk, len(grid) - begin), carried), begin, units)
+            for begin in range(0, len(grid), chunk)
+        ]
+        return joined(parts, units)
 
     # --- tidy tables ------------------------------------------------------------------------------------
 
@@ -194,9 +201,11 @@ class Ensemble:
         A state that is held on entry counts, at the time of entry. Columns world, unit, time and, where times
         are dates, date.
         """
+        return self._stacked(lambda piece: piece._first_times(variable, state))
+
+    def _first_times(self, variable: str, state: str) -> pd.DataFrame:
         spells = self._spells(variable, state)
-        first = np.ones(len(spells.world), dtype=bool)
-        first[1:] = (spells.world[1:] != spells.world[:-1]) | (spells.unit[1:] != spells.unit[:-1])
+        first = spells.first
         return self._timed(
             {
                 "world": spells.world[first],
@@ -211,6 +220,9 @@ class Ensemble:
         `censored` spells were still going on when the unit left or the window closed. Spells held on entry
         start at entry.
         """
+        return self._stacked(lambda piece: piece._durations(variable, state))
+
+    def _durations(self, variable: str, state: str) -> pd.DataFrame:
         spells = self._spells(variable, state)
         return pd.DataFrame(
             {
@@ -228,6 +240,9 @@ class Ensemble:
 
         Worlds without any have 0; states held on entry are no events. Columns world, entries, units.
         """
+        return self._stacked(lambda piece: piece._counts(variable, state))
+
+    def _counts(self, variable: str, state: str) -> pd.DataFrame:
         code = self.frame.code(variable, state)
         moves = self._moves(variable)
         into = moves.to == code
@@ -250,37 +265,46 @@ class Ensemble:
         that hold half (q25, q75) and nine tenths (q05, q95) of them; median duration of its spells in clock
         units, where `open`, the share of spells that outlasted the window, makes it a lower bound.
         """
-        frame, n = self.frame, len(self.frame.units)
-        spells = self._spells(variable, state)
-        first = np.ones(len(spells.world), dtype=bool)
-        first[1:] = (spells.world[1:] != spells.world[:-1]) | (spells.unit[1:] != spells.unit[:-1])
-        share = np.bincount(spells.unit[first], minlength=n) / max(self.worlds, 1)
+        units = len(self.frame.units)
+        found = list(self._each(lambda piece: piece._spell_groups(variable, state)))
+        entries, lengths = [each[0] for each in found], [each[1] for each in found]
+        still = np.sum([each[2] for each in found], axis=0)
+        share = sizes_of(entries, units) / max(self.worlds, 1)
         lower, upper = wilson(share, self.worlds)
-        levels = (0.5, 0.25, 0.75, 0.05, 0.95)
-        times = _grouped_quantiles(spells.unit[first], spells.start[first], n, levels)
-        lasted = _grouped_quantiles(spells.unit, spells.end - spells.start, n, (0.5,))
-        spells_each = np.bincount(spells.unit, minlength=n)
-        still = np.bincount(spells.unit, weights=spells.censored, minlength=n)
+        times = grouped_quantiles(entries, units, (0.5, 0.25, 0.75, 0.05, 0.95))
         result = pd.DataFrame(
             {"share": share, "lower": lower, "upper": upper},
-            index=pd.Index(frame.units, name="unit", dtype=object),
+            index=pd.Index(self.frame.units, name="unit", dtype=object),
         )
         for column, name in enumerate(("median", "q25", "q75", "q05", "q95")):
             result[name] = self._as_times(times[:, column])
-        result["duration"] = lasted[:, 0]
+        result["duration"] = grouped_quantiles(lengths, units, (0.5,))[:, 0]
         with np.errstate(invalid="ignore"):
-            result["open"] = still / spells_each
+            result["open"] = still / sizes_of(lengths, units)
         return result
+
+    def _spell_groups(self, variable: str, state: str) -> tuple[Groups, Groups, NDArray[np.int64]]:
+        """Return first entries and lengths of spells, unit by unit, and how many spells were still open."""
+        units = len(self.frame.units)
+        spells = self._spells(variable, state)
+        return (
+            Groups.of(spells.unit[spells.first], spells.start[spells.first], units),
+            Groups.of(spells.unit, spells.end - spells.start, units),
+            np.bincount(spells.unit[spells.censored], minlength=units),
+        )
 
     # --- single worlds and comparison -------------------------------------------------------------------
 
     def world(self, k: int) -> pd.DataFrame:
         """Return the events of one world; raise TocsinError if there is no such world."""
         self._check_world(k)
-        world = self.events["world"].to_numpy()
-        begin, end = np.searchsorted(world, [k, k + 1])
-        world_events: pd.DataFrame = self.events.slice(int(begin), int(end - begin)).to_pandas()
-        return world_events
+        table: pd.DataFrame = self._range(k, k + 1).to_pandas()
+        return table
+
+    def _range(self, first: int, last: int) -> pa.Table:
+        """Return the events of the worlds first..last-1."""
+        begin, end = np.searchsorted(self.events["world"].to_numpy(), [first, last])
+        return self.events.slice(int(begin), int(end - begin))
 
     def history(self, k: int) -> History:
         """Return one world as a history: the same units, ties and covariates, and the events of that world.
@@ -329,7 +353,7 @@ class Ensemble:
 
         connection = duckdb.connect(":memory:")
         try:
-            connection.register("events", self.events)
+            connection.register("events", self._relation())
             for setting in (
                 "SET python_enable_replacements = false",
                 "SET enable_external_access = false",
@@ -371,10 +395,12 @@ class Ensemble:
 
     @staticmethod
     def read(path: str | Path, history: History | None = None) -> Ensemble:
-        """Read an ensemble; raise TocsinError if the file is not one."""
+        """Read an ensemble from a file, or from a folder of parts; raise TocsinError if it is not one."""
+        from tocsin.ensemble.ensemble_parts import open_ensemble
         from tocsin.ensemble.storage import read_ensemble
 
-        return read_ensemble(Path(path), history)
+        place = Path(path)
+        return open_ensemble(place, history) if place.is_dir() else read_ensemble(place, history)
 
     def __repr__(self) -> str:
         changed = f", interventions={list(self.interventions)}" if self.interventions else ""
@@ -400,6 +426,35 @@ class Ensemble:
             f"{frame.label(frame.last)}, {self.events.num_rows:,} events, seed {self.seed}"
             f"{changed}</p><table>{head}{body}</table>"
         )
+
+    # --- pieces: a table in memory is one, a folder has many ---------------------------------------------
+
+    def _bounds(self) -> list[tuple[int, int]]:
+        """Return the ranges of worlds in which questions are answered."""
+        return [(0, self.worlds)]
+
+    def _each(self, question: Callable[[Ensemble], Answer]) -> Iterator[Answer]:
+        """Put a question to each piece, in the order of worlds; the worlds of a piece are numbered from 0."""
+        yield question(self)
+
+    def _stacked(self, question: Callable[[Ensemble], pd.DataFrame]) -> pd.DataFrame:
+        """Put a question to each piece and stack the answers, worlds numbered as they are."""
+        answers = list(self._each(question))
+        for (first, _), answer in zip(self._bounds(), answers, strict=True):
+            if first:
+                answer["world"] += first
+        return answers[0] if len(answers) == 1 else pd.concat(answers, ignore_index=True)
+
+    def _piece(self, first: int, last: int) -> Ensemble:
+        """Return the worlds first..last-1 as an ensemble of their own, numbered from 0."""
+        table = self._range(first, last)
+        if first:
+            table = table.set_column(0, "world", pc.subtract(table["world"], first))
+        return Ensemble(table, last - first, self.seed, self.frame, None, self.interventions)
+
+    def _relation(self) -> Any:
+        """Return what DuckDB reads as `events`."""
+        return self.events
 
     # --- inner parts ------------------------------------------------------------------------------------
 
@@ -433,50 +488,3 @@ class Ensemble:
     def _check_world(self, k: int) -> None:
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 0 <= k < self.worlds:
             raise TocsinError(f"there is no world {k!r}: they are numbered from 0 to {self.worlds - 1}")
-
-
-def wilson(share: Floats, n: int) -> tuple[Floats, Floats]:
-    """Return Wilson's 95% interval of a share of n (Wilson 1927); missing stays missing."""
-    if n < 1:
-        return np.full_like(share, np.nan), np.full_like(share, np.nan)
-    middle = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
-    # At 0 and 1 the interval reaches the share itself; rounding must not leave it a hair outside.
-    return np.minimum(np.clip(middle - half, 0, 1), share), np.maximum(np.clip(middle + half, 0, 1), share)
-
-
-def _counts(steps: tuple[Any, ...], begin: int, width: int, carried: Floats) -> Floats:
-    """Return the units in a state (worlds, width) from grid point `begin` on; carries on in `carried`."""
-    world, index, sign, shared = steps
-    inside = (index >= begin) & (index < begin + width)
-    cell = world[inside] * width + (index[inside] - begin)
-    counts = _summed(cell, sign[inside], len(carried), width)
-    counts += carried[:, None]
-    carried[:] = counts[:, -1]
-    counts += shared[begin : begin + width]
-    return counts
-
-
-def _summed(cell: NDArray[np.int64], sign: NDArray[np.int8], rows: int, width: int) -> Floats:
-    """Return the running sums (rows, width) along each row of signs that stand in numbered cells."""
-    # Without any event bincount forgets its weights and returns integers.
-    table = np.bincount(cell, weights=sign, minlength=rows * width).astype(np.float64, copy=False)
-    table = table.reshape(rows, width)
-    np.cumsum(table, axis=1, out=table)
-    return table
-
-
-def _grouped_quantiles(
-    group: NDArray[np.int32], values: Floats, groups: int, levels: Sequence[float]
-) -> Floats:
-    """Return quantiles (groups, levels) of the values of each group: values that occur; NaN where none do."""
-    order = np.lexsort((values, group))
-    ordered = values[order]
-    size = np.bincount(group, minlength=groups)
-    begin = np.cumsum(size) - size
-    result = np.full((groups, len(levels)), np.nan)
-    some = size > 0
-    for column, level in enumerate(levels):
-        rank = np.clip(np.ceil(level * size[some]).astype(int) - 1, 0, None)
-        result[some, column] = ordered[begin[some] + rank]
-    return result

@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import pyarrow as pa
 
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
+from tocsin.ensemble.recipe import Drawn, Failure, Recipe, first_worlds
 from tocsin.errors import FitError, ModelError
-from tocsin.kernels.simulate import DONE, ENDLESS, FORCED
-from tocsin.kernels.simulate import simulate as simulate_kernel
+from tocsin.kernels.simulate import ENDLESS, FORCED
 from tocsin.program.interventions import intervene
 
 if TYPE_CHECKING:
+    from distributed import Client
     from numpy.typing import NDArray
 
-    from tocsin.program.interventions import Intervention
+    from tocsin.program.interventions import Changed, Intervention
     from tocsin.program.program import Program
 
 MOST_EVENTS = 1_000_000  # of one world, or a hundred a unit where that is more
@@ -51,8 +53,8 @@ def check_followable(program: Program) -> None:
     if lost:
         listed = ", ".join(f"{name!r} ({count} events)" for name, count in sorted(lost.items()))
         raise FitError(
-            f"the history has transitions that the model does not declare: {listed}; to simulate, declare them, or "
-            "declare no transition of that variable, so that it follows what happened"
+            f"the history has transitions that the model does not declare: {listed}; to simulate, declare "
+            "them, or declare no transition of that variable, so that it follows what happened"
         )
 
 
@@ -86,26 +88,52 @@ def frame_of(program: Program) -> Frame:
     )
 
 
-def _refuse(program: Program, failure: tuple[int, int, int, float]) -> None:
+def _refuse(program: Program, failure: Failure) -> NoReturn:
     status, cause, unit, time = failure
     name = program.history.numbers.units[unit]
     if status == ENDLESS:
         what = "an intervention" if cause == FORCED else repr(program.cause_name(cause))
         raise FitError(
-            f"a world does not end: more than {most_events(program)} events by {program.when(time)}, the last of them "
-            f"by {what} in {name!r}; the hazards are too high"
+            f"a world does not end: more than {most_events(program)} events by {program.when(time)}, "
+            f"the last of them by {what} in {name!r}; the hazards are too high"
         )
     if (program.layout.rows < 0).any():
         program.refuse_missing(cause, unit, time)
     raise FitError(
-        f"the hazard of {program.cause_name(cause)!r} in {name!r} at {program.when(time)} is not a finite number: "
-        "a coefficient, a covariate or a tie weight is too large"
+        f"the hazard of {program.cause_name(cause)!r} in {name!r} at {program.when(time)} is not a finite "
+        "number: a coefficient, a covariate or a tie weight is too large"
     )
 
 
 def most_events(program: Program) -> int:
     """Return the bound on the events of one world."""
     return max(MOST_EVENTS, 100 * len(program.history.numbers.units))
+
+
+def recipe_of(
+    program: Program, vector: NDArray[np.float64], seed: int, interventions: Sequence[Intervention | str] = ()
+) -> tuple[Recipe, Changed]:
+    """Return what it takes to draw worlds of a program, and the changed program for names in messages."""
+    changed = intervene(program, vector, interventions)
+    check_followable(program)
+    recipe = Recipe(
+        changed.layout,
+        changed.program.tables(changed.vector),
+        int(seed),
+        most_events(program),
+        tuple(program.history.numbers.units),
+        program.model.variables,
+        tuple(cause.name for _, cause in program.causes),
+        program.history.window[0] if program.history.dated else None,
+    )
+    return recipe, changed
+
+
+def check_numbers(worlds: object, seed: object) -> None:
+    """Refuse numbers of worlds and seeds that are not whole numbers of at least 0."""
+    for name, value in (("worlds", worlds), ("seed", seed)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            raise ModelError(f"{name} must be a whole number of at least 0, not {value!r}")
 
 
 def simulate(
@@ -115,37 +143,75 @@ def simulate(
     seed: int,
     interventions: Sequence[Intervention | str] = (),
     progress: Callable[[int, int], None] | None = None,
+    folder: str | Path | None = None,
+    runner: Client | None = None,
 ) -> Ensemble:
-    """Simulate worlds of a program; see `Program.simulate`."""
-    if isinstance(worlds, bool) or not isinstance(worlds, int | np.integer) or worlds < 0:
-        raise ModelError(f"worlds must be a whole number of at least 0, not {worlds!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ModelError(f"seed must be a whole number of at least 0, not {seed!r}")
-    changed = intervene(program, vector, interventions)
-    check_followable(program)
-    tables = changed.program.tables(changed.vector)
-    layout = changed.layout
-    most = most_events(program)
-    key = np.uint64(int(seed) % 2**64)
+    """Simulate worlds of a program; see `Program.simulate`.
 
-    def batch(first: int, last: int) -> Any:
-        result = simulate_kernel(layout, tables, key, first, last, most)
-        if result[0][0] != DONE:
-            _refuse(changed.program, result[0])
-        return result[1:]
+    Parameters:
+        folder: keep the worlds there, as Parquet parts, instead of in memory; a run that was interrupted goes
+            on from its finished parts.
+        runner: a dask.distributed Client, whose machines draw the worlds.
+    """
+    check_numbers(worlds, seed)
+    recipe, changed = recipe_of(program, vector, seed, interventions)
+    frame = frame_of(changed.program)
+    sentences = tuple(str(intervention) for intervention in changed.interventions)
+
+    def refuse(failure: Failure) -> NoReturn:
+        _refuse(changed.program, failure)
+
+    if folder is None and runner is None:
+        table = draw_all(recipe, int(worlds), refuse, progress)
+    else:
+        from tocsin.ensemble.runner import check_runner, gather, keep, manifest_of, part_size
+
+        if runner is not None:
+            check_runner(runner)
+        content = manifest_of(
+            recipe,
+            int(worlds),
+            part_size(recipe, int(worlds), refuse),
+            program,
+            vector,
+            changed.interventions,
+        )
+        if folder is not None:
+            from tocsin.ensemble.ensemble_parts import EnsembleParts
+
+            parts = keep(recipe, content, frame, Path(folder), refuse, progress, runner)
+            return EnsembleParts(parts, frame, program.history, sentences)
+        assert runner is not None
+        table = gather(recipe, content, refuse, progress, runner)
+    return Ensemble(table, int(worlds), int(seed), frame, program.history, sentences)
+
+
+def draw_all(
+    recipe: Recipe,
+    worlds: int,
+    refuse: Callable[[Failure], NoReturn],
+    progress: Callable[[int, int], None] | None = None,
+) -> pa.Table:
+    """Draw all worlds over the threads of this machine and return their events."""
+
+    def batch(first: int, last: int) -> Drawn:
+        drawn = recipe.draw(first, last)
+        if drawn.failure is not None:
+            refuse(drawn.failure)
+        return drawn
 
     pool_size = threads()
-    results: list[Any] = []
+    results: list[Drawn] = []
     done = 0
     # The first few worlds tell how many fit in a batch; batches do not change what any world is.
-    first_batch = min(worlds, 8)
+    first_batch = min(worlds, first_worlds(recipe))
     if first_batch:
         results.append(batch(0, first_batch))
         done = first_batch
         if progress is not None:
             progress(done, worlds)
     if done < worlds:
-        mean = max(1.0, float(results[0][0].sum()) / first_batch)
+        mean = max(1.0, float(results[0].counts.sum()) / first_batch)
         size = int(np.clip(BATCH_EVENTS / mean, 1, max(1, -(-(worlds - done) // pool_size))))
         bounds = [(first, min(first + size, worlds)) for first in range(done, worlds, size)]
         with ThreadPoolExecutor(pool_size) as pool:
@@ -159,42 +225,4 @@ def simulate(
                 for future in pending:
                     future.cancel()
                 raise
-    sentences = tuple(str(intervention) for intervention in changed.interventions)
-    table = events_table(program, results)
-    return Ensemble(table, int(worlds), int(seed), frame_of(changed.program), program.history, sentences)
-
-
-def _dictionary(
-    codes: NDArray[Any], names: Sequence[str], missing: NDArray[np.bool_] | None = None
-) -> pa.Array:
-    indices = pa.array(codes, type=pa.int32(), mask=missing)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), type=pa.string()))
-
-
-def events_table(program: Program, results: Sequence[Any]) -> pa.Table:
-    """Return the events of simulated worlds as the table of an ensemble."""
-    counts = np.concatenate([part[0] for part in results]) if results else np.empty(0, dtype=np.int64)
-    time = np.concatenate([part[1] for part in results]) if results else np.empty(0)
-    events = np.concatenate([part[2] for part in results]) if results else np.empty((0, 6), dtype=np.int32)
-    unit, variable, left, entered, cause, source = np.ascontiguousarray(events.T)
-    declared = program.model.variables
-    states = list(dict.fromkeys(state for each in declared for state in each.states))
-    code = np.zeros((len(declared), max(len(each.states) for each in declared)), dtype=np.int32)
-    for position, each in enumerate(declared):
-        code[position, : len(each.states)] = [states.index(state) for state in each.states]
-    causes = list(dict.fromkeys([*(cause.name for _, cause in program.causes), "intervention"]))
-    cause_code = np.array([causes.index(c.name) for _, c in program.causes] + [causes.index("intervention")])
-    fields: dict[str, Any] = {
-        "world": pa.array(np.repeat(np.arange(counts.size, dtype=np.int64), counts)),
-        "time": pa.array(time),
-    }
-    if program.history.dated:
-        first = np.datetime64(program.history.window[0], "D")
-        fields["date"] = pa.array(first + np.floor(time).astype(np.int64), type=pa.date32())
-    fields["unit"] = _dictionary(unit, program.history.numbers.units)
-    fields["variable"] = _dictionary(variable, [each.name for each in declared])
-    fields["from"] = _dictionary(code[variable, left], states)
-    fields["to"] = _dictionary(code[variable, entered], states)
-    fields["cause"] = _dictionary(cause_code[cause].astype(np.int32), causes)
-    fields["source"] = _dictionary(source, program.history.numbers.units, source < 0)
-    return pa.table(fields)
+    return recipe.table(results)

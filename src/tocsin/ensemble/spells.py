@@ -48,6 +48,13 @@ class Spells:
     end: Floats
     censored: NDArray[np.bool_]
 
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """Return whether each spell is the first of its unit in its world (n,)."""
+        first = np.ones(len(self.world), dtype=bool)
+        first[1:] = (self.world[1:] != self.world[:-1]) | (self.unit[1:] != self.unit[:-1])
+        return first
+
 
 def codes_of(column: pa.ChunkedArray, names: Sequence[str]) -> Codes:
     """Return the position in `names` of each string of a column, -1 if absent."""
@@ -149,3 +156,21 @@ def steps_of(moves: Moves, frame: Frame, variable: str, state: str) -> tuple[Any
     sign = (moves.to == code).astype(np.int8) - (moves.before == code).astype(np.int8)
     change = np.flatnonzero(sign)
     return moves.world[change], moves.unit[change], moves.time[change], sign[change]
+
+
+def steps_on_grid(moves: Moves, frame: Frame, variable: str, state: str, grid: Floats) -> tuple[Any, ...]:
+    """Return the steps of `steps_of` as places in a grid: world, place, sign, and what all worlds share."""
+    world, unit, time, sign = steps_of(moves, frame, variable, state)
+    index = np.searchsorted(grid, time, side="right")
+    leaving = np.searchsorted(grid, frame.exit, side="right")
+    holders = frame.initial[variable] == frame.code(variable, state)
+    shared = np.zeros(len(grid) + 1)
+    np.add.at(shared, np.searchsorted(grid, frame.enter[holders], side="left"), 1.0)
+    np.add.at(shared, leaving[holders], -1.0)
+    early = leaving[unit] < len(grid)
+    return (
+        np.concatenate([world, world[early]]),
+        np.concatenate([index, leaving[unit[early]]]),
+        np.concatenate([sign, -sign[early]]),
+        np.cumsum(shared[:-1]),
+    )

@@ -95,14 +95,23 @@ def compare_worlds(
         raise TocsinError(f"by must be 'world' or 'unit', not {by!r}")
     if state is not None and variable is None:
         raise TocsinError("name the variable of the state")
-    parts = []
-    for each in one.frame.variables if variable is None else (one.frame.variable(variable),):
-        for name in each.states if state is None else (state,):
-            part = (_by_world if by == "world" else _by_unit)(one, other, each.name, name)
-            part.insert(1, "variable", each.name)
-            part.insert(2, "state", name)
-            parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    asked = [
+        (each.name, name)
+        for each in (one.frame.variables if variable is None else (one.frame.variable(variable),))
+        for name in (each.states if state is None else (state,))
+    ]
+    question = _by_world if by == "world" else _by_unit
+    answers: dict[tuple[str, str], list[pd.DataFrame]] = {each: [] for each in asked}
+    # Worlds in memory are compared at once; where one side lies in parts, part by part.
+    for first, last in max(one._bounds(), other._bounds(), key=len):
+        here, there = one._piece(first, last), other._piece(first, last)
+        for each in asked:
+            answer = question(here, there, *each)
+            answer["world"] += first
+            answer.insert(1, "variable", each[0])
+            answer.insert(2, "state", each[1])
+            answers[each].append(answer)
+    return pd.concat([answer for each in asked for answer in answers[each]], ignore_index=True)
 
 
 def _by_unit(one: Ensemble, other: Ensemble, variable: str, state: str) -> pd.DataFrame:

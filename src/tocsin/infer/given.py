@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from tocsin.ensemble import Ensemble
     from tocsin.history import History
     from tocsin.infer.attribution import Attribution
@@ -44,9 +47,15 @@ class Given:
         seed: int = 1917,
         interventions: Sequence[Intervention | str] = (),
         progress: Callable[[int, int], None] | None = None,
+        folder: str | Path | None = None,
+        runner: Client | None = None,
     ) -> Ensemble:
         """Simulate worlds of a history at these parameters; see `Program.simulate`."""
-        return self.program(history).simulate(self.values, worlds, seed, interventions, progress)
+        from tocsin.ensemble.simulate import simulate
+
+        program = self.program(history)
+        vector = program.pack(self.values)
+        return simulate(program, vector, worlds, seed, interventions, progress, folder, runner)
 
     def attribute(self, history: History) -> Attribution:
         """Return for every explained event the share of each cause and each source.

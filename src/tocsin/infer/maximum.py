@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Objective = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64], NDArray[np.float64]]]
+    Length = Callable[[NDArray[np.float64]], float]
 
 TOLERANCE = 1e-9
-LONGEST_STEP = 4.0  # of one parameter; all are logarithms or coefficients
+LONGEST_STEP = 4.0  # of the logarithm of any hazard; beyond it a quadratic model says nothing
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,17 @@ class Maximum:
     converged: bool
 
 
-def maximise(objective: Objective, start: Floats, lower: Floats, upper: Floats, most: int = 500) -> Maximum:
+def maximise(
+    objective: Objective,
+    start: Floats,
+    lower: Floats,
+    upper: Floats,
+    *,
+    length: Length | None = None,
+    noise: Floats | float = 0.0,
+    tolerance: float = TOLERANCE,
+    most: int = 300,
+) -> Maximum:
     """Climb from a start to a maximum.
 
     The step solves the Newton equation in the eigenbasis of the scaled Hessian with every curvature taken
@@ -46,6 +57,9 @@ def maximise(objective: Objective, start: Floats, lower: Floats, upper: Floats, 
     Parameters:
         objective: returns value, gradient and Hessian.
         start, lower, upper: (P,); infinite where there is no bound.
+        length: by how much a step changes the logarithm of a hazard at most; the largest component by default.
+        noise: the rounding error of each component of the gradient (P,), below which none can be driven.
+        tolerance: the gradient at which to stop.
         most: bound on the steps.
     """
     vector = np.clip(start, lower, upper)
@@ -53,28 +67,37 @@ def maximise(objective: Objective, start: Floats, lower: Floats, upper: Floats, 
     for iteration in range(most):
         held = ((vector <= lower) & (gradient < 0)) | ((vector >= upper) & (gradient > 0))
         free = np.flatnonzero(~held)
-        if not free.size or np.abs(gradient[free]).max() < TOLERANCE:
+        if not free.size or np.all(np.abs(gradient) <= np.maximum(tolerance, noise), where=~held):
             return Maximum(vector, value, gradient, hessian, iteration, True)
         step = np.zeros_like(vector)
         step[free] = _uphill(gradient[free], hessian[np.ix_(free, free)])
-        step *= min(1.0, LONGEST_STEP / max(np.abs(step).max(), 1e-300))
-        length = 1.0
+        reach = float(np.abs(step).max()) if length is None else length(step)
+        step *= min(1.0, LONGEST_STEP / max(reach, 1e-300))
+        share = 1.0
         gain = float(gradient @ step)
         while True:
-            proposed = np.clip(vector + length * step, lower, upper)
+            proposed = np.clip(vector + share * step, lower, upper)
             found = objective(proposed)
-            if np.isfinite(found[0]) and found[0] >= value + 1e-4 * length * gain:
+            if np.isfinite(found[0]) and found[0] >= value + 1e-4 * share * gain and found[0] > value:
                 break
             # At the top, rounding hides further gains: accept what does not lose and lowers the gradient.
             level = np.isfinite(found[0]) and abs(found[0] - value) <= 1e-11 * (1.0 + abs(value))
-            if level and np.abs(found[1][free]).max() < np.abs(gradient[free]).max():
+            if level and _lower(found[1][free], gradient[free], hessian[np.ix_(free, free)]):
                 break
-            length *= 0.5
-            if length < 1e-12:
-                done = bool(np.abs(gradient[free]).max() < 1e-6 * (1.0 + abs(value)))
-                return Maximum(vector, value, gradient, hessian, iteration, done)
+            share *= 0.5
+            if share < 1e-12:
+                small = np.abs(gradient) <= np.maximum(1e-6 * (1.0 + abs(value)), noise)
+                return Maximum(
+                    vector, value, gradient, hessian, iteration, bool(np.all(small, where=~held))
+                )
         vector, (value, gradient, hessian) = proposed, found
     return Maximum(vector, value, gradient, hessian, most, False)
+
+
+def _lower(new: Floats, old: Floats, hessian: Floats) -> bool:
+    """Say whether a gradient is lower than another, each component in units of its own curvature."""
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-12))
+    return bool(np.abs(new * scale).max() < 0.9 * np.abs(old * scale).max())
 
 
 def _uphill(gradient: Floats, hessian: Floats) -> Floats:

@@ -41,6 +41,7 @@ class Layout(NamedTuple):
     variable: I8  # (V, 2) stride and number of states
     transition: I4  # (K, 2) the variable it moves and the state it enters
     after: I4  # (K, J) joint state after the transition, -1 where the unit is not at risk
+    matters: B1  # (K, J) whether a unit in this joint state may ever be at risk of the transition again
     allowed: B1  # (K, N) 0 where an intervention prevents the transition
     cause: (
         I4  # (C, 6) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),

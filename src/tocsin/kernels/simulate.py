@@ -112,17 +112,18 @@ def appear(lay, tab, world, i, time, present):
 
 
 @allocating
-def begin(lay, tab, world, opened, key):
-    """Make `world` a fresh copy of the opened one, with thresholds of its own."""
+def begin(lay, tab, world, opened, key, fresh):
+    """Make `world` a copy of the opened one (if `fresh`), with thresholds of its own."""
     world.key[0] = key
-    world.state[:] = opened.state
-    world.present[:] = opened.present
-    if lay.breaks.shape[0] > 0:
-        world.piece[:] = opened.piece
-        world.weight[:] = opened.weight
-        world.totals[:] = opened.totals
-    world.memory[:] = opened.memory
-    world.clock[:] = opened.clock
+    if fresh:
+        world.state[:] = opened.state
+        world.present[:] = opened.present
+        if lay.breaks.shape[0] > 0:
+            world.piece[:] = opened.piece
+            world.weight[:] = opened.weight
+            world.totals[:] = opened.totals
+        world.memory[:] = opened.memory
+        world.clock[:] = opened.clock
     units = lay.state.size
     for c in range(lay.cause.shape[0]):
         rate = tab.shape[0, c] * tab.shape[1, c]
@@ -166,7 +167,10 @@ def change(lay, tab, world, number, time):
         if listener == OF_LAYER:
             memory = sent(tab, world.memory, c, a, time)
             if memory > 0.0 and new != old:
-                factor, sources = world.clock[c * units + b, FACTOR], np.int64(new > 0.0) - np.int64(old > 0.0)
+                factor, sources = (
+                    world.clock[c * units + b, FACTOR],
+                    np.int64(new > 0.0) - np.int64(old > 0.0),
+                )
                 if not aim(lay, tab, world, c, b, time, factor, (new - old) * memory, sources):
                     return c, b
         else:
@@ -311,10 +315,11 @@ def simulate(lay, tab, seed, first, last, most):
             c, bad = appear(lay, tab, opened, i, start, ONE)
     if bad >= 0:
         return (NOT_FINITE, c, bad, time), counts, times[:0], events[:0]
-    world = blank(lay)
+    # One world alone needs no copy of how the window opened.
+    world = blank(lay) if last - first > 1 else opened
     log = np.zeros(6, dtype=np.int64)
     for number in range(first, last):
-        begin(lay, tab, world, opened, combine(seed, np.uint64(number)))
+        begin(lay, tab, world, opened, combine(seed, np.uint64(number)), last - first > 1)
         log[BEGAN], log[UPCOMING], log[STATUS] = log[WRITTEN], 0, FULL
         while log[STATUS] == FULL:
             if log[WRITTEN] == times.size:

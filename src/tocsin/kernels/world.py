@@ -159,13 +159,15 @@ def send(lay, tab, world, c, j, time, change, sources):
 
     Returns -1, or a target whose hazard is not finite.
     """
-    layer, n = lay.cause[c, LAYER], lay.state.size
+    layer, k, n = lay.cause[c, LAYER], lay.cause[c, TRANSITION], lay.state.size
     decays = tab.shape[0, c] > 0.0
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
         weight = world.weight[tie]
         if weight == 0.0:
             continue
         i = np.int64(lay.tie[OUT_TARGET, tie])
+        if lay.matters[k, world.state[i]] == 0:
+            continue
         clock = world.clock[c * n + i]
         if clock[FACTOR] == 0.0 and not decays:  # not at risk: nothing to spend, nothing to aim
             clock[SOURCES] += sources

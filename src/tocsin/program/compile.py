@@ -118,6 +118,26 @@ def _transition_tables(model: Model, joint: JointStates) -> tuple[NDArray[np.int
     return np.stack([variable, to], axis=1), after
 
 
+def _matters(model: Model, joint: JointStates, after: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return whether a unit in each joint state may ever come to be at risk of each transition (K, J).
+
+    A variable with declared transitions moves by them; one without may be led, or forced, anywhere.
+    """
+    moving = {move.variable for move in model.transitions}
+    reach = np.eye(joint.count, dtype=bool)
+    for number in range(len(model.transitions)):
+        states = np.flatnonzero(after[number] >= 0)
+        reach[states, after[number, states]] = True
+    for name in joint.names:
+        if name not in moving:
+            position = joint.index(name)
+            rest = np.arange(joint.count) - joint.codes(name) * joint.strides[position]
+            reach |= rest[:, None] == rest[None, :]
+    for middle in range(joint.count):  # Warshall (1962)
+        reach |= reach[:, middle][:, None] & reach[middle][None, :]
+    return np.array([(reach & (row >= 0)[None, :]).any(axis=1) for row in after], dtype=np.uint8)
+
+
 def _entry_states(model: Model, history: History, joint: JointStates) -> NDArray[np.int32]:
     """Return joint states on entry before any event, with the model's own order of states."""
     numbers = history.numbers
@@ -354,6 +374,7 @@ def compile_program(model: Model, history: History) -> Program:
         variable=np.stack([joint.strides, joint.sizes], axis=1),
         transition=transition,
         after=after,
+        matters=_matters(model, joint, after),
         allowed=np.ones((len(model.transitions), len(numbers.units)), dtype=np.uint8),
         cause=table,
         cause_key=np.array([cause_key(s.transition, s.cause) for s in slots], dtype=np.uint64),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import coo_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,22 +63,23 @@ class TieLayout:
 def _pairs(
     rows: TieArrays, start: float, end: float, count: int
 ) -> tuple[
-    NDArray[np.int64],
+    NDArray[np.int32],
+    NDArray[np.int32],
     NDArray[np.float64],
     tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
 ]:
-    """Return sorted pair keys of one layer, their weights when the window begins, and changes (time, pair, weight)."""
-    key = rows.source.astype(np.int64) * count + rows.target
-    whole = (rows.start <= start) & (rows.end >= end)
-    steady = bool(whole.all())
-    if steady:
-        order = np.argsort(key, kind="stable")
-        return (
-            key[order],
-            rows.weight[order].astype(np.float64),
-            (np.empty(0), np.empty(0, dtype=np.int64), np.empty(0)),
-        )
-    pairs, number = np.unique(key, return_inverse=True)
+    """Return source and target of each pair in order, weights when the window begins, and changes.
+
+    Changes are time, number of the pair and new weight.
+    """
+    nothing = (np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
+    steady = bool(((rows.start <= start) & (rows.end >= end)).all())
+    if steady:  # one row a pair: sorted by counting, which a million units need
+        sorted_rows = coo_array((rows.weight, (rows.source, rows.target)), shape=(count, count)).tocsr()
+        sorted_rows.sort_indices()
+        source = np.repeat(np.arange(count, dtype=np.int32), np.diff(sorted_rows.indptr))
+        return source, sorted_rows.indices.astype(np.int32), sorted_rows.data, nothing
+    pairs, number = np.unique(rows.source.astype(np.int64) * count + rows.target, return_inverse=True)
     weight = np.zeros(pairs.size)
     initial = (rows.start <= start) & (rows.end > start)
     weight[number[initial]] = rows.weight[initial]
@@ -92,7 +94,8 @@ def _pairs(
     time, pair, value = time[order], pair[order], value[order]
     last = np.ones(time.size, dtype=bool)
     last[:-1] = (time[1:] != time[:-1]) | (pair[1:] != pair[:-1])
-    return pairs, weight, (time[last], pair[last], value[last])
+    source, target = (pairs // count).astype(np.int32), (pairs % count).astype(np.int32)
+    return source, target, weight, (time[last], pair[last], value[last])
 
 
 def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
@@ -108,13 +111,13 @@ def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
         if rows is None or not len(rows.weight):
             first[:, number] = position
             continue
-        pairs, weight, (time, pair, value) = _pairs(rows, numbers.start, numbers.end, count)
-        source, target = (pairs // count).astype(np.int32), (pairs % count).astype(np.int32)
-        by_target = np.argsort(target, kind="stable")
-        everyone = np.arange(count + 1)
-        first[0, number] = position + np.searchsorted(source, everyone)
-        first[1, number] = position + np.searchsorted(target[by_target], everyone)
-        ties.append(np.stack([target, source[by_target], (by_target + position).astype(np.int32)]))
+        source, target, weight, (time, pair, value) = _pairs(rows, numbers.start, numbers.end, count)
+        positions = np.arange(position, position + source.size, dtype=np.int32)
+        by_target = coo_array((positions, (target, source)), shape=(count, count)).tocsr()
+        first[0, number, 1:] = np.cumsum(np.bincount(source, minlength=count))
+        first[0, number] += position
+        first[1, number] = by_target.indptr + position
+        ties.append(np.stack([target, by_target.indices.astype(np.int32), by_target.data]))
         weights.append(weight)
         sources.append(source)
         changes.append((time, pair + position, value))

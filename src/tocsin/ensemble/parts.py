@@ -1,0 +1,261 @@
+"""A folder of worlds: a manifest, the frame, and Parquet parts, each a fixed range of worlds.
+
+What a part holds follows from the manifest alone, not from threads or machines. A part is written under a
+temporary name, flushed to disk and moved into place, so that a part with its name is whole; each page of it
+has a checksum, and its schema says which worlds of which run it holds, so that damage shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tocsin.ensemble.frame import Frame
+from tocsin.errors import TocsinError
+
+FORM = 1
+MANIFEST, FRAME = "manifest.json", "frame.json"
+_KEY = b"tocsin.part"
+_ENCODING = {"world": "DELTA_BINARY_PACKED", "time": "BYTE_STREAM_SPLIT"}
+# What tells one run from another, in the order in which a difference is told, and how it is called.
+_TELLING = {
+    "history": "history",
+    "model": "model",
+    "parameters": "parameters",
+    "interventions": "interventions",
+    "seed": "seed",
+    "worlds": "number of worlds",
+    "versions": "versions",
+    "run": "arrays of the program",
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A folder of parts and what its manifest says.
+
+    Attributes:
+        folder: where the parts lie.
+        content: the manifest: form, run, seed, worlds, size (worlds a part), history, model, parameters,
+            interventions, frame (digest of frame.json), versions.
+    """
+
+    folder: Path
+    content: dict[str, Any]
+
+    @property
+    def worlds(self) -> int:
+        """Return the number of worlds of the whole run."""
+        return int(self.content["worlds"])
+
+    def __len__(self) -> int:
+        return -(-self.worlds // int(self.content["size"]))
+
+    def bounds(self, number: int) -> tuple[int, int]:
+        """Return the worlds [first, last) of a part."""
+        size = int(self.content["size"])
+        return number * size, min((number + 1) * size, self.worlds)
+
+    def path(self, number: int) -> Path:
+        """Return where a part lies."""
+        return self.folder / f"part-{number:06d}.parquet"
+
+    def label(self, number: int) -> dict[str, Any]:
+        """Return what the schema of a part says of it."""
+        first, last = self.bounds(number)
+        return {"form": FORM, "run": self.content["run"], "first": first, "last": last}
+
+    def fault(self, number: int, whole: bool = False) -> str | None:
+        """Return why a part cannot be used, or None; with `whole`, the checksum of every page is tested."""
+        path = self.path(number)
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                metadata = file.schema_arrow.metadata or {}
+                if json.loads(metadata.get(_KEY, b"null")) != self.label(number):
+                    return "it belongs to another run"
+                if whole:
+                    for group in range(file.num_row_groups):
+                        file.read_row_group(group, use_threads=False)
+        except FileNotFoundError:
+            return "it is missing"
+        except (OSError, pa.ArrowException, ValueError) as error:
+            return f"it is damaged ({str(error).splitlines()[0][:100]})"
+        return None
+
+    def read(self, number: int, columns: list[str] | None = None) -> pa.Table:
+        """Read a part; raise TocsinError if it is missing, damaged or of another run."""
+        try:
+            with pq.ParquetFile(self.path(number), page_checksum_verification=True) as file:
+                metadata = file.schema_arrow.metadata or {}
+                if json.loads(metadata.get(_KEY, b"null")) == self.label(number):
+                    table = file.read(columns, use_threads=False)
+                    return table.replace_schema_metadata(None)
+        except (OSError, pa.ArrowException, ValueError):
+            pass
+        raise self.refused(number)
+
+    def refused(self, number: int) -> TocsinError:
+        """Return the error for a part that cannot be used."""
+        fault = self.fault(number, whole=True) or "it changed while it was read"
+        return TocsinError(
+            f"{self.path(number)}: {fault}; simulate again with the same folder, and it is made anew"
+        )
+
+    def write(self, number: int, content: bytes) -> None:
+        """Put a part in its place."""
+        write_flushed(self.path(number), content)
+
+    def clear(self) -> None:
+        """Remove what an interrupted run left under temporary names."""
+        for leftover in self.folder.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
+
+
+def encode(table: pa.Table, label: dict[str, Any]) -> bytes:
+    """Return a table of events as the bytes of a part; the same events give the same bytes."""
+    sink = pa.BufferOutputStream()
+    labelled = table.unify_dictionaries().replace_schema_metadata(
+        {_KEY: json.dumps(label, sort_keys=True).encode()}
+    )
+    # LZ4 reads three times as fast as Zstandard here and is a twentieth larger.
+    pq.write_table(
+        labelled,
+        sink,
+        compression="lz4",
+        use_dictionary=[name for name in labelled.column_names if name not in _ENCODING],
+        column_encoding=_ENCODING,
+        write_statistics=["world"],
+        write_page_checksum=True,
+    )
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def decode(content: bytes) -> pa.Table:
+    """Return the events in the bytes of a part."""
+    return pq.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+
+
+def open_parts(folder: Path) -> tuple[Parts, Frame]:
+    """Read the manifest and the frame of a folder; raise TocsinError if it is not one of ours."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        text = (folder / FRAME).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise TocsinError(
+            f"{folder}: not a folder of worlds: it has no {Path(error.filename).name}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise TocsinError(f"{folder}: its manifest cannot be read: {error}") from None
+    needed = {"form", "size", "frame", *_TELLING}
+    if not isinstance(content, dict) or not needed <= set(content):
+        raise TocsinError(f"{folder / MANIFEST}: not the manifest of a folder of worlds")
+    if content["form"] != FORM:
+        raise TocsinError(
+            f"{folder}: written by another version of Tocsin (form {content['form']}, not {FORM})"
+        )
+    if digest(text) != content["frame"]:
+        raise TocsinError(f"{folder / FRAME}: it does not belong to the manifest beside it")
+    return Parts(folder, content), Frame.from_json(text)
+
+
+def claim(folder: Path, content: dict[str, Any], frame: Frame) -> Parts:
+    """Make a folder ready for a run, or find the run already there.
+
+    Raises:
+        TocsinError: the folder holds another run, or other files.
+    """
+    if (folder / MANIFEST).exists():
+        found, _ = open_parts(folder)
+        for key, name in _TELLING.items():
+            if found.content[key] != content[key]:
+                difference = _shown(found.content[key], content[key])
+                raise TocsinError(
+                    f"{folder} holds the worlds of another run: {name} {difference}; "
+                    "name another folder, or delete this one"
+                )
+        return found
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if set(others) - {FRAME}:
+            raise TocsinError(f"{folder} holds other files, {others[0]} among them; name an empty folder")
+        text = frame.to_json()
+        write_flushed(folder / FRAME, text.encode())
+        # The manifest comes last: a folder that has one has its frame.
+        whole = {**content, "form": FORM, "frame": digest(text)}
+        write_flushed(folder / MANIFEST, (json.dumps(whole, indent=2, sort_keys=True) + "\n").encode())
+    except OSError as error:
+        raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    return Parts(folder, whole)
+
+
+def _shown(there: Any, here: Any) -> str:
+    if isinstance(there, dict) and isinstance(here, dict):
+        changed = sorted(key for key in {*there, *here} if there.get(key) != here.get(key))
+        key = changed[0]
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return f"{key} {_shown(there.get(key), here.get(key))}{more}"
+    texts = [str(each if each or each == 0 else "none") for each in (there, here)]
+    if max(map(len, texts)) > 80:
+        return "differ"
+    return f"{texts[0]} there, {texts[1]} here"
+
+
+def digest(content: str | bytes) -> str:
+    """Return the SHA-256 of text in hexadecimal."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whatever stops the machine; raise TocsinError."""
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        raise TocsinError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine from writing to a folder; the lock goes with the process."""
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - Windows has no such locks
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = (folder / ".lock").open("w")
+    except OSError as error:
+        raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TocsinError(f"{folder}: another process is writing worlds there") from None
+        except OSError:
+            pass  # a file system without locks: parts are still written whole
+        yield

@@ -1,0 +1,259 @@
+"""Draw worlds part by part: over the threads of this machine, or over the machines of a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import platform
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.ensemble.parts import Parts, alone, claim, decode, digest, encode
+from tocsin.ensemble.recipe import Failure, Recipe, first_worlds
+from tocsin.errors import ModelError, TocsinError
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from numpy.typing import NDArray
+
+    from tocsin.ensemble.frame import Frame
+    from tocsin.program.program import Program
+
+PART_EVENTS = 1_000_000  # about 10 MB on disk, and 200 MB of memory while it is drawn
+FEWEST_PARTS = 64  # where there are that many worlds, so that threads and machines have something to share
+AHEAD = 2  # parts asked for beyond each worker's own, so that none waits
+
+Progress = Callable[[int, int], None]
+Refuse = Callable[[Failure], NoReturn]
+
+
+def versions() -> dict[str, str]:
+    """Return what the bits of a world depend on beside its recipe."""
+    return {
+        "machine": f"{platform.system()} {platform.machine()}",
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        **{name: version(name) for name in ("tocsin", "numpy", "numba", "llvmlite")},
+    }
+
+
+def manifest_of(
+    recipe: Recipe,
+    worlds: int,
+    size: int,
+    program: Program,
+    params: NDArray[np.float64],
+    interventions: Sequence[object],
+) -> dict[str, Any]:
+    """Return what a folder says of the run whose worlds it keeps."""
+    return {
+        "run": digest_of_recipe(recipe, worlds, size),
+        "seed": recipe.seed,
+        "worlds": worlds,
+        "size": size,
+        "history": f"{program.history.name} {program.history.digest}",
+        "model": digest(program.model.to_toml()),
+        "parameters": {
+            name: float(value).hex() for name, value in zip(program.parameter_names, params, strict=True)
+        },
+        "interventions": [str(each) for each in interventions],
+        "versions": versions(),
+    }
+
+
+def digest_of_recipe(recipe: Recipe, worlds: int, size: int) -> str:
+    """Return a digest of everything that the worlds follow from."""
+    sha = hashlib.sha256(repr((recipe.seed, recipe.most, worlds, size, recipe.day)).encode())
+    sha.update(repr((recipe.units, recipe.variables, recipe.causes)).encode())
+    for name, array in [*recipe.layout._asdict().items(), *recipe.tables._asdict().items()]:
+        values = np.ascontiguousarray(array)
+        sha.update(f"{name} {values.dtype.str} {values.shape}".encode())
+        sha.update(values.data if values.size else b"")
+    return sha.hexdigest()
+
+
+def part_size(recipe: Recipe, worlds: int, refuse: Refuse) -> int:
+    """Return how many worlds make a part: it follows from the first worlds, so it is the same everywhere."""
+    few = min(worlds, first_worlds(recipe))
+    if few == 0:
+        return 1
+    drawn = recipe.draw(0, few)
+    if drawn.failure is not None:
+        refuse(drawn.failure)
+    mean = max(1.0, float(drawn.counts.sum()) / few)
+    return int(np.clip(PART_EVENTS / mean, 1, max(1, -(-worlds // FEWEST_PARTS))))
+
+
+def draw_part(recipe: Recipe, label: dict[str, Any]) -> bytes | Failure:
+    """Return a part as bytes, or where drawing it failed."""
+    drawn = recipe.draw(label["first"], label["last"])
+    return encode(recipe.table([drawn]), label) if drawn.failure is None else drawn.failure
+
+
+def keep(
+    recipe: Recipe,
+    content: dict[str, Any],
+    frame: Frame,
+    folder: Path,
+    refuse: Refuse,
+    progress: Progress | None,
+    runner: Client | None,
+) -> Parts:
+    """Draw the worlds of a run into a folder; parts that an earlier call finished are kept.
+
+    Raises:
+        TocsinError: the folder holds something else, or another process writes there.
+        FitError: drawing a world failed (`refuse`).
+    """
+    with alone(folder):
+        parts = claim(folder, content, frame)
+        parts.clear()
+        with ThreadPoolExecutor(_threads()) as pool:
+            faults = list(pool.map(lambda number: parts.fault(number, whole=True), range(len(parts))))
+        todo = [number for number, fault in enumerate(faults) if fault is not None]
+        done = parts.worlds - sum(_width(parts, number) for number in todo)
+        if progress is not None:
+            progress(done, parts.worlds)
+        for number, drawn in draw_parts(recipe, parts, todo, runner):
+            if not isinstance(drawn, bytes):
+                refuse(drawn)
+            parts.write(number, drawn)
+            done += _width(parts, number)
+            if progress is not None:
+                progress(done, parts.worlds)
+    return parts
+
+
+def gather(
+    recipe: Recipe, content: dict[str, Any], refuse: Refuse, progress: Progress | None, runner: Client
+) -> pa.Table:
+    """Draw the worlds of a run on a cluster and return their events."""
+    parts = Parts(Path(), content)
+    tables: dict[int, pa.Table] = {}
+    done = 0
+    for number, drawn in draw_parts(recipe, parts, list(range(len(parts))), runner):
+        if not isinstance(drawn, bytes):
+            refuse(drawn)
+        tables[number] = decode(drawn)
+        done += _width(parts, number)
+        if progress is not None:
+            progress(done, parts.worlds)
+    if not tables:
+        return recipe.table([])
+    return pa.concat_tables([tables[number] for number in sorted(tables)]).unify_dictionaries()
+
+
+def _width(parts: Parts, number: int) -> int:
+    first, last = parts.bounds(number)
+    return last - first
+
+
+def _threads() -> int:
+    from tocsin.ensemble.simulate import threads
+
+    return threads()
+
+
+def draw_parts(
+    recipe: Recipe, parts: Parts, todo: Sequence[int], runner: Client | None
+) -> Iterator[tuple[int, bytes | Failure]]:
+    """Draw the parts asked for, in whatever order they are finished."""
+    return _on_threads(recipe, parts, todo) if runner is None else _on_cluster(recipe, parts, todo, runner)
+
+
+def _on_threads(recipe: Recipe, parts: Parts, todo: Sequence[int]) -> Iterator[tuple[int, bytes | Failure]]:
+    count = _threads()
+    with ThreadPoolExecutor(count) as pool:
+        waiting = deque(todo)
+        pending: deque[tuple[int, Any]] = deque()
+        try:
+            while waiting or pending:
+                # A part that is finished waits in memory until it is written: only a few may.
+                while waiting and len(pending) < count + 1:
+                    number = waiting.popleft()
+                    pending.append((number, pool.submit(draw_part, recipe, parts.label(number))))
+                number, future = pending.popleft()
+                yield number, future.result()
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+
+def _unpack(packed: bytes) -> Recipe:
+    recipe: Recipe = pickle.loads(packed)
+    return recipe
+
+
+def _part_elsewhere(recipe: Recipe, label: dict[str, Any], expected: dict[str, str]) -> bytes | Failure | str:
+    found = versions()
+    if found != expected:
+        return ", ".join(
+            f"{key} {found[key]}, not {expected[key]}" for key in found if found[key] != expected[key]
+        )
+    return draw_part(recipe, label)
+
+
+def check_runner(runner: Any) -> None:
+    """Refuse what is no Client of dask.distributed that can be waited for."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ModelError("runner= takes a dask.distributed Client: install tocsin[cluster]") from None
+    if not isinstance(runner, Client):
+        raise ModelError(f"runner= takes a dask.distributed Client, not {type(runner).__name__}")
+    if runner.asynchronous:
+        raise ModelError("runner= takes a Client that is not asynchronous")
+
+
+def _on_cluster(
+    recipe: Recipe, parts: Parts, todo: Sequence[int], runner: Client
+) -> Iterator[tuple[int, bytes | Failure]]:
+    import distributed
+
+    cluster: Any = runner  # dask's functions carry no types
+    flow: Any = distributed.as_completed([])  # type: ignore[no-untyped-call]
+    # The recipe is the result of a task, not scattered data: when the worker that holds it is lost, the
+    # scheduler makes it again. Parts come back as bytes, so that workers need no disk in common.
+    shared = cluster.submit(_unpack, pickle.dumps(recipe, protocol=5), pure=False)
+    expected = versions()
+    number_of: dict[str, int] = {}
+    waiting = deque(todo)
+
+    def ask() -> None:
+        room = AHEAD * max(1, sum(cluster.nthreads().values())) + 1
+        while waiting and len(number_of) < room:
+            number = waiting.popleft()
+            future = cluster.submit(_part_elsewhere, shared, parts.label(number), expected, pure=False)
+            number_of[future.key] = number
+            flow.add(future)
+
+    try:
+        ask()
+        while number_of:
+            future = next(flow)
+            number = number_of.pop(future.key)
+            try:
+                drawn = future.result()
+            except TocsinError:
+                raise
+            except Exception as error:  # whatever a lost cluster raises, finished parts are safe
+                first, last = parts.bounds(number)
+                raise TocsinError(
+                    f"the cluster could not draw the worlds {first} to {last - 1}: {type(error).__name__}: "
+                    f"{error}; parts that were written to a folder are kept: simulate again to go on"
+                ) from error
+            future.release()
+            if isinstance(drawn, str):
+                raise TocsinError(f"a worker of the cluster has other versions, so other bits: {drawn}")
+            ask()
+            yield number, drawn
+    finally:
+        for future in list(flow.futures):
+            future.cancel()
+        shared.release()

@@ -1,0 +1,213 @@
+"""What is wrong with a fit, in words: what to know before, and what to know after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.errors import FitError
+from tocsin.infer.covariance import half_ranges
+from tocsin.infer.start import intercept
+from tocsin.kernels.layout import LAYER
+from tocsin.kernels.sweep import EXPLAINED
+from tocsin.model.declaration import BAR, Contagion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.infer.constraint import Constraint
+    from tocsin.infer.covariance import Identified
+    from tocsin.infer.search import Found, Task
+    from tocsin.program import Program
+
+    Floats = NDArray[np.float64]
+
+CONFUSED = 0.9  # correlation of two estimates above which the data hardly tell them apart
+
+
+def refuse_empty(program: Program) -> None:
+    """Refuse a transition without any event.
+
+    Raises:
+        FitError: naming the transition, and what to do.
+    """
+    counts = np.bincount(
+        program.trace.events[:, EXPLAINED][program.trace.events[:, EXPLAINED] >= 0],
+        minlength=len(program.model.transitions),
+    )
+    for transition, count in zip(program.model.transitions, counts, strict=True):
+        if not count:
+            raise FitError(
+                f"no event of {transition.name!r} was observed, so its hazard cannot be estimated: "
+                "leave the transition out, or use a wider window"
+            )
+
+
+def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
+    """Return parameters that cannot be told from others whatever happens, and why.
+
+    A term that never changes while its transition is at risk is part of the intercept; one that is a sum of
+    others adds nothing. The later of such terms is left out.
+    """
+    found: dict[int, str] = {}
+    names = program.parameter_names
+    for number, cause in enumerate(program.likelihood.causes):
+        slots = cause.slots
+        decay, _ = cause.shape(np.zeros(len(names)))
+        summed = cause.swept(decay, keep=slots.alpha >= 0).summed[:, :, 0]
+        row, mark = np.nonzero(summed > 0)
+        own = [*slots.target, *slots.source]
+        free = [k for k, position in enumerate(own) if constraint.group[position] >= 0]
+        if not row.size or len(free) < 2 - (intercept(program, number) < 0):
+            continue
+        if len(slots.source):
+            terms = np.hstack([cause.matrix[row], cause.marks[mark]])
+        else:
+            terms = cause.matrix[np.unique(row)]
+        found |= _dependent(program, own, terms, free, program.cause_name(number))
+    return found
+
+
+def _dependent(
+    program: Program, own: list[int], terms: Floats, free: list[int], cause: str
+) -> dict[int, str]:
+    names, found = program.parameter_names, {}
+    kept: list[int] = []
+    basis = np.empty((terms.shape[0], 0))
+    for k in free:
+        column = terms[:, k]
+        size = float(np.linalg.norm(column))
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        if size > 0 and np.linalg.norm(rest) > 1e-8 * size:
+            basis = np.hstack([basis, (rest / np.linalg.norm(rest))[:, None]])
+            kept.append(k)
+            continue
+        name = names[own[k]]
+        term = name.split(BAR)[3]
+        if not np.ptp(column):
+            reason = f"{term!r} is {column[0]:g} wherever {cause!r} is at work, so it cannot be told from the strength"
+        else:
+            weight, *_ = np.linalg.lstsq(terms[:, kept], column, rcond=None)
+            others = [names[own[j]].split(BAR)[3] for j, w in zip(kept, weight, strict=True) if abs(w) > 1e-8]
+            listed = ", ".join(repr("the intercept" if other == "1" else other) for other in others)
+            reason = f"{term!r} is a sum of {listed} wherever {cause!r} is at work (collinear covariates)"
+        found[own[k]] = (
+            f"{name!r} is not identified: {reason}; leave the term out, or use prior=tc.weak_prior()"
+        )
+    return found
+
+
+def thin(program: Program, constraint: Constraint) -> list[str]:
+    """Return warnings of transitions with more free parameters than events."""
+    warnings = []
+    for number, group in enumerate(program.likelihood.groups):
+        events = int((program.trace.events[:, EXPLAINED] == number).sum())
+        positions = {p for c in group for p in program.likelihood.causes[c].positions}
+        free = len({int(constraint.group[p]) for p in positions if constraint.group[p] >= 0})
+        if free > events:
+            warnings.append(
+                f"{program.model.transitions[number].name!r} has {free} parameters for {events} "
+                f"event{'s' if events != 1 else ''}: leave terms out, tie parameters (tied=), or use "
+                "prior=tc.weak_prior()"
+            )
+    return warnings
+
+
+def of_causes(task: Task, found: Found) -> list[str]:
+    """Return warnings of causes that never had exposure or ran to zero."""
+    program, warnings = task.program, []
+    for number in found.gone:
+        transition, cause = program.causes[number]
+        name = program.cause_name(number)
+        if number in task.absent and isinstance(cause, Contagion):
+            warnings.append(
+                f"{name!r} never had exposure: no source in {cause.when!r} had a tie of layer {cause.layer!r} to a "
+                f"unit at risk of {transition.name!r}; its strength is put at 0. Check the layer, its dates and "
+                "when=, or leave the cause out"
+            )
+            continue
+        more = len(program.likelihood.causes[number].positions) > 1
+        warnings.append(
+            f"{name!r} ran to zero: the data show no trace of this cause"
+            + (", and its other parameters are not identified" if more else "")
+            + "; its strength has an upper bound only (one-sided, from the profile)"
+        )
+    if not found.converged:
+        warnings.append(
+            "the search did not converge, so the estimates are not to be trusted: look for a covariate of a very "
+            "large size, leave terms out, or use prior=tc.weak_prior()"
+        )
+    return warnings
+
+
+def of_information(task: Task, found: Found, identified: Identified) -> list[str]:
+    """Return warnings of parameters without information, at bounds, or not to be told apart."""
+    program, warnings = task.program, []
+    names, width = program.parameter_names, half_ranges(task.program)
+    for position in identified.bound:
+        natural = np.exp(found.vector[position])
+        warnings.append(
+            f"{names[position]!r} lies at a bound of what is allowed ({natural:.4g}); its interval is open there"
+        )
+    for position in identified.lost:
+        value = found.vector[position] * width[position]
+        if abs(value) > 8.0:
+            way, none = ("minus", "no") if value < 0 else ("plus", "every")
+            warnings.append(
+                f"{names[position]!r} runs to {way} infinity: {none} event that this cause could explain came where "
+                "its term is high (separation); its size is not known, see fit.profile for its bound. Merge "
+                "categories, leave the term out, or use prior=tc.weak_prior()"
+            )
+        else:
+            warnings.append(
+                f"the data say nothing of {names[position]!r}: leave it out, or use prior=tc.weak_prior()"
+            )
+    return warnings + confusions(program, identified.vcov)
+
+
+def confusions(program: Program, vcov: Floats) -> list[str]:
+    """Return warnings of pairs of estimates that the information matrix hardly tells apart.
+
+    Pairs looked at: the same term as propensity and as susceptibility of one transition, and the strengths of
+    two causes of one transition (Greve, Strang & Tuma 1995). Estimates correlated by r have standard errors
+    1 / sqrt(1 - r^2) times those that they would have if the other were known.
+    """
+    names, warnings = program.parameter_names, []
+    for group in program.likelihood.groups:
+        for place, first in enumerate(group):
+            for second in group[place + 1 :]:
+                for p in program.slots[first].target:
+                    for q in program.slots[second].target:
+                        if names[p].split(BAR)[3] != names[q].split(BAR)[3]:
+                            continue
+                        scale = np.sqrt(vcov[p, p] * vcov[q, q])
+                        r = vcov[p, q] / scale if scale > 0 else 0.0
+                        if abs(r) > CONFUSED:
+                            warnings.append(_confused(program, first, second, p, q, float(r)))
+    return warnings
+
+
+def _confused(program: Program, first: int, second: int, p: int, q: int, r: float) -> str:
+    names = program.parameter_names
+    term = names[p].split(BAR)[3]
+    times = 1.0 / np.sqrt(max(1.0 - r * r, 1e-12))
+    head = f"{names[p]!r} and {names[q]!r} can hardly be told apart (correlation {r:.2f}): "
+    home = program.layout.cause[first, LAYER] < 0
+    if term == "1":
+        what = (
+            f"the data tell what {program.slots[first].cause!r} and {program.slots[second].cause!r} do together, "
+            "and not what each does"
+        )
+    elif home:
+        what = (
+            f"the data tell that {term!r} goes with the event, and hardly whether it makes units ready by themselves "
+            "(propensity) or open to others (susceptibility) (Greve, Strang & Tuma 1995)"
+        )
+    else:
+        what = f"the data hardly tell along which of the two layers {term!r} makes units open to others"
+    return (
+        f"{head}{what}; each standard error is {times:.1f} times what it would be if the other were known. Leave one "
+        "out and say so, or tie them (tied=)"
+    )
