@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tocsin.ensemble.frame import Codes, Floats
 
 Z95 = 1.959963984540054
+_FEW = 1000  # groups that are sorted one by one
 _BLOCK = 10_000_000  # values that are sorted at a time
 Tallies = tuple[
     NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]
@@ -123,12 +124,23 @@ def grouped_quantiles(parts: Sequence[Groups], groups: int, levels: Sequence[flo
         # As many whole groups as fit in a block, and at least one.
         limit = (reached[from_group - 1] if from_group else 0) + _BLOCK
         to_group = max(from_group + 1, int(np.searchsorted(reached, limit, side="right")))
-        values = np.concatenate(
-            [part.values[part.begin[from_group] : part.begin[to_group]] for part in parts]
-        )
         sizes = [np.diff(part.begin[from_group : to_group + 1]) for part in parts]
-        group = np.concatenate([np.repeat(np.arange(to_group - from_group), size) for size in sizes])
-        ordered = values[np.lexsort((values, group))]
+        if to_group - from_group <= _FEW:
+            # A few long groups: plain sorting of each is several times faster than sorting by two keys.
+            ordered = np.concatenate(
+                [
+                    np.sort(
+                        np.concatenate([part.values[part.begin[g] : part.begin[g + 1]] for part in parts])
+                    )
+                    for g in range(from_group, to_group)
+                ]
+            )
+        else:
+            values = np.concatenate(
+                [part.values[part.begin[from_group] : part.begin[to_group]] for part in parts]
+            )
+            group = np.concatenate([np.repeat(np.arange(to_group - from_group), size) for size in sizes])
+            ordered = values[np.lexsort((values, group))]
         size = np.sum(sizes, axis=0)
         begin = np.cumsum(size) - size
         some = size > 0

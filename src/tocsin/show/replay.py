@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -101,19 +102,26 @@ class Replay:
         target = Path(folder) if folder is not None else self.default_folder
         if target.exists() and not target.is_dir():
             raise TocsinError(f"{target}: is a file, not a folder")
-        c.ensemble.write(target / "ensemble.parquet")
         names = list(FILES)
-        if c.baseline is not None:
-            c.baseline.write(target / "baseline.parquet")
-            names.append("baseline.parquet")
-        write_whole(target / "summary.csv", c.all_states().to_csv(index=False, lineterminator="\n"))
-        write_whole(target / "fit.json", to_json(self.fit))
-        write_whole(target / "report.html", report_html(self))
+        with ThreadPoolExecutor(1) as pool:
+            # Compressing and counting leave the interpreter to the pictures, so the two go side by side.
+            pending: list[Future[Any]] = [pool.submit(c.ensemble.write, target / "ensemble.parquet")]
+            if c.baseline is not None:
+                pending.append(pool.submit(c.baseline.write, target / "baseline.parquet"))
+                names.append("baseline.parquet")
+            pending.append(pool.submit(self._write_summary, target / "summary.csv"))
+            write_whole(target / "fit.json", to_json(self.fit))
+            write_whole(target / "report.html", report_html(self))
+            for each in pending:
+                each.result()
         for name in names:
             self._written[name] = digest_of_file(target / name)
         made = {**self.facts, "made": date.today().isoformat(), "files": dict(self._written)}
         write_whole(target / "manifest.json", to_json(made))
         return target
+
+    def _write_summary(self, path: Path) -> None:
+        write_whole(path, self.comparison.all_states().to_csv(index=False, lineterminator="\n"))
 
     def differing_files(self) -> list[str]:
         """Return the files whose bytes differ from those of the manifest that was repeated."""
