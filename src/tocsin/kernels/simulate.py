@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ from tocsin.kernels.world import (
     NO_DRAW,
     SENT,
     SINCE,
+    STREAM,
     WIDTH,
     World,
     aim,
@@ -63,11 +65,16 @@ FORCED = -1  # the cause of an event that an intervention forces
 EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
 
 
-@allocating
-def blank(lay):
-    """Return a world with room for the program's units and clocks, with nobody present."""
+def blank(lay: Layout) -> World:
+    """Return a world with room for the program's units and clocks, with nobody present.
+
+    NumPy allocates it, because it asks for large pages where the memory is large.
+    """
     units, causes = lay.state.size, lay.cause.shape[0]
     levels = level_offsets(causes * units)
+    clock = np.zeros((causes * units, WIDTH))
+    clock[:, SINCE] = lay.window[0]
+    stream = clock.view(np.uint64)
     return World(
         np.full(1, NO_DRAW, dtype=np.uint64),
         lay.state.copy(),
@@ -76,10 +83,26 @@ def blank(lay):
         lay.weight.copy(),
         lay.totals.copy(),
         np.zeros((causes, units, 2)),
-        np.zeros((causes * units, WIDTH)),
+        clock,
+        stream,
         np.full(levels[-1], np.inf),
         levels,
     )
+
+
+@inner
+def open_window(lay, tab, opened):
+    """Give every clock the key of its stream, and let every unit appear that is present when the window opens."""
+    units = lay.state.size
+    for c in range(lay.cause.shape[0]):
+        for i in range(units):
+            opened.stream[c * units + i, STREAM] = combine(lay.unit_key[i], lay.cause_key[c])
+    for i in range(units):
+        if lay.presence[0, i] <= lay.window[0] < lay.presence[1, i]:
+            c, bad = appear(lay, tab, opened, i, lay.window[0], ONE)
+            if bad >= 0:
+                return c, bad
+    return NO_EVENT, NO_EVENT
 
 
 @inner
@@ -132,7 +155,7 @@ def begin(lay, tab, world, opened, key, fresh):
             hazard = world.clock[position, HAZARD]
             fires = np.inf
             if hazard > 0.0:
-                left = threshold(key, combine(lay.unit_key[i], lay.cause_key[c]), 0)
+                left = threshold(key, world.stream[position, STREAM], 0)
                 world.clock[position, LEFT] = left
                 world.clock[position, DRAWN] = 1.0
                 fires = lay.window[0] + fires_after(left, hazard, rate)
@@ -271,9 +294,7 @@ def run(lay, tab, world, log, times, events, most):
             event += 1
         if drawn > 0:
             # The clock that fired has spent its threshold; the next one counts from here.
-            world.clock[position, LEFT] = threshold(
-                world.key[0], combine(lay.unit_key[i], lay.cause_key[fired]), drawn
-            )
+            world.clock[position, LEFT] = threshold(world.key[0], world.stream[position, STREAM], drawn)
             world.clock[position, DRAWN] += 1.0
             world.clock[position, HAZARD] = 0.0
         c, bad = move(lay, tab, world, i, variable, state, time)
@@ -289,35 +310,16 @@ def run(lay, tab, world, log, times, events, most):
 
 
 @entry
-def simulate(lay, tab, seed, first, last, most):
-    """Simulate the worlds first..last-1 of an ensemble.
-
-    Parameters:
-        lay, tab: the program's Layout and Tables.
-        seed: 64-bit seed of the ensemble.
-        first, last: numbers of the worlds.
-        most: bound on the events of one world.
-
-    Returns:
-        Status, and the cause, unit and time where it failed; events per world; times of all events; and for
-        every event (events, 6) its unit, variable, state left, state entered, cause (-1 where forced) and
-        source (-1 for none).
-    """
-    start = lay.window[0]
+def run_worlds(lay, tab, opened, world, seed, first, last, most):
+    """Simulate the worlds first..last-1; see `simulate`. `world` may be `opened` itself where there is but one."""
     counts = np.zeros(last - first, dtype=np.int64)
     times = np.empty(1024, dtype=np.float64)
     events = np.empty((1024, 6), dtype=np.int32)
-    opened = blank(lay)
-    opened.clock[:, SINCE] = start
-    c, bad, time = np.int64(-1), np.int64(-1), start
-    for i in range(lay.state.size):
-        if lay.presence[0, i] <= start < lay.presence[1, i] and bad < 0:
-            c, bad = appear(lay, tab, opened, i, start, ONE)
-    if bad >= 0:
-        return (NOT_FINITE, c, bad, time), counts, times[:0], events[:0]
-    # One world alone needs no copy of how the window opened.
-    world = blank(lay) if last - first > 1 else opened
     log = np.zeros(6, dtype=np.int64)
+    time = lay.window[0]
+    log[CAUSE], log[WHO] = open_window(lay, tab, opened)
+    if log[WHO] >= 0:
+        return (NOT_FINITE, log[CAUSE], log[WHO], time), counts, times[:0], events[:0]
     for number in range(first, last):
         begin(lay, tab, world, opened, combine(seed, np.uint64(number)), last - first > 1)
         log[BEGAN], log[UPCOMING], log[STATUS] = log[WRITTEN], 0, FULL
@@ -332,3 +334,22 @@ def simulate(lay, tab, seed, first, last, most):
             break
     written = log[WRITTEN]
     return (log[STATUS], log[CAUSE], log[WHO], time), counts, times[:written], events[:written]
+
+
+def simulate(lay: Layout, tab: Tables, seed: np.uint64, first: int, last: int, most: int) -> tuple[Any, ...]:
+    """Simulate the worlds first..last-1 of an ensemble.
+
+    Parameters:
+        lay, tab: the program's Layout and Tables.
+        seed: 64-bit seed of the ensemble.
+        first, last: numbers of the worlds.
+        most: bound on the events of one world.
+
+    Returns:
+        Status, and the cause, unit and time where it failed; events per world; times of all events; and for
+        every event (events, 6) its unit, variable, state left, state entered, cause (-1 where forced) and
+        source (-1 for none).
+    """
+    opened = blank(lay)
+    world = blank(lay) if last - first > 1 else opened
+    return tuple(run_worlds(lay, tab, opened, world, seed, first, last, most))

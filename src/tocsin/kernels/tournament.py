@@ -7,15 +7,15 @@ that falls climbs only as far as it wins; a time that rises re-reads a block onl
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tocsin.kernels.jit import allocating, inlined, inner
+from tocsin.kernels.jit import inlined, inner
 
 SHIFT = 4
 FAN = 1 << SHIFT
 
 
-@allocating
-def level_offsets(count):
+def level_offsets(count: int) -> NDArray[np.int64]:
     """Return the offset of each level and, last, the length of the whole (levels + 1,)."""
     sizes = [((count + FAN - 1) >> SHIFT) << SHIFT]
     while sizes[-1] > FAN:

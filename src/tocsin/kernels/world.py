@@ -31,7 +31,8 @@ from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
 from tocsin.kernels.tournament import put
 
 # One clock is one cache line of eight numbers.
-LEFT, SINCE, HAZARD, EXPOSURE, FACTOR, DRAWN, SOURCES, WIDTH = 0, 1, 2, 3, 4, 5, 6, 8
+LEFT, SINCE, HAZARD, EXPOSURE, FACTOR, DRAWN, SOURCES, STREAM = range(8)
+WIDTH = 8
 SENT, HEARD = 0, 1  # what a source sends, and the time at which it was last brought up to date
 NO_DRAW = np.uint64(0)  # the key of a world that draws nothing
 
@@ -47,6 +48,7 @@ class World(NamedTuple):
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (C, N, 2)
     clock: NDArray[np.float64]  # (C * N, WIDTH)
+    stream: NDArray[np.uint64]  # (C * N, WIDTH) the same memory: its last column holds the keys of the streams
     tree: NDArray[np.float64]  # times at which the clocks fire, as a tournament
     levels: NDArray[np.int64]
 
@@ -137,7 +139,7 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
         fires = np.inf
         if hazard > 0.0:
             if clock[DRAWN] == 0.0:
-                clock[LEFT] = threshold(key, combine(lay.unit_key[i], lay.cause_key[c]), 0)
+                clock[LEFT] = threshold(key, world.stream[position, STREAM], 0)
                 clock[DRAWN] = 1.0
             fires = time + fires_after(max(clock[LEFT], 0.0), hazard, rate)
         put(world.tree, world.levels, position, fires)
@@ -161,6 +163,14 @@ def send(lay, tab, world, c, j, time, change, sources):
     """
     layer, k, n = lay.cause[c, LAYER], lay.cause[c, TRANSITION], lay.state.size
     decays = tab.shape[0, c] > 0.0
+    # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.
+    ahead = 0.0
+    for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
+        i = np.int64(lay.tie[OUT_TARGET, tie])
+        if lay.matters[k, world.state[i]] > 0:
+            ahead += world.clock[c * n + i, FACTOR] + min(world.tree[c * n + i], 0.0)
+    if ahead < 0.0:
+        return j
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
         weight = world.weight[tie]
         if weight == 0.0:
@@ -223,7 +233,7 @@ def draw_source(lay, tab, world, c, i, number, time):
         weight = world.weight[lay.tie[IN_TIE, position]]
         if weight > 0.0:
             total += weight * sent(tab, world.memory, c, np.int64(lay.tie[IN_SOURCE, position]), time)
-    stream = combine(combine(lay.unit_key[i], lay.cause_key[c]), SOURCE_STREAM)
+    stream = combine(world.stream[c * lay.state.size + i, STREAM], SOURCE_STREAM)
     wanted = uniform(world.key[0], stream, number) * total
     summed, chosen = 0.0, -1
     for position in range(first, last):
