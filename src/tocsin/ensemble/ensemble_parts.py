@@ -114,6 +114,9 @@ class EnsembleParts(Ensemble):
     def _relation(self) -> Any:
         if not len(self.parts):
             return self._schema().empty_table()
+        for number in range(len(self.parts)):
+            if self.parts.fault(number) is not None:
+                raise self.parts.refused(number)
         paths = [str(self.parts.path(number)) for number in range(len(self.parts))]
         options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         form = ds.ParquetFileFormat(default_fragment_scan_options=options)
