@@ -20,6 +20,7 @@ from tocsin.kernels.layout import (
     OF_TOTAL,
     PIECE,
     SIZE,
+    SOURCE,
     SOURCE_DESIGNS,
     SOURCES_HEAR,
     STRIDE,
@@ -119,8 +120,9 @@ def appear(lay, tab, world, i, time, present):
             carried = 0.0
             for early in range(lay.early_time.size):
                 if lay.early[early, 0] == c and lay.early[early, 1] == i:
-                    row = lay.early[early, 2]
-                    mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
+                    row, mark = lay.early[early, 2], 1.0
+                    if lay.cause[c, SOURCE] >= 0:
+                        mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
                     carried += mark * math.exp(-tab.shape[0, c] * (time - lay.early_time[early]))
             if not carried < np.inf:
                 return c, i

@@ -344,6 +344,24 @@ def stand(lay, field, c, decay, j, enters, time):
     return resend(lay, field, c, decay, j, np.int64(field.state[j]), np.int64(-1), time)
 
 
+@inner
+def witness(lay, trace, field, kept, c, decay, x, time, number, event, event_exposure):
+    """Bring the unit of event x to its instant, and write down what it saw if the cause may explain the event."""
+    i = np.int64(trace.events[x, UNIT])
+    flush(lay, field, kept, c, decay, i, time)
+    if trace.events[x, EXPLAINED] != lay.cause[c, TRANSITION]:
+        return
+    abroad = lay.cause[c, LAYER] >= 0
+    row = target_row(lay, field, c, i)
+    seen = not abroad or field.sources[i] > 0
+    if row < 0 and seen:
+        field.tally[BAD] = i
+    event[number, 0], event[number, 1] = x, max(row, 0)
+    assign(event_exposure[number], field.exposure[i], target_scale(lay, field, c, i) if seen else 0.0)
+    if abroad:
+        list_sources(lay, field, kept, c, decay, i, time, number)
+
+
 @entry
 def sweep(lay, trace, c, rows, decay, moments, kept):
     """Sweep one cause over what happened.
@@ -406,24 +424,20 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
             last += 1
         # Each event sees the field just before the instant; a unit's own events see the ones before, also along
         # a tie to itself, while what such an event sends to others is held back.
-        held = 0
         while held_sources.size < last - e:
             held_sources = np.empty(2 * held_sources.size, dtype=np.int64)
             held_change = np.empty((held_sources.size, width, moments))
+        number = explained
+        for x in range(e, last):
+            if x == e or trace.events[x - 1, UNIT] != trace.events[x, UNIT]:
+                witness(lay, trace, field, kept, c, decay, x, time, number, event, event_exposure)
+            number += 1 if trace.events[x, EXPLAINED] == k else 0
+        held, number = 0, explained
         for x in range(e, last):
             i, old = np.int64(trace.events[x, UNIT]), np.int64(trace.events[x, BEFORE])
-            flush(lay, field, kept, c, decay, i, time)
-            if trace.events[x, EXPLAINED] == k:
-                row = target_row(lay, field, c, i)
-                seen = not abroad or field.sources[i] > 0
-                if row < 0 and seen:
-                    field.tally[BAD] = i
-                scale = target_scale(lay, field, c, i) if seen else 0.0
-                event[explained, 0], event[explained, 1] = x, max(row, 0)
-                event_exposure[explained] = field.exposure[i] * scale
-                if abroad:
-                    list_sources(lay, field, kept, c, decay, i, time, explained)
-                explained += 1
+            if x > e and trace.events[x - 1, UNIT] == i:
+                witness(lay, trace, field, kept, c, decay, x, time, number, event, event_exposure)
+            number += 1 if trace.events[x, EXPLAINED] == k else 0
             field.state[i] = trace.events[x, AFTER]
             if abroad and x + 1 < last and trace.events[x + 1, UNIT] == i:
                 variable = np.int64(trace.events[x, VARIABLE])
@@ -432,6 +446,7 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
                 held += 1
                 if sources != NOTHING:
                     push(lay, field, kept, c, decay, i, time, sources, ITSELF)
+        explained = number
         held = 0
         for x in range(e, last if abroad else e):
             i, targets = np.int64(trace.events[x, UNIT]), ALL
