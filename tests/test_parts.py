@@ -14,54 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from small_wave import UNITS, wave
 
 import tocsin as tc
 from tocsin.ensemble.ensemble_parts import EnsembleParts
 from tocsin.ensemble.parts import MANIFEST, alone
 
-REGIME = tc.StateVariable("regime", ["old", "soviet", "restored"])
-ARMY = tc.StateVariable("army", ["loyal", "mutinous"], recurrent=True)
-UNITS = ["hungary", "bavaria", "austria", "slovakia", "italy"]
 WORLDS = 300
-
-
-def wave() -> tuple[tc.History, object]:
-    """Five units in two layers, one of which leaves and one of which enters late, and a model with values."""
-    pairs = [(a, b) for a in UNITS for b in UNITS if a != b]
-    history = tc.History(
-        units={
-            "unit": UNITS,
-            "enter": ["1919-01-01", "1919-01-01", "1919-01-01", "1919-02-10", "1919-01-01"],
-            "exit": ["1919-12-31", "1919-08-01", "1919-12-31", "1919-12-31", "1919-12-31"],
-            "regime": ["old", "soviet", "old", "old", "old"],
-        },
-        events={
-            "unit": ["italy", "hungary"],
-            "variable": ["army", "regime"],
-            "state": ["mutinous", "soviet"],
-            "time": ["1919-03-02", "1919-03-21"],
-        },
-        ties={
-            "layer": ["border"] * len(pairs),
-            "source": [a for a, _ in pairs],
-            "target": [b for _, b in pairs],
-        },
-        variables=[REGIME, ARMY],
-        window=("1919-01-01", "1919-12-31"),
-        layers=["border"],
-    )
-    model = tc.Model(
-        [REGIME, ARMY],
-        [
-            tc.Transition(
-                "regime", "old|restored", "soviet", tc.baseline(), tc.contagion("border", "regime=soviet")
-            ),
-            tc.Transition("regime", "soviet", "restored", tc.baseline()),
-        ],
-    )
-    values = [-6.0, -5.0, -4.5]
-    names = model.compile(history).parameter_names
-    return history, model.with_params(dict(zip(names, values, strict=True)))
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +142,12 @@ def test_bits_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.Monke
 KILLED = """
 import sys, time
 sys.path.insert(0, {tests!r})
-from test_parts import WORLDS, wave
+from small_wave import wave
 history, given = wave()
 def progress(done, total):
     print(done, flush=True)
     time.sleep(0.05)
-given.simulate(history, WORLDS, 5, folder={folder!r}, progress=progress)
+given.simulate(history, {worlds}, 5, folder={folder!r}, progress=progress)
 """
 
 
@@ -196,7 +155,7 @@ def test_a_killed_run_goes_on_from_its_finished_parts(
     both: tuple[tc.Ensemble, EnsembleParts], tmp_path: Path
 ) -> None:
     folder = tmp_path / "killed"
-    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder))
+    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder), worlds=WORLDS)
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
