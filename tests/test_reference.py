@@ -12,7 +12,8 @@ from tocsin.errors import FitError
 from tocsin.history import History
 from tocsin.kernels import streams
 from tocsin.model import Model, Transition, baseline, contagion
-from tocsin.reference import attribute, combine, log_likelihood, residuals, simulate, uniform
+from tocsin.reference import attribute, log_likelihood, residuals, simulate
+from tocsin.reference_streams import combine, uniform
 from tocsin.words import StateVariable
 
 TURN = StateVariable("s", ["old", "new"])
@@ -250,6 +251,27 @@ def test_late_entry_and_calendar() -> None:
     dated = record("a", window=("1918-01-30", "1918-02-02"))
     params = {HOME: 0.0, "s: old > new | baseline | propensity | C(month)[2]": 1.0}
     assert log_likelihood(turning(baseline("1 + C(month)")), dated, params) == pytest.approx(-2 - 2 * math.e)
+
+
+def test_grouped_time() -> None:
+    # Known by year: a turns in 1903, in the interval (2, 3], after two years at risk; b in none of four, of
+    # which the last begins after a has turned. In `loose` there are two ways out, at rates 0.2 and 0.6.
+    window = ("1900", "1903")
+    table = {"unit": ["a"], "variable": ["s"], "state": ["new"], "time": ["1903"]}
+    ties = {"layer": ["l"], "source": ["a"], "target": ["b"]}
+    history = History({"unit": ["a", "b"]}, table, ties, variables=[TURN], window=window, clock="year")
+    model = turning(baseline(), contagion("l", "s=new"))
+    params = {HOME: math.log(0.2), AWAY: math.log(0.5)}
+    survived = 2 * 0.2 + 3 * 0.2
+    assert log_likelihood(model, history, params) == pytest.approx(
+        math.log(1 - math.exp(-0.2)) - survived - (0.2 + 0.5)
+    )
+    loose = StateVariable("s", ["old", "new", "lost"])
+    ways = [Transition("s", "old", to, baseline()) for to in ("new", "lost")]
+    history = History({"unit": ["a"]}, table, variables=[loose], window=window, clock="year")
+    params = {HOME: math.log(0.2), "s: old > lost | baseline | propensity | 1": math.log(0.6)}
+    expected = -2 * 0.8 + math.log(0.2 / 0.8 * (1 - math.exp(-0.8)))
+    assert log_likelihood(Model([loose], ways), history, params) == pytest.approx(expected)
 
 
 def test_several_origins_and_moves_that_are_taken_as_given() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tocsin.errors import FitError
+from tocsin.history import History
+from tocsin.model import Model, Transition, baseline, contagion
 from tocsin.program import Program
 from tocsin.reference import attribute, log_likelihood, residuals, simulate
+from tocsin.words import StateVariable
 
 MOST = 150  # events of a world, so that the plain loops end soon
 quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -64,31 +68,39 @@ def same_residuals(case: Case, seed: int) -> None:
 def same_shares(case: Case, seed: int) -> None:
     _, params = compiled(case, seed)
     found = case.model.with_params(params).attribute(case.history)
-    mine_causes, mine_sources = {}, {}
-    seen: dict[tuple[str, str, str, str, str], int] = {}
-    for event, shares, parts in attribute(case.model, case.history, params):
-        key = (event.unit, event.variable, event.origin, event.state, f"{event.time:.6f}")
-        again = seen[key] = seen.get(key, -1) + 1
-        mine_causes.update({(*key, again, cause): share for cause, share in shares.items()})
-        mine_sources.update({(*key, again, *pair): share for pair, share in parts.items()})
-    for table, mine, columns in (
-        (found.causes, mine_causes, ["cause"]),
-        (found.sources, mine_sources, ["cause", "source"]),
-    ):
-        theirs = {}
-        counts: dict[tuple[object, ...], int] = {}
-        for row in table.to_dict("records"):
-            time = case.history.to_number(row["time"])
-            key = (row["unit"], row["variable"], row["from"], row["to"], f"{time:.6f}")
-            rest = tuple(str(row[column]) for column in columns)
-            again = counts[key + rest] = counts.get(key + rest, -1) + 1
-            if row["share"] > 0:
-                theirs[(*key, again, *rest)] = row["share"]
-        assert theirs == pytest.approx({key: share for key, share in mine.items() if share > 0}, rel=1e-9)
+
+    def numbered(events: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
+        """Events as keys: with their rank among those that look the same."""
+        seen: list[tuple[object, ...]] = []
+        for event in events:
+            seen.append((*event, sum(other[:-1] == event for other in seen)))
+        return seen
+
+    mine = attribute(case.model, case.history, params)
+    keys = numbered((e.time, e.unit, e.variable, e.origin, e.state) for e, _, _ in mine)
+    causes, sources = {}, {}
+    for key, (_, shares, parts) in zip(keys, mine, strict=True):
+        causes.update({(key, cause): share for cause, share in shares.items()})
+        sources.update({(key, *pair): share for pair, share in parts.items()})
+    columns = ["time", "unit", "variable", "from", "to"]
+    table = found.causes.drop_duplicates("event")
+    key_of = dict(
+        zip(table["event"], numbered(table[columns].itertuples(index=False, name=None)), strict=True)
+    )
+    assert set(key_of.values()) == set(keys)
+    theirs = {(key_of[row["event"]], row["cause"]): row["share"] for row in found.causes.to_dict("records")}
+    assert theirs == pytest.approx(causes, rel=1e-9, abs=1e-12)
+    theirs = {
+        (key_of[row["event"]], row["cause"], row["source"]): row["share"]
+        for row in found.sources.to_dict("records")
+        if row["share"] > 0
+    }
+    assert theirs == pytest.approx(sources, rel=1e-9, abs=1e-12)
 
 
-def same_worlds(case: Case, seed: int, worlds: int = 3) -> None:
-    program, params = compiled(case, seed)
+def same_worlds(case: Case, seed: int, worlds: int = 3, params: dict[str, float] | None = None) -> None:
+    program, drawn = compiled(case, seed)
+    params = drawn if params is None else params
     if not case.whole:
         with pytest.raises(FitError):
             simulate(case.model, case.history, params, seed)
@@ -129,11 +141,49 @@ def test_kernels_agree_with_the_twin(check: str) -> None:
     compare()
 
 
-def test_infinite_likelihood_is_refused_by_both() -> None:
-    from tocsin.history import History
-    from tocsin.model import Model, Transition, contagion
-    from tocsin.words import StateVariable
+def test_memory_from_before_the_window_in_worlds() -> None:
+    # b has only the tie to a, whose entry at -1 still carries e 2^(-(t + 1) / 5) at t.
+    variable = StateVariable("s", ["old", "new"])
+    model = Model([variable], [Transition("s", "old", "new", contagion("l", "s=new", half_life=5.0))])
+    params = {"s: old > new | l | susceptibility | 1": 1.0}
+    for begin, enter in ((0.0, 0.0), (0.25, 0.0), (0.0, 1.0)):
+        history = History(
+            {"unit": ["a", "b"], "enter": [0.0, enter], "exit": [10.0, 10.0]},
+            {"unit": ["a"], "variable": ["s"], "state": ["new"], "time": [-1.0]},
+            {"layer": ["l"], "source": ["a"], "target": ["b"], "start": [begin], "end": [10.0]},
+            variables=[variable],
+            window=(0, 10),
+        )
+        same_worlds(Case(model, history, True), 1, 3, params)
 
+
+def test_sources_do_not_see_other_events_of_the_instant() -> None:
+    # At 2 a riots twice and then c once: c has seen one riot of a and one of b, both at 1.
+    riot = StateVariable("riot", ["yes"], recurrent=True)
+    history = History(
+        {"unit": ["a", "b", "c"]},
+        {
+            "unit": ["a", "b", "a", "a", "c"],
+            "variable": ["riot"] * 5,
+            "state": ["yes"] * 5,
+            "time": [1.0, 1.0, 2.0, 2.0, 2.0],
+            "sequence": [1, 1, 1, 2, 1],
+        },
+        {"layer": ["l", "l"], "source": ["a", "b"], "target": ["c", "c"]},
+        variables=[riot],
+        window=(0, 10),
+    )
+    cause = contagion("l", "riot=yes", half_life=1.0)
+    model = Model([riot], [Transition("riot", "yes", "yes", baseline(), cause)])
+    params = {
+        "riot: yes > yes | l | susceptibility | 1": 0.0,
+        "riot: yes > yes | baseline | propensity | 1": 0.0,
+    }
+    sources = model.with_params(params).attribute(history).sources.query("unit == 'c'")
+    assert sources.set_index("source")["share"].to_dict() == pytest.approx({"a": 0.25, "b": 0.25})
+
+
+def test_infinite_likelihood_is_refused_by_both() -> None:
     variable = StateVariable("s", ["old", "new"])
     model = Model([variable], [Transition("s", "old", "new", contagion("l", "s=new"))])
     events = {"unit": ["a"], "variable": ["s"], "state": ["new"], "time": [1.0]}

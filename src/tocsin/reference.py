@@ -24,6 +24,7 @@ import pandas as pd
 from tocsin.errors import FitError
 from tocsin.model.declaration import Baseline, Cause, Contagion, Model, Transition
 from tocsin.reference_record import Move, Record, States
+from tocsin.reference_streams import combine, uniform
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -242,18 +243,58 @@ def integrals(setting: Setting, step: Step) -> dict[tuple[str, str, str], float]
 def log_likelihood(model: Model, history: History, params: Mapping[str, float]) -> float:
     """Return sum over explained events of log lambda minus the integral of all hazards at risk.
 
+    Histories known only by month or year have the grouped-time likelihood instead.
+
     Raises:
         FitError: a parameter has no value, or a covariate is missing where it is needed.
     """
     setting = Setting(model, history, params)
+    if history.clock in ("month", "year"):
+        return grouped(setting)
     total = 0.0
     for step in walk(setting):
         if step.event is None:
             total -= sum(integrals(setting, step).values())
         elif step.transition is not None:
             causes = hazards(setting, step.world, step.event.unit, step.transition, step.end)
-            rate = sum(hazard.rate for hazard in causes.values())
-            total += math.log(rate) if rate > 0 else -math.inf
+            total += log(sum(hazard.rate for hazard in causes.values()))
+    return total
+
+
+def log(value: float) -> float:
+    """Return the logarithm, minus infinity at zero."""
+    return math.log(value) if value > 0 else -math.inf
+
+
+def grouped(setting: Setting) -> float:
+    """Return the log-likelihood of events known by month or year; one at k happened within (k - 1, k].
+
+    States and exposures are those at the start of the interval. Transition k happens in it with probability
+    (L_k / L)(1 - exp(-L)), L being the sum of L_k over the transitions of the variable (Prentice & Gloeckler
+    1978).
+    """
+    world, total = World(setting.beginning()), 0.0
+    for move in (move for move in setting.moves if move.time <= setting.start):
+        setting.apply(world, move)
+    for end in range(int(setting.start) + 1, int(setting.end) + 1):
+        moves = [move for move in setting.moves if move.time == end]
+        for unit, variable in product(setting.units, setting.model.by_name):
+            rates = {
+                each.name: sum(h.rate for h in hazards(setting, world, unit, each, end, end - 1).values())
+                for each in setting.model.transitions
+                if each.variable == variable
+            }
+            whole = sum(rates.values())
+            own = [move for move in moves if (move.unit, move.variable) == (unit, variable)]
+            if len(own) > 1 and setting.present(unit, end):
+                raise FitError(f"{unit!r} has two transitions of {variable!r} in one {setting.history.clock}")
+            found = [setting.explains(variable, world.states[unit][variable], move.state) for move in own]
+            if found and found[0] is not None and setting.present(unit, end):
+                total += log(rates[found[0].name] / whole * -math.expm1(-whole) if whole else 0.0)
+            else:
+                total -= whole
+        for move in moves:
+            setting.apply(world, move)
     return total
 
 
@@ -299,35 +340,6 @@ def residuals(
             found.append((*key, running[key], True))
             running[key] = 0.0
     return found + [(*key, amount, False) for key, amount in running.items()]
-
-
-_64 = 2**64 - 1
-
-
-def mix(value: int) -> int:
-    """Scramble 64 bits (the finaliser of MurmurHash3, Appleby 2011)."""
-    value = (value ^ value >> 33) * 0xFF51AFD7ED558CCD & _64
-    value = (value ^ value >> 33) * 0xC4CEB9FE1A85EC53 & _64
-    return value ^ value >> 33
-
-
-def combine(first: int, second: int) -> int:
-    """Make one key of two."""
-    golden = 0x9E3779B97F4A7C15
-    return mix(mix(first + golden & _64) ^ (second + golden & _64))
-
-
-def uniform(world: int, clock: int, number: int) -> float:
-    """Return draw `number` of a clock's stream in a world, by Philox4x32-10 (Salmon et al. 2011)."""
-    low = 2**32 - 1
-    k0, k1 = world & low, world >> 32
-    c0, c1, c2, c3 = number >> 1 & low, number >> 33, clock & low, clock >> 32
-    for _ in range(10):
-        p0, p1 = 0xD2511F53 * c0, 0xCD9E8D57 * c2
-        c0, c1, c2, c3 = p1 >> 32 ^ c1 ^ k0, p1 & low, p0 >> 32 ^ c3 ^ k1, p0 & low
-        k0, k1 = k0 + 0x9E3779B9 & low, k1 + 0xBB67AE85 & low
-    word = c2 | c3 << 32 if number & 1 else c0 | c1 << 32
-    return ((word >> 11) + 0.5) * 2.0**-53
 
 
 class Clock:
@@ -387,7 +399,7 @@ def simulate(
     """
     setting = Setting(model, history, params)
     given = given_moves(setting)
-    place = combine(seed & _64, world)
+    place = combine(seed % 2**64, world)
     pairs = product(setting.units, model.transitions)
     clocks = [
         Clock(place, unit, transition, cause) for unit, transition in pairs for cause in transition.causes
