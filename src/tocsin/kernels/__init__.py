@@ -1,1 +1,1 @@
-"""Compiled loops over arrays: streams, clocks, simulation, sweeps. They know no names and import nothing of Tocsin."""
+"""Compiled loops over arrays: streams, clocks, simulation, sweeps; they know no names."""

@@ -7,11 +7,14 @@ Functions on the hot path are inlined: a call that hands over a layout copies al
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 
-_INNER = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_INNER: dict[str, Any] = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-inner = nb.njit(**_INNER, _nrt=False)
-inlined = nb.njit(**_INNER, _nrt=False, forceinline=True)
-allocating = nb.njit(**_INNER)
-entry = nb.njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+_njit: Any = nb.njit  # its stubs do not know these options
+inner = _njit(**_INNER, _nrt=False)
+inlined = _njit(**_INNER, _nrt=False, forceinline=True)
+allocating = _njit(**_INNER)
+entry = _njit(cache=True, nogil=True, no_cfunc_wrapper=True)

@@ -1,4 +1,4 @@
-"""The arrays that a program hands to the kernels; every kernel reads the same layout, so a hazard is one thing.
+"""The arrays that a program hands to the kernels; all read the same layout, so a hazard is one thing.
 
 Shapes: N units, K transitions, C causes, V variables, J joint states, D designs, L layers, P ties, B breaks.
 Fields of one kind stand in one array, because what a kernel is handed costs time whenever it is compiled.

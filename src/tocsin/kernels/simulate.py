@@ -31,6 +31,8 @@ from tocsin.kernels.layout import (
     TRANSITION,
     VALUE,
     WHEN,
+    Layout,
+    Tables,
     A,
     B,
     C,
@@ -93,7 +95,7 @@ def blank(lay: Layout) -> World:
 
 @inner
 def open_window(lay, tab, opened):
-    """Give every clock the key of its stream, and let every unit appear that is present when the window opens."""
+    """Give every clock the key of its stream, and let all units appear that are present at the start."""
     units = lay.state.size
     for c in range(lay.cause.shape[0]):
         for i in range(units):
@@ -167,10 +169,10 @@ def begin(lay, tab, world, opened, key, fresh):
 
 @inlined
 def change(lay, tab, world, number, time):
-    """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a hazard that is not finite."""
+    """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
     kind, a, b = lay.breaks[number, KIND], lay.breaks[number, A], lay.breaks[number, B]
     units = lay.state.size
-    if kind == ENTER or kind == EXIT:
+    if kind in (ENTER, EXIT):
         return appear(lay, tab, world, a, time, np.int64(kind == ENTER))
     # What listens to the change: the ties of a layer, totals, or the designs of targets and sources.
     listener, group, old, new = OF_TOTAL, a, 0.0, lay.break_at[VALUE, number]
@@ -215,7 +217,7 @@ def change(lay, tab, world, number, time):
 
 @inlined
 def move(lay, tab, world, i, variable, state, time):
-    """Move one variable of a unit to a state, and tell every clock that listens. Returns (-1, -1), or where."""
+    """Move one variable of a unit, and tell every clock that listens. Returns (-1, -1), or cause and unit."""
     old = np.int64(world.state[i])
     stride = lay.variable[variable, STRIDE]
     world.state[i] = old + (state - (old // stride) % lay.variable[variable, SIZE]) * stride
@@ -313,7 +315,7 @@ def run(lay, tab, world, log, times, events, most):
 
 @entry
 def run_worlds(lay, tab, opened, world, seed, first, last, most):
-    """Simulate the worlds first..last-1; see `simulate`. `world` may be `opened` itself where there is but one."""
+    """Simulate the worlds first..last-1; see `simulate`. A single world may be `opened` itself."""
     counts = np.zeros(last - first, dtype=np.int64)
     times = np.empty(1024, dtype=np.float64)
     events = np.empty((1024, 6), dtype=np.int32)

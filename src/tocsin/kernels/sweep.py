@@ -232,7 +232,7 @@ def resend(lay, field, c, decay, j, old, variable, time):
 
 @inner
 def push(lay, field, kept, c, decay, j, time, sources, only):
-    """Pass `field.change` on to the targets of source j: to ALL, to ITSELF, or to OTHERS."""
+    """Pass `field.change` on to the targets of source j: to ALL, to ITSELF or to OTHERS."""
     layer = lay.cause[c, LAYER]
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
         i, weight = np.int64(lay.tie[OUT_TARGET, tie]), field.weight[tie]
@@ -257,7 +257,7 @@ def receive(lay, field, kept, c, decay, i, time, weight, sources):
 
 @inner
 def recall(lay, field, c, decay, j, time):
-    """Let a unit that enters carry its earlier entries, which half-life memory still holds; sets `field.change`.
+    """Let a unit that enters carry its earlier entries, held by half-life memory; sets `field.change`.
 
     Returns by how many its count as a source changes, or NOTHING.
     """
@@ -319,7 +319,7 @@ def alter(lay, field, kept, c, decay, number, time):
         return
     # What is left touches one unit: its terms, the total of its ties, or its presence.
     own = kind == PIECE and (a == lay.cause[c, TARGET] or a == lay.cause[c, SOURCE])
-    comes = kind == ENTER or kind == EXIT
+    comes = kind in (ENTER, EXIT)
     if not (own or comes or (kind == TOTAL and a == lay.cause[c, TOTAL_OF])):
         return
     j = a if comes else b
@@ -338,7 +338,7 @@ def alter(lay, field, kept, c, decay, number, time):
 
 @inner
 def stand(lay, field, c, decay, j, enters, time):
-    """Work out what unit j sends after its presence or its terms changed; sets `field.change` (see `resend`)."""
+    """Work out what unit j sends after its presence or terms changed; sets `field.change` (see `resend`)."""
     if enters and decay > 0.0:
         return recall(lay, field, c, decay, j, time)
     return resend(lay, field, c, decay, j, np.int64(field.state[j]), np.int64(-1), time)
@@ -346,7 +346,7 @@ def stand(lay, field, c, decay, j, enters, time):
 
 @inner
 def witness(lay, trace, field, kept, c, decay, x, time, number, event, event_exposure):
-    """Bring the unit of event x to its instant, and write down what it saw if the cause may explain the event."""
+    """Bring the unit of event x to its instant, and write down what it saw if the cause may explain it."""
     i = np.int64(trace.events[x, UNIT])
     flush(lay, field, kept, c, decay, i, time)
     if trace.events[x, EXPLAINED] != lay.cause[c, TRANSITION]:
@@ -422,8 +422,8 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
         last = e
         while last < trace.time.size and trace.time[last] == time:
             last += 1
-        # Each event sees the field just before the instant; a unit's own events see the ones before, also along
-        # a tie to itself, while what such an event sends to others is held back.
+        # Each event sees the field just before the instant; a unit's own events see the ones before, also
+        # along a tie to itself, while what such an event sends to others is held back.
         while held_sources.size < last - e:
             held_sources = np.empty(2 * held_sources.size, dtype=np.int64)
             held_change = np.empty((held_sources.size, width, moments))

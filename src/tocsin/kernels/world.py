@@ -48,14 +48,16 @@ class World(NamedTuple):
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (C, N, 2)
     clock: NDArray[np.float64]  # (C * N, WIDTH)
-    stream: NDArray[np.uint64]  # (C * N, WIDTH) the same memory: its last column holds the keys of the streams
+    stream: NDArray[
+        np.uint64
+    ]  # (C * N, WIDTH) the same memory: its last column holds the keys of the streams
     tree: NDArray[np.float64]  # times at which the clocks fire, as a tournament
     levels: NDArray[np.int64]
 
 
 @inlined
 def target_factor(lay, tab, world, c, i):
-    """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if so normalised."""
+    """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if normalised."""
     k, s = lay.cause[c, TRANSITION], world.state[i]
     if world.present[i] == 0 or lay.after[k, s] < 0 or lay.allowed[k, i] == 0:
         return 0.0
@@ -92,7 +94,7 @@ def sent(tab, memory, c, j, time):
 
 @inlined
 def fires_after(left, hazard, rate):
-    """Return how long a hazard, constant or decaying at a rate, takes to spend what is left of a threshold."""
+    """Return how long a hazard, constant or decaying, takes to spend what is left of a threshold."""
     if rate == 0.0:
         return left / hazard
     share = left * rate / hazard
@@ -148,7 +150,7 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
 
 @inlined
 def refactor(lay, tab, world, c, i, time):
-    """Recompute the factor of one clock after its unit changed. Returns False for a hazard that is not finite."""
+    """Recompute the factor of one clock after its unit changed. Returns False where it is not finite."""
     factor = target_factor(lay, tab, world, c, i)
     if factor == world.clock[c * lay.state.size + i, FACTOR]:
         return True

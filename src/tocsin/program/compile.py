@@ -154,10 +154,10 @@ def _observed(model: Model, history: History, joint: JointStates, after: NDArray
     theirs = {variable.name: number for number, variable in enumerate(history.variables)}
     position = np.full(len(history.variables), -1, dtype=np.int32)
     code = np.zeros((len(history.variables), max(len(v.states) for v in history.variables)), dtype=np.int32)
-    for number, variable in enumerate(model.variables):
-        position[theirs[variable.name]] = number
-        names = history.variables[theirs[variable.name]].states
-        code[theirs[variable.name], : len(names)] = [variable.code(name) for name in names]
+    for number, declared in enumerate(model.variables):
+        position[theirs[declared.name]] = number
+        names = history.variables[theirs[declared.name]].states
+        code[theirs[declared.name], : len(names)] = [declared.code(name) for name in names]
     spoken = position[numbers.event_variable] >= 0
     time = numbers.event_time[spoken]
     unit = numbers.event_unit[spoken]

@@ -141,7 +141,7 @@ def _lookup(
 def covariate_values(
     history: History, name: str, unit: NDArray[np.int64], start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return a dated covariate just after `start` for each unit: its own row, the row of all, the value outside."""
+    """Return a dated covariate just after `start`: the unit's own row, the row of all, the value outside."""
     rows = history.numbers.covariates[name]
     own = rows.unit >= 0
     value = _lookup(
@@ -174,7 +174,7 @@ def _raw_columns(
 
 
 def _distinct(raw: Mapping[str, NDArray[Any]], count: int) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """Return the distinct combinations of raw values, and the number of each piece's combination (-1: missing)."""
+    """Return the distinct combinations of raw values, and the one of each piece (-1: missing)."""
     import pandas as pd
 
     code = np.zeros(count, dtype=np.int64)

@@ -249,10 +249,10 @@ def _alter(numbers: Numbers, intervention: Intervention) -> Numbers:
     if isinstance(intervention, Scale) and intervention.by != 1.0:
         name = intervention.name
         if name in numbers.covariates:
-            rows = dataclasses.replace(
+            scaled = dataclasses.replace(
                 numbers.covariates[name], value=numbers.covariates[name].value * intervention.by
             )
-            numbers = dataclasses.replace(numbers, covariates={**numbers.covariates, name: rows})
+            numbers = dataclasses.replace(numbers, covariates={**numbers.covariates, name: scaled})
         if name in numbers.static:
             static = {**numbers.static, name: numbers.static[name] * intervention.by}
             numbers = dataclasses.replace(numbers, static=static)

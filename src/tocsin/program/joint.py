@@ -46,7 +46,7 @@ class JointStates:
     def codes(self, name: str) -> NDArray[np.int64]:
         """Return the state of one variable in each joint state."""
         position = self.index(name)
-        return (np.arange(self.count) // self.strides[position]) % self.sizes[position]
+        return np.asarray((np.arange(self.count) // self.strides[position]) % self.sizes[position])
 
     def holds(self, clause: Mapping[str, frozenset[str]]) -> NDArray[np.bool_]:
         """Return in which joint states a parsed clause holds."""
@@ -57,7 +57,7 @@ class JointStates:
         return held
 
     def columns(self, names: Sequence[str]) -> NDArray[np.int32]:
-        """Return for each joint state the number of its combination of the named variables, the last fastest."""
+        """Return for each joint state its combination of the named variables, the last moving fastest."""
         column = np.zeros(self.count, dtype=np.int64)
         for name in names:
             column = column * len(self.variables[name].states) + self.codes(name)

@@ -75,7 +75,7 @@ class CauseData:
         return [*slots.target, *slots.source, *shapes]
 
     def swept(self, decay: float, keep: bool = False) -> Swept:
-        """Return the sweep at one decay rate, with its stretches and sources if `keep`; remembers the last few."""
+        """Return the sweep at one decay rate, with stretches and sources if `keep`; keeps the last few."""
         key = (decay, keep)
         if key not in self.cached:
             kept = self._room(0, 0)
@@ -140,7 +140,7 @@ class CauseData:
     def elements(
         self,
         vector: NDArray[np.float64],
-        row: NDArray[np.int32] | None,
+        row: NDArray[np.integer] | None,
         moments: NDArray[np.float64],
         span: NDArray[np.float64] | None,
         power: bool,
@@ -302,7 +302,7 @@ class Likelihood:
             if event.size:
                 share = hazard / hazard.sum(axis=0)
                 for number in range(len(group)):
-                    result[np.ix_(event, positions[number])] += share[number][:, None] * slopes[number]
+                    result[event[:, None], positions[number]] += share[number][:, None] * slopes[number]
         return result
 
     def _group(
@@ -344,7 +344,7 @@ class Likelihood:
                     block[first:, first:] += np.einsum("n,nab->ab", elements.value, elements.bend)
                 hessian[np.ix_(positions, positions)] -= block
         for group in self.groups:
-            hazard, slopes, bends, positions, event = self._group(vector, group, order)
+            hazard, slopes, bends, places, event = self._group(vector, group, order)
             if not event.size:
                 continue
             total = hazard.sum(axis=0)
@@ -355,16 +355,16 @@ class Likelihood:
             share = hazard / np.where(total > 0, total, 1.0)
             joint = np.zeros((event.size, size))
             for number in range(len(group)):
-                joint[:, positions[number]] += share[number][:, None] * slopes[number]
+                joint[:, places[number]] += share[number][:, None] * slopes[number]
                 if order == 2:
                     block = (slopes[number] * share[number][:, None]).T @ slopes[number]
                     shapes = bends[number].shape[1]
                     if shapes:
                         first = block.shape[0] - shapes
                         block[first:, first:] += np.einsum("n,nab->ab", share[number], bends[number])
-                    hessian[np.ix_(positions[number], positions[number])] += block
+                    hessian[np.ix_(places[number], places[number])] += block
             gradient += joint.sum(axis=0)
             if order == 2:
-                used = sorted({position for listed in positions for position in listed})
+                used = sorted({position for listed in places for position in listed})
                 hessian[np.ix_(used, used)] -= joint[:, used].T @ joint[:, used]
         return (value if math.isfinite(value) else -math.inf), gradient, hessian

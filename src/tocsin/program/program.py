@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class Observed(NamedTuple):
     """Every observed event of the model's variables, in the order of time.
 
-    Fields are arrays over events: time (clock numbers), unit, variable, state entered (positions), joint state
-    before and after, transition that explains it (-1 for none), and whether it came at or before entry.
+    Fields are arrays over events: time (clock numbers), unit, variable, state entered (positions), joint
+    state before and after, transition that explains it (-1 for none), and whether it came at or before entry.
     """
 
     time: NDArray[np.float64]
@@ -83,7 +83,7 @@ class Program:
     # --- parameters -------------------------------------------------------------------------------------
 
     def pack(self, params: Any) -> NDArray[np.float64]:
-        """Return parameters (vector, mapping or Series by name) as a vector; raise ModelError if they do not fit."""
+        """Return parameters (vector, mapping or Series) as a vector; raise ModelError if they do not fit."""
         return pack(params, self.parameter_names)
 
     def decay(self, cause: int, vector: NDArray[np.float64]) -> float:
@@ -147,7 +147,7 @@ class Program:
         return Likelihood(self)
 
     def loglik(self, params: Any) -> float:
-        """Return the log-likelihood: sum of log hazards at the events less the integral of all hazards at risk.
+        """Return the log-likelihood: the log hazards of the events less the integral of all hazards at risk.
 
         Parameters:
             params: a vector in the order of `parameter_names`, a mapping, or a Series.
@@ -222,8 +222,8 @@ class Program:
         transition = self.model.transitions[self.trace.events[event, EXPLAINED]].name
         more = f" ({count} such events in all)" if count > 1 else ""
         raise FitError(
-            f"the event of {unit!r} at {self.when(self.trace.time[event])}, {transition!r}, cannot be explained by "
-            f"any cause of the model ({', '.join(causes)}): no source reached it{more}; "
+            f"the event of {unit!r} at {self.when(self.trace.time[event])}, {transition!r}, cannot be "
+            f"explained by any cause of the model ({', '.join(causes)}): no source reached it{more}; "
             "give the transition a baseline, or leave it undeclared"
         )
 
@@ -243,7 +243,7 @@ class Program:
                     value = numbers.static[used][unit]
                     if value is None or value != value:
                         raise FitError(
-                            f"{self.cause_name(cause)!r} needs {used!r}, which is missing for the unit {name!r}: "
+                            f"{self.cause_name(cause)!r} needs {used!r}, which is missing for {name!r}: "
                             "give it a value in units, or leave it out of the model"
                         )
                     continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
-    """Return the integrated hazard of every transition of every unit between its events; see Program.residuals."""
+    """Return the integrated hazards between events; see `Program.residuals`."""
     import pandas as pd
 
     numbers, trace = program.history.numbers, program.trace

@@ -49,7 +49,7 @@ class Breaks:
 
 @dataclass(frozen=True)
 class TieLayout:
-    """The ties of several layers: by source, by target, and their changes (kind TIE: source, target, position)."""
+    """The ties of several layers by source and by target, and their changes."""
 
     first: NDArray[np.int64]  # (2, L, N + 1)
     tie: NDArray[np.int32]  # (3, P)
