@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_wave import small_folder
+from road import small_folder
 from typer.testing import CliRunner, Result
 
 from tocsin.cli import app

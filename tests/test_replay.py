@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from small_wave import MODEL, small_folder, small_history
+from road import MODEL, small_folder, small_history
 
 from tocsin.ensemble import Ensemble
 from tocsin.errors import ModelError, TocsinError

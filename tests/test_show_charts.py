@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from small_wave import MODEL, small_history
+from road import MODEL, small_history
 
 from tocsin.model import Model
 from tocsin.show import charts

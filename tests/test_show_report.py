@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from small_wave import MODEL, NASTY, small_history
+from road import MODEL, NASTY, small_history
 
 from tocsin.history import History
 from tocsin.model import Model

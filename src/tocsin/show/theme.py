@@ -125,14 +125,14 @@ details{margin:1rem 0}summary{cursor:pointer;font:.9rem SANS}
 @media screen and (min-width:1100px){.kept{width:64rem;margin-left:calc(50% - 32rem)}}
 @media (max-width:640px){main{padding-top:1rem}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.2rem}
 .wide{display:none!important}.narrow{display:block!important}}
-@page{size:A4;margin:13mm}
-@media print{html{font-size:9.2pt}main{max-width:none;padding:0}body{line-height:1.35}
+@page{size:A4;margin:11mm}
+@media print{html{font-size:8.8pt}main{max-width:none;padding:0}body{line-height:1.35}
 p,ul,ol{max-width:none;margin-bottom:.6rem}h2{margin:1.4rem 0 .5rem}figure{margin:1rem 0}
 .wide{display:block!important}.narrow{display:none!important}
-figure svg{max-height:11.5cm;margin-left:0}.pair{display:grid;grid-template-columns:1fr 1fr;gap:8mm}
+figure svg{max-height:10cm;margin-left:0}.pair{display:grid;grid-template-columns:1fr 1fr;gap:8mm}
 tr,.sources li{break-inside:avoid}figure{break-inside:avoid}h2,h3{break-after:avoid}
-.scroll{overflow:visible}table{font-size:6.6pt;line-height:1.2}th,td{padding:.15rem .4rem .15rem 0}
+.scroll{overflow:visible}table{font-size:6.2pt;line-height:1.15}th,td{padding:.1rem .4rem .1rem 0}
 .kept td{white-space:normal}.kept tbody th{min-width:0}
-details:not([open])>*{display:none}.sources{columns:3;column-gap:5mm;font-size:5.8pt;line-height:1.25}
+details:not([open])>*{display:none}.sources{columns:3;column-gap:5mm;font-size:5.6pt;line-height:1.2}
 .sources li{padding:.15rem 0}}
 """
