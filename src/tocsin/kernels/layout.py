@@ -60,6 +60,8 @@ class Layout(NamedTuple):
     tie_first: I8  # (2, L, N + 1) the ties of each layer and source, and of each layer and target
     tie: I4  # (3, P) target of each tie; by target, source and position of each tie
     weight: F8  # (P,) in force when the window begins
+    dense_of: I4  # (L,) position of the layer in `dense`, -1 where it is kept as ties alone
+    dense: F8  # (dense layers, N, N) weights by source and target, in force when the window begins
     totals: F8  # (totals, N) that normalise exposures, when the window begins
     early: I4  # (entries before the unit's own, 3) cause, unit, row of the source design
     early_time: F8

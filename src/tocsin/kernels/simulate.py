@@ -31,11 +31,11 @@ from tocsin.kernels.layout import (
     TRANSITION,
     VALUE,
     WHEN,
-    Layout,
-    Tables,
     A,
     B,
     C,
+    Layout,
+    Tables,
 )
 from tocsin.kernels.streams import combine, threshold
 from tocsin.kernels.tournament import earliest, level_offsets, rebuild
@@ -75,7 +75,8 @@ def blank(lay: Layout) -> World:
     """
     units, causes = lay.state.size, lay.cause.shape[0]
     levels = level_offsets(causes * units)
-    clock = np.zeros((causes * units, WIDTH))
+    # Where sources tell all targets at once, each field of the clocks is contiguous; else each clock is.
+    clock = np.zeros((causes * units, WIDTH), order="F" if lay.dense.size else "C")
     clock[:, SINCE] = lay.window[0]
     stream = clock.view(np.uint64)
     return World(
@@ -84,12 +85,14 @@ def blank(lay: Layout) -> World:
         np.zeros(units, dtype=np.uint8),
         lay.offset.copy(),
         lay.weight.copy(),
+        lay.dense.copy(),
         lay.totals.copy(),
         np.zeros((causes, units, 2)),
         clock,
         stream,
         np.full(levels[-1], np.inf),
         levels,
+        np.zeros(units),
     )
 
 
@@ -148,6 +151,7 @@ def begin(lay, tab, world, opened, key, fresh):
         if lay.breaks.shape[0] > 0:
             world.piece[:] = opened.piece
             world.weight[:] = opened.weight
+            world.dense[:] = opened.dense
             world.totals[:] = opened.totals
         world.memory[:] = opened.memory
         world.clock[:] = opened.clock
@@ -158,11 +162,12 @@ def begin(lay, tab, world, opened, key, fresh):
             position = c * units + i
             hazard = world.clock[position, HAZARD]
             fires = np.inf
-            if hazard > 0.0:
+            if world.clock[position, FACTOR] != 0.0:
                 left = threshold(key, world.stream[position, STREAM], 0)
                 world.clock[position, LEFT] = left
                 world.clock[position, DRAWN] = 1.0
-                fires = lay.window[0] + fires_after(left, hazard, rate)
+                if hazard > 0.0:
+                    fires = lay.window[0] + fires_after(left, hazard, rate)
             world.tree[position] = fires
     rebuild(world.tree, world.levels)
 
@@ -189,6 +194,8 @@ def change(lay, tab, world, number, time):
             group += 1
         old = world.weight[tie]
         world.weight[tie] = new
+        if lay.dense_of[group] >= 0:
+            world.dense[lay.dense_of[group], a, b] = new
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
         c = np.int64(lay.listen[position])
         if listener == OF_LAYER:
@@ -286,7 +293,7 @@ def run(lay, tab, world, log, times, events, most):
             drawn = np.int64(world.clock[position, DRAWN])
             source = np.int64(-1)
             if lay.cause[fired, LAYER] >= 0:
-                source = np.int64(draw_source(lay, tab, world, fired, i, drawn - 1, time))
+                source = draw_source(lay, tab, world, fired, i, drawn - 1, time)
         if shown:
             if event - log[BEGAN] >= most:
                 log[STATUS], log[CAUSE], log[WHO] = ENDLESS, fired, i

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.jit import inlined, inner
+from tocsin.kernels.jit import comparing, inlined, inner
 
 SHIFT = 4
 FAN = 1 << SHIFT
@@ -27,6 +27,15 @@ def level_offsets(count: int) -> NDArray[np.int64]:
     return offsets
 
 
+@comparing
+def block_minimum(tree, first):
+    """Return the minimum of one block."""
+    best = tree[first]
+    for position in range(first + 1, first + FAN):
+        best = min(best, tree[position])
+    return best
+
+
 @inner
 def rebuild(tree, offsets):
     """Recompute every level from level 0; the padding of each level must be infinite."""
@@ -34,11 +43,7 @@ def rebuild(tree, offsets):
         below, above = offsets[level], offsets[level + 1]
         blocks = (above - below) >> SHIFT
         for block in range(blocks):
-            first = below + (block << SHIFT)
-            best = tree[first]
-            for position in range(first + 1, first + FAN):
-                best = min(best, tree[position])
-            tree[above + block] = best
+            tree[above + block] = block_minimum(tree, below + (block << SHIFT))
         for position in range(above + blocks, offsets[level + 2]):
             tree[position] = np.inf
 
@@ -58,10 +63,7 @@ def put(tree, offsets, position, value):
         if value < best:
             tree[place] = value
         elif old == best:
-            first = offsets[level] + (block << SHIFT)
-            low = tree[first]
-            for other in range(first + 1, first + FAN):
-                low = min(low, tree[other])
+            low = block_minimum(tree, offsets[level] + (block << SHIFT))
             if low == best:
                 return
             tree[place] = low
@@ -70,6 +72,16 @@ def put(tree, offsets, position, value):
             return
         old = best
         index = block
+
+
+@inlined
+def put_range(tree, offsets, first, last):
+    """Bring the levels above up to date after the times of the clocks first..last-1 were set in place."""
+    low, high = first >> SHIFT, (last - 1) >> SHIFT
+    for level in range(offsets.size - 2):
+        for block in range(low, high + 1):
+            tree[offsets[level + 1] + block] = block_minimum(tree, offsets[level] + (block << SHIFT))
+        low, high = low >> SHIFT, high >> SHIFT
 
 
 @inlined

@@ -28,7 +28,7 @@ from tocsin.kernels.layout import (
     TRANSITION,
 )
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
-from tocsin.kernels.tournament import put
+from tocsin.kernels.tournament import put, put_range
 
 # One clock is one cache line of eight numbers.
 LEFT, SINCE, HAZARD, EXPOSURE, FACTOR, DRAWN, SOURCES, STREAM = range(8)
@@ -45,6 +45,7 @@ class World(NamedTuple):
     present: NDArray[np.uint8]  # (N,)
     piece: NDArray[np.int64]  # (D, N) offset of the piece in force
     weight: NDArray[np.float64]  # (P,)
+    dense: NDArray[np.float64]  # (dense layers, N, N)
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (C, N, 2)
     clock: NDArray[np.float64]  # (C * N, WIDTH)
@@ -53,6 +54,7 @@ class World(NamedTuple):
     ]  # (C * N, WIDTH) the same memory: its last column holds the keys of the streams
     tree: NDArray[np.float64]  # times at which the clocks fire, as a tournament
     levels: NDArray[np.int64]
+    hazards: NDArray[np.float64]  # (N,) scratch
 
 
 @inlined
@@ -138,11 +140,11 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
         return False
     key = world.key[0]
     if key != NO_DRAW:
+        if factor != 0.0 and clock[DRAWN] == 0.0:
+            clock[LEFT] = threshold(key, world.stream[position, STREAM], 0)
+            clock[DRAWN] = 1.0
         fires = np.inf
         if hazard > 0.0:
-            if clock[DRAWN] == 0.0:
-                clock[LEFT] = threshold(key, world.stream[position, STREAM], 0)
-                clock[DRAWN] = 1.0
             fires = time + fires_after(max(clock[LEFT], 0.0), hazard, rate)
         put(world.tree, world.levels, position, fires)
     return True
@@ -158,6 +160,52 @@ def refactor(lay, tab, world, c, i, time):
 
 
 @inlined
+def send_dense(lay, world, c, j, time, change, sources):
+    """Pass a change on along a dense layer, over all targets at once; see `send`.
+
+    The loops are short and touch few arrays each, so that the compiler can take several targets in one step.
+    A clock whose hazard stays as it was is left alone to the bit.
+    """
+    n = lay.state.size
+    first, layer = c * n, lay.cause[c, LAYER]
+    weight = world.dense[lay.dense_of[layer], j]
+    count = world.clock[first : first + n, SOURCES]
+    exposure = world.clock[first : first + n, EXPOSURE]
+    factor = world.clock[first : first + n, FACTOR]
+    hazard = world.clock[first : first + n, HAZARD]
+    left = world.clock[first : first + n, LEFT]
+    since = world.clock[first : first + n, SINCE]
+    fires = world.tree[first : first + n]
+    new = world.hazards
+    if sources != 0:
+        for i in range(n):
+            count[i] += sources if weight[i] > 0.0 else 0
+    for i in range(n):
+        value = exposure[i] + weight[i] * change
+        exposure[i] = (value if value > 0.0 else 0.0) if count[i] > 0.0 else 0.0
+    wrong = 0
+    for i in range(n):
+        new[i] = factor[i] * exposure[i] if exposure[i] > 0.0 else 0.0
+        wrong |= 0 if new[i] < np.inf else 1
+    if wrong != 0:
+        for i in range(n):
+            if not new[i] < np.inf:
+                return i
+    for i in range(n):
+        spent = hazard[i] * (time - since[i])
+        left[i] -= spent if new[i] != hazard[i] else 0.0
+    if world.key[0] != NO_DRAW:
+        for i in range(n):
+            value = time + (left[i] if left[i] > 0.0 else 0.0) / new[i] if new[i] > 0.0 else np.inf
+            fires[i] = value if new[i] != hazard[i] else fires[i]
+        put_range(world.tree, world.levels, first, first + n)
+    for i in range(n):
+        since[i] = time if new[i] != hazard[i] else since[i]
+        hazard[i] = new[i]
+    return -1
+
+
+@inlined
 def send(lay, tab, world, c, j, time, change, sources):
     """Pass a change of what source j sends on to all its targets.
 
@@ -165,6 +213,8 @@ def send(lay, tab, world, c, j, time, change, sources):
     """
     layer, k, n = lay.cause[c, LAYER], lay.cause[c, TRANSITION], lay.state.size
     decays = tab.shape[0, c] > 0.0
+    if lay.dense_of[layer] >= 0 and not decays and tab.shape[1, c] == 1.0:
+        return send_dense(lay, world, c, j, time, change, sources)
     # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.
     ahead = 0.0
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
@@ -228,23 +278,21 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
 @inlined
 def draw_source(lay, tab, world, c, i, number, time):
     """Draw the source of a contagion event in proportion to what each sends, from a stream of its own."""
-    layer = lay.cause[c, LAYER]
-    first, last = lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]
-    total = 0.0
-    for position in range(first, last):
-        weight = world.weight[lay.tie[IN_TIE, position]]
-        if weight > 0.0:
-            total += weight * sent(tab, world.memory, c, np.int64(lay.tie[IN_SOURCE, position]), time)
-    stream = combine(world.stream[c * lay.state.size + i, STREAM], SOURCE_STREAM)
-    wanted = uniform(world.key[0], stream, number) * total
-    summed, chosen = 0.0, -1
-    for position in range(first, last):
-        weight = world.weight[lay.tie[IN_TIE, position]]
-        if weight > 0.0:
-            share = weight * sent(tab, world.memory, c, np.int64(lay.tie[IN_SOURCE, position]), time)
+    layer, position = lay.cause[c, LAYER], c * lay.state.size + i
+    # The exposure of the clock is the sum of what its sources send.
+    total = world.clock[position, EXPOSURE]
+    if tab.shape[0, c] > 0.0:
+        total *= math.exp(-tab.shape[0, c] * (time - world.clock[position, SINCE]))
+    wanted = uniform(world.key[0], combine(world.stream[position, STREAM], SOURCE_STREAM), number) * total
+    summed, chosen = 0.0, np.int64(-1)
+    for place in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
+        j = np.int64(lay.tie[IN_SOURCE, place])
+        value = sent(tab, world.memory, c, j, time)
+        if value > 0.0:
+            share = world.weight[lay.tie[IN_TIE, place]] * value
             if share > 0.0:
                 summed += share
-                chosen = lay.tie[IN_SOURCE, position]
+                chosen = j
                 if summed > wanted:
                     break
     return chosen

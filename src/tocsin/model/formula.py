@@ -61,6 +61,10 @@ def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str
     valid = None if known is None else list(known)
     names: dict[str, None] = {}
     depth = deepest = 0
+    operand = ("name", "number", "quoted")
+    for (kind, text), (after, beside) in zip(tokens, tokens[1:], strict=False):
+        if (kind in operand or text == ")") and (after in operand or (beside == "(" and kind != "name")):
+            raise ModelError(f"the formula {formula!r} lacks a sign between {text!r} and {beside!r}")
     for position, (kind, text) in enumerate(tokens):
         following = tokens[position + 1] if position + 1 < len(tokens) else ("end", "")
         depth += (text == "(") - (text == ")")
@@ -79,7 +83,9 @@ def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str
                     )
                 continue
             if valid is not None and name not in valid:
-                raise ModelError(f"the formula {formula!r} names an unknown {name!r}" + suggestion(name, valid))
+                raise ModelError(
+                    f"the formula {formula!r} names an unknown {name!r}" + suggestion(name, valid)
+                )
             names[name] = None
     if depth:
         raise ModelError(f"the brackets of the formula {formula!r} do not match")
@@ -90,7 +96,9 @@ def _term_name(column: str) -> str:
     return "1" if column == "Intercept" else column.replace("[T.", "[").replace("`", "")
 
 
-def design_matrix(formula: str, frame: pd.DataFrame, intercept: bool = True) -> tuple[NDArray[Any], list[str]]:
+def design_matrix(
+    formula: str, frame: pd.DataFrame, intercept: bool = True
+) -> tuple[NDArray[Any], list[str]]:
     """Evaluate a checked formula on the rows of a frame.
 
     Parameters:

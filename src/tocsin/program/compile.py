@@ -29,7 +29,7 @@ from tocsin.program.design import Design, build_design
 from tocsin.program.joint import JointStates
 from tocsin.program.names import cause_key, name_parameters, unit_keys
 from tocsin.program.program import Observed, Program
-from tocsin.program.ties import Breaks, TieLayout, lay_ties, target_totals
+from tocsin.program.ties import Breaks, TieLayout, lay_dense, lay_ties, target_totals
 from tocsin.words import parse_clause
 
 if TYPE_CHECKING:
@@ -361,6 +361,7 @@ def compile_program(model: Model, history: History) -> Program:
         first + design.first[:-1] * design.rows.shape[1] for first, design in zip(base, designs, strict=True)
     ]
     ties = lay_ties(numbers, causes.layers)
+    dense_of, dense = lay_dense(ties, len(numbers.units))
     breaks, totals = _lay_breaks(causes, numbers, ties, base)
     early, early_time = _early_entries(causes, observed)
     state = _entry_states(model, history, joint)
@@ -388,6 +389,8 @@ def compile_program(model: Model, history: History) -> Program:
         tie_first=ties.first,
         tie=ties.tie,
         weight=ties.weight,
+        dense_of=dense_of,
+        dense=dense,
         totals=totals,
         early=early,
         early_time=early_time,

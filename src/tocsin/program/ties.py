@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tocsin.history.numbers import Numbers, TieArrays
 
 
+DENSE_SHARE, DENSE_UNITS = 0.3, 512
+
+
 @dataclass(frozen=True)
 class Breaks:
     """Changes at known times; see `Layout.break_at` and `Layout.breaks`."""
@@ -131,6 +134,22 @@ def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
         np.concatenate([value for _, _, value in changes]),
         np.concatenate(sources),
     )
+
+
+def lay_dense(ties: TieLayout, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Lay out as matrices the layers of small worlds in which every other unit is tied to a source.
+
+    Returns:
+        For each layer its position among the matrices, or -1; and the matrices (dense layers, source, target).
+    """
+    sizes = ties.first[0, :, -1] - ties.first[0, :, 0]
+    chosen = (sizes >= DENSE_SHARE * count * count) & (count <= DENSE_UNITS)
+    position = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
+    dense = np.zeros((int(chosen.sum()), count, count))
+    for layer in np.flatnonzero(chosen):
+        own = slice(ties.first[0, layer, 0], ties.first[0, layer, -1])
+        dense[position[layer], ties.source[own], ties.tie[0, own]] = ties.weight[own]
+    return position, dense
 
 
 def target_totals(
