@@ -48,12 +48,13 @@ class Constraint:
         Parameters:
             names: the parameters in order.
             fixed: values of parameters that are not estimated, as `Program.loglik` takes them (half-lives and
-                alphas as logarithms; minus infinity for a strength of zero). A coefficient fixed at 1 makes its
-                term an offset.
+                alphas as logarithms; minus infinity for a strength of zero). A coefficient fixed at 1
+                makes its term an offset.
             tied: groups of parameters that take one value.
 
         Raises:
-            ModelError: an unknown name, a value that is no number, or a parameter both fixed and tied to another.
+            ModelError: an unknown name, a value that is no number, or a parameter both fixed and tied to
+                another.
         """
         position = np.arange(len(names))
         for group in tied or ():
@@ -110,7 +111,7 @@ class Constraint:
     def pull(self, gradient: Floats) -> Floats:
         """Return the gradient in the free values (F,) from that in all parameters (P,)."""
         moving = self.group >= 0
-        return np.bincount(self.group[moving], gradient[moving], minlength=self.size)
+        return np.asarray(np.bincount(self.group[moving], gradient[moving], minlength=self.size), dtype=float)
 
     def pull_matrix(self, matrix: Floats) -> Floats:
         """Return the Hessian in the free values (F, F) from that in all parameters (P, P)."""
@@ -118,7 +119,8 @@ class Constraint:
         return np.asarray(into.T @ matrix @ into)
 
     def push_matrix(self, matrix: Floats) -> Floats:
-        """Return a covariance of all parameters (P, P) from that of the free values (F, F); NaN where it is."""
+        """Return a covariance of all parameters (P, P) from that of the free values (F, F); NaN where it
+        is."""
         moving = np.flatnonzero(self.group >= 0)
         result = np.zeros((self.base.size, self.base.size))
         result[np.ix_(moving, moving)] = matrix[np.ix_(self.group[moving], self.group[moving])]

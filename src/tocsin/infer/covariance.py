@@ -1,4 +1,5 @@
-"""How far estimates can be trusted: the observed information, and sandwiches of the scores of units or groups."""
+"""How far estimates can be trusted: the observed information, and sandwiches of the scores of units or
+groups."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ class Identified:
     """What the information at a maximum says.
 
     Attributes:
-        vcov: inverse of the observed information (P, P); zero for what is fixed, NaN for what is not identified.
+        vcov: inverse of the observed information (P, P); zero for what is fixed, NaN for what is not
+            identified.
         lost: positions of parameters of which the data say nothing.
         bound: positions of parameters that press against a bound.
     """
@@ -38,7 +40,8 @@ class Identified:
 
 
 def half_ranges(program: Program) -> Floats:
-    """Return half the range of what each parameter multiplies (P,); 1 for intercepts, constants and shapes."""
+    """Return half the range of what each parameter multiplies (P,); 1 for intercepts, constants and
+    shapes."""
     result = np.ones(len(program.parameter_names))
     for cause in program.likelihood.causes:
         for matrix, slots in ((cause.matrix, cause.slots.target), (cause.marks, cause.slots.source)):

@@ -87,7 +87,11 @@ def _dependent(
         name = names[own[k]]
         term = name.split(BAR)[3]
         if not np.ptp(column):
-            reason = f"{term!r} is {column[0]:g} wherever {cause!r} is at work, so it cannot be told from the strength"
+            reason = (
+                f"{term!r} is {column[0]:g} wherever {cause!r} is at work, so it cannot be told from the "
+                f"strength "
+                "(constant covariate)"
+            )
         else:
             weight, *_ = np.linalg.lstsq(terms[:, kept], column, rcond=None)
             others = [names[own[j]].split(BAR)[3] for j, w in zip(kept, weight, strict=True) if abs(w) > 1e-8]
@@ -123,8 +127,10 @@ def of_causes(task: Task, found: Found) -> list[str]:
         name = program.cause_name(number)
         if number in task.absent and isinstance(cause, Contagion):
             warnings.append(
-                f"{name!r} never had exposure: no source in {cause.when!r} had a tie of layer {cause.layer!r} to a "
-                f"unit at risk of {transition.name!r}; its strength is put at 0. Check the layer, its dates and "
+                f"{name!r} never had exposure: no source in {cause.when!r} had a tie of layer "
+                f"{cause.layer!r} to a "
+                f"unit at risk of {transition.name!r}; its strength is put at 0. Check the layer, its "
+                f"dates and "
                 "when=, or leave the cause out"
             )
             continue
@@ -136,7 +142,8 @@ def of_causes(task: Task, found: Found) -> list[str]:
         )
     if not found.converged:
         warnings.append(
-            "the search did not converge, so the estimates are not to be trusted: look for a covariate of a very "
+            "the search did not converge, so the estimates are not to be trusted: look for a covariate "
+            "of a very "
             "large size, leave terms out, or use prior=tc.weak_prior()"
         )
     return warnings
@@ -149,14 +156,16 @@ def of_information(task: Task, found: Found, identified: Identified) -> list[str
     for position in identified.bound:
         natural = np.exp(found.vector[position])
         warnings.append(
-            f"{names[position]!r} lies at a bound of what is allowed ({natural:.4g}); its interval is open there"
+            f"{names[position]!r} lies at a bound of what is allowed ({natural:.4g}); its interval is "
+            f"open there"
         )
     for position in identified.lost:
         value = found.vector[position] * width[position]
         if abs(value) > 8.0:
             way, none = ("minus", "no") if value < 0 else ("plus", "every")
             warnings.append(
-                f"{names[position]!r} runs to {way} infinity: {none} event that this cause could explain came where "
+                f"{names[position]!r} runs to {way} infinity: {none} event that this cause could explain "
+                f"came where "
                 "its term is high (separation); its size is not known, see fit.profile for its bound. Merge "
                 "categories, leave the term out, or use prior=tc.weak_prior()"
             )
@@ -197,17 +206,20 @@ def _confused(program: Program, first: int, second: int, p: int, q: int, r: floa
     home = program.layout.cause[first, LAYER] < 0
     if term == "1":
         what = (
-            f"the data tell what {program.slots[first].cause!r} and {program.slots[second].cause!r} do together, "
+            f"the data tell what {program.slots[first].cause!r} and {program.slots[second].cause!r} do "
+            f"together, "
             "and not what each does"
         )
     elif home:
         what = (
-            f"the data tell that {term!r} goes with the event, and hardly whether it makes units ready by themselves "
+            f"the data tell that {term!r} goes with the event, and hardly whether it makes units ready "
+            f"by themselves "
             "(propensity) or open to others (susceptibility) (Greve, Strang & Tuma 1995)"
         )
     else:
         what = f"the data hardly tell along which of the two layers {term!r} makes units open to others"
     return (
-        f"{head}{what}; each standard error is {times:.1f} times what it would be if the other were known. Leave one "
+        f"{head}{what}; each standard error is {times:.1f} times what it would be if the other were "
+        f"known. Leave one "
         "out and say so, or tie them (tied=)"
     )

@@ -60,8 +60,8 @@ class Given:
     def attribute(self, history: History) -> Attribution:
         """Return for every explained event the share of each cause and each source.
 
-        share of cause c = lambda_c / sum of all causes, at the instant of the event. Shares say what moved the
-        hazard at that instant; they are not but-for probabilities.
+        share of cause c = lambda_c / sum of all causes, at the instant of the event. Shares say what moved
+        the hazard at that instant; they are not but-for probabilities.
         """
         from tocsin.infer.attribution import attribute
 

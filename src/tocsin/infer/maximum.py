@@ -51,19 +51,22 @@ def maximise(
     """Climb from a start to a maximum.
 
     The step solves the Newton equation in the eigenbasis of the scaled Hessian with every curvature taken
-    positive, so that it points uphill also where the likelihood is not concave (Nocedal & Wright 2006, ch. 3);
-    parameters that press against a bound stay there.
+    positive, so that it points uphill also where the likelihood is not concave (Nocedal & Wright 2006, ch.
+    3); parameters that press against a bound stay there.
 
     Parameters:
         objective: returns value, gradient and Hessian.
         start, lower, upper: (P,); infinite where there is no bound.
-        length: by how much a step changes the logarithm of a hazard at most; the largest component by default.
+        length: by how much a step changes the logarithm of a hazard at most; the largest component by
+            default.
         noise: the rounding error of each component of the gradient (P,), below which none can be driven.
         tolerance: the gradient at which to stop.
         most: bound on the steps.
     """
     vector = np.clip(start, lower, upper)
     value, gradient, hessian = objective(vector)
+    if not np.isfinite(value):
+        return Maximum(vector, value, gradient, hessian, 0, False)
     for iteration in range(most):
         held = ((vector <= lower) & (gradient < 0)) | ((vector >= upper) & (gradient > 0))
         free = np.flatnonzero(~held)
@@ -87,9 +90,7 @@ def maximise(
             share *= 0.5
             if share < 1e-12:
                 small = np.abs(gradient) <= np.maximum(1e-6 * (1.0 + abs(value)), noise)
-                return Maximum(
-                    vector, value, gradient, hessian, iteration, bool(np.all(small, where=~held))
-                )
+                return Maximum(vector, value, gradient, hessian, iteration, bool(np.all(small, where=~held)))
         vector, (value, gradient, hessian) = proposed, found
     return Maximum(vector, value, gradient, hessian, most, False)
 

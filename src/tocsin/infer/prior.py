@@ -57,7 +57,8 @@ class Prior:
 
 
 def half_life_bounds(program: Program) -> tuple[float, float]:
-    """Return the logarithms of the bounds of an estimated half-life: half a unit of the clock, and the window."""
+    """Return the logarithms of the bounds of an estimated half-life: half a unit of the clock, and the
+    window."""
     start, end = program.layout.window
     return math.log(0.5 if end - start > 0.5 else 0.01 * (end - start)), math.log(end - start)
 

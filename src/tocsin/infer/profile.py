@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.infer.start import first_start, intercept
+from tocsin.infer.start import em_steps, first_start, intercept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,8 @@ class Profile:
     Attributes:
         name: the parameter.
         level: coverage of the interval.
-        lower, upper: where twice the fall of the log-likelihood reaches its chi-square quantile, on the scale of
-            `fit.params`; infinite where the profile is open, which for a strength below means zero.
+        lower, upper: where twice the fall of the log-likelihood reaches its chi-square quantile, on the
+            scale of `fit.params`; infinite where the profile is open, which for a strength below means zero.
         one_sided: whether the estimate is a strength of zero, with an upper bound alone.
         table: points of the profile: value, loglik, root (the signed root of twice the fall).
     """
@@ -59,6 +59,8 @@ class Profiler:
             c for c, cause in enumerate(task.program.likelihood.causes) if position in cause.positions
         )
         self.is_strength = position == intercept(task.program, self.number)
+        slots = task.program.slots[self.number]
+        self.is_shape = position in (slots.half_life, slots.alpha)
         self.zero = self.number in found.gone
 
     def at(self, value: float) -> tuple[float, float]:
@@ -78,12 +80,18 @@ class Profiler:
             for start in begin:
                 moved = start.copy()
                 moved[self.position] = value
+                if self.is_shape:  # the strength that goes with another memory or response is another
+                    moved = em_steps(self.task.program, held.constraint, moved, 3)
                 end = held.climb(moved, LOOSE, gone)
                 if best is None or end.value > best.value:
                     best = end
             assert best is not None
             group = self.task.constraint.group
-            together = group == group[self.position] if group[self.position] >= 0 else np.arange(group.size) == self.position
+            together = (
+                group == group[self.position]
+                if group[self.position] >= 0
+                else np.arange(group.size) == self.position
+            )
             self.points[value] = (best.value, float(best.gradient[together].sum()))
             self.places[value] = (best.vector, best.gone)
         return self.points[value]
@@ -106,11 +114,12 @@ class Profiler:
         Parameters:
             step: a first guess of how far the bound lies from the estimate.
         """
-        lower, upper = (limit[self.position] for limit in self.task.bounds)
+        lower, upper = (float(limit[self.position]) for limit in self.task.bounds)
         limit = lower if way < 0 else upper
-        if self.is_strength and way < 0 and not self.zero and len(self._group()) > 1 and self.task.penalty is None:
-            if 2.0 * (self.top - self.without()) < target**2:
-                return -math.inf
+        may_vanish = self.is_strength and not self.zero and len(self._group()) > 1
+        ask = may_vanish and way < 0 and self.task.penalty is None
+        if ask and 2.0 * (self.top - self.without()) < target**2:
+            return -math.inf
         if math.isfinite(limit):
             if self.fall(limit) < target**2:
                 return way * math.inf
@@ -168,8 +177,8 @@ def interval(
 ) -> tuple[float, float, Profiler, bool]:
     """Return the profile-likelihood interval of a parameter, on the scale of the vector.
 
-    A strength of zero has the one-sided bound at which twice the fall reaches the square of the normal quantile
-    of `level` (Self & Liang 1987). Open ends are infinite.
+    A strength of zero has the one-sided bound at which twice the fall reaches the square of the normal
+    quantile of `level` (Self & Liang 1987). Open ends are infinite.
 
     Parameters:
         se: the Wald standard error as a first guess of the width, NaN where there is none.
@@ -188,7 +197,8 @@ def interval(
 
 
 def profile(task: Task, found: Found, position: int, level: float, se: float, points: int) -> Profile:
-    """Return the profile of a parameter, its interval and points in between and a little beyond; see `Fit.profile`."""
+    """Return the profile of a parameter, its interval and points in between and a little beyond; see
+    `Fit.profile`."""
     import pandas as pd
 
     lower, upper, profiler, one_sided = interval(task, found, position, level, se)
@@ -209,7 +219,8 @@ def profile(task: Task, found: Found, position: int, level: float, se: float, po
 
 
 def open_shapes(task: Task, found: Found, level: float = 0.95) -> list[str]:
-    """Return warnings of half-lives and alphas whose profile is open on a side: held there, the fit is as good."""
+    """Return warnings of half-lives and alphas whose profile is open on a side: held there, the fit is as
+    good."""
     from scipy.stats import norm
 
     warnings, z = [], float(norm.ppf(0.5 + level / 2))
@@ -227,7 +238,9 @@ def open_shapes(task: Task, found: Found, level: float = 0.95) -> list[str]:
                 f"{math.exp(end):.4g}" for end, is_open in zip(ends, loose, strict=True) if is_open
             )
             warnings.append(
-                f"the {what} of {task.program.cause_name(number)!r} is open {side}: held at {shown} the fit is "
-                f"not worse at {level:.0%}, so its interval has no end there; fix it, or say that it is not known"
+                f"the {what} of {task.program.cause_name(number)!r} is open {side}: held at {shown} the "
+                f"fit is "
+                f"not worse at {level:.0%}, so its interval has no end there; fix it, or say that it is "
+                f"not known"
             )
     return warnings

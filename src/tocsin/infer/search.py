@@ -13,7 +13,7 @@ import numpy as np
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.maximum import TOLERANCE, Maximum, maximise
 from tocsin.infer.prior import Prior, half_life_bounds
-from tocsin.infer.start import intercept, starts
+from tocsin.infer.start import em_steps, first_start, intercept, starts
 from tocsin.kernels.layout import LAYER
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Task:
         """Return what is maximised with its gradient and Hessian, in all parameters."""
         with np.errstate(over="ignore", invalid="ignore"):
             value, gradient, hessian = self.program.likelihood.all(vector)
-        if not np.isfinite(value) or not np.isfinite(gradient).all():
-            return -np.inf, gradient, hessian
+        if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+            return -np.inf, np.zeros_like(gradient), np.zeros_like(hessian)
         if self.penalty is not None:
             known = np.isfinite(vector) & (self.constraint.group >= 0)
             gap = np.where(known, vector - self.penalty[0], 0.0) / self.penalty[1]
@@ -128,8 +128,8 @@ class Task:
     def climb(self, start: Floats, tolerance: float = TOLERANCE, gone: Sequence[int] = ()) -> Found:
         """Climb from a start.
 
-        A cause that runs to zero on the way is taken out and the rest climbs on; at the end each such cause may
-        come back, once, if the likelihood would rise from zero.
+        A cause that runs to zero on the way is taken out and the rest climbs on; at the end each such
+        cause may come back, once, if the likelihood would rise from zero.
 
         Parameters:
             start: where to begin (P,).
@@ -138,6 +138,10 @@ class Task:
         """
         out = tuple(dict.fromkeys((*self.absent, *gone)))
         task = self.without(out, start)
+        if not math.isfinite(
+            task.penalised(task.constraint.expand(task.constraint.reduce(_finite(start))))[0]
+        ):
+            start = em_steps(self.program, task.constraint, first_start(self.program, task.constraint))
         returned: set[int] = set()
         while True:
             found = task._climb(start, tolerance)
@@ -166,7 +170,8 @@ class Task:
         )
 
     def revive(self, number: int, vector: Floats) -> Floats | None:
-        """Return own parameters at which a cause of strength zero would raise the likelihood; None if none does.
+        """Return own parameters at which a cause of strength zero would raise the likelihood; None if none
+        does.
 
         The derivative by the strength at zero is sum over events of E / lambda - integral of E.
         """
@@ -212,7 +217,7 @@ class Task:
         noise = 4e-15 * (1.0 + self.program.trace.time.size) * constraint.pull(self.reach)
         return maximise(
             objective,
-            constraint.reduce(np.where(np.isfinite(start), start, 0.0)),
+            constraint.reduce(_finite(start)),
             lower,
             upper,
             length=lambda step: self.length(into @ step),
@@ -228,14 +233,16 @@ class Task:
             place = intercept(self.program, number)
             if self.program.layout.cause[number, LAYER] < 0 or place < 0 or self.constraint.group[place] < 0:
                 continue
-            # Exposure is felt at any half-life or at none, so any will do; a zero sum means that it never was.
+            # Exposure is felt at any half-life or at none, so any will do; a zero sum means that it never
+            # was.
             decay, _ = cause.shape(np.zeros(len(self.program.parameter_names)))
             if not cause.swept(decay, keep=cause.slots.alpha >= 0).summed[:, :, 0].any():
                 found.append(number)
         return tuple(found)
 
     def without(self, causes: Sequence[int], vector: Floats | None = None) -> Task:
-        """Return the task with causes taken out: strength zero, and their other parameters held where they are."""
+        """Return the task with causes taken out: strength zero, and their other parameters held where they
+        are."""
         constraint = self.constraint
         for number in causes:
             own = self.program.likelihood.causes[number].positions
@@ -247,7 +254,11 @@ class Task:
                 if position == place or constraint.group[position] < 0 or not set(shared) <= set(own):
                     continue
                 middle = sum(half_life_bounds(self.program)) / 2
-                at = (middle if vector is None else float(vector[position])) if position == slots.half_life else 0.0
+                at = (
+                    (middle if vector is None else float(vector[position]))
+                    if position == slots.half_life
+                    else 0.0
+                )
                 held.append(position)
                 values.append(at)
             constraint = constraint.hold(held, values)
@@ -255,14 +266,17 @@ class Task:
 
     def vanished(self, vector: Floats, gone: Sequence[int]) -> tuple[int, ...]:
         """Return the causes that have run to zero, among causes that share their events with others."""
-        found = []
+        found: list[int] = []
         for group in self.program.likelihood.groups:
             left = [number for number in group if number not in gone]
             for number in left:
                 place, cause = intercept(self.program, number), self.program.likelihood.causes[number]
                 if len(left) - sum(lost in group for lost in found) < 2 or place < 0:
                     continue
-                if self.constraint.group[place] < 0 or (self.constraint.group == self.constraint.group[place]).sum() > 1:
+                if (
+                    self.constraint.group[place] < 0
+                    or (self.constraint.group == self.constraint.group[place]).sum() > 1
+                ):
                     continue
                 event, _ = cause.events(vector, 0)
                 expected = float(cause.integral(vector, 0).value.sum())
@@ -282,3 +296,7 @@ class Task:
         rough = [self.climb(start, 1e-3) for start in begin]
         best = max(rough, key=lambda found: found.value)
         return self.climb(best.vector, gone=best.gone)
+
+
+def _finite(vector: Floats) -> Floats:
+    return np.where(np.isfinite(vector), vector, 0.0)

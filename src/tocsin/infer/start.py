@@ -1,4 +1,5 @@
-"""Where the search for a maximum begins: shares of the causes by EM, and a few shapes of memory and response."""
+"""Where the search for a maximum begins: shares of the causes by EM, and a few shapes of memory and
+response."""
 
 from __future__ import annotations
 
@@ -78,15 +79,16 @@ def first_start(
 def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: int = EM_STEPS) -> Floats:
     """Move the strengths of the causes by EM (Veen & Schoenberg 2008).
 
-    Each step gives every event to its causes by their shares of the hazard, and scales each cause so that what
-    it was given equals its integrated hazard. It never lowers the likelihood.
+    Each step gives every event to its causes by their shares of the hazard, and scales each cause so that
+    what it was given equals its integrated hazard. It never lowers the likelihood.
     """
     likelihood = program.likelihood
     for _ in range(steps):
         moved = vector.copy()
         for group in likelihood.groups:
             hazard = np.array([likelihood.causes[number].events(vector, 0)[1].value for number in group])
-            total = hazard.sum(axis=0)
+            with np.errstate(over="ignore"):
+                total = hazard.sum(axis=0)
             if not total.size or not np.all(np.isfinite(total) & (total > 0)):
                 return vector
             for number, given in zip(group, (hazard / total).sum(axis=1), strict=True):
@@ -110,9 +112,7 @@ def starts(program: Program, constraint: Constraint) -> list[Floats]:
         len(group) > 1 and any(free[program.slots[c].target].sum() > 1 for c in group)
         for group in program.likelihood.groups
     )
-    size = sum(
-        c.matrix.size + program.trace.time.size * len(c.positions) for c in program.likelihood.causes
-    )
+    size = sum(c.matrix.size + program.trace.time.size * len(c.positions) for c in program.likelihood.causes)
     chosen = [first_start(program, constraint)]
     if memory:
         chosen += [first_start(program, constraint, memory=place) for place in (0.2, 0.8)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -237,16 +237,34 @@ class Model:
     # The verbs of a model. Each imports what it needs when it is called, so that a declaration stays light.
 
     def compile(self, history: History) -> Program:
-        """Join the model with a history into a program of arrays; raise ModelError or FitError where they clash."""
+        """Join the model with a history into a program of arrays; raise ModelError or FitError on a clash."""
         from tocsin.program import compile_program
 
         return compile_program(self, history)
 
-    def fit(self, history: History, prior: Prior | None = None) -> Fit:
-        """Fit the model to a history by maximum likelihood, or by penalised likelihood under a prior."""
+    def fit(
+        self,
+        history: History,
+        prior: Prior | None = None,
+        fixed: Mapping[str, float] | None = None,
+        tied: Iterable[Sequence[str]] | None = None,
+    ) -> Fit:
+        """Fit the model to a history by maximum likelihood, or by penalised likelihood under a prior.
+
+        Parameters:
+            history: what happened.
+            prior: a prior, such as `tc.weak_prior()`, makes the fit a penalised one.
+            fixed: values of parameters that are not estimated, on the scale of `fit.params` (half-lives and alphas
+                as logarithms); a coefficient fixed at 1 makes its term an offset.
+            tied: groups of parameters that take one value, such as ``[(a, b)]``.
+
+        Raises:
+            ModelError: the model and the history clash, or `fixed` or `tied` name an unknown parameter.
+            FitError: an event that no cause explains, a covariate missing at risk, or a transition without events.
+        """
         from tocsin.infer.fit import fit_model
 
-        return fit_model(self, history, prior)
+        return fit_model(self, history, prior, fixed, tied)
 
     def with_params(self, params: Mapping[str, float]) -> Given:
         """Return the model with given parameters, which simulates and attributes without a fit.

@@ -1,0 +1,507 @@
+"""The estimates of a fitted model, and what can be asked of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tocsin.errors import TocsinError, suggestion
+from tocsin.infer.given import Given
+from tocsin.model.declaration import BAR
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.history import History
+    from tocsin.infer.compare import Comparison
+    from tocsin.infer.prior import Prior
+    from tocsin.infer.profile import Profile
+    from tocsin.infer.search import Found, Task
+    from tocsin.model import Model
+    from tocsin.program import Program
+
+    Floats = NDArray[np.float64]
+
+Errors = Literal["observed", "sandwich", "cluster"]
+Method = Literal["wald", "profile"]
+
+
+class Fit(Given):
+    """A fitted model.
+
+    Attributes:
+        model: the declaration.
+        params: estimates by parameter name (Series); half_life and alpha as logarithms. A contagion that
+            ran to zero has minus infinity as the logarithm of its strength.
+        loglik: the log-likelihood at the estimates, without the prior.
+        objective: what was maximised: the log-likelihood, less the penalty of a prior.
+        vcov: covariance of the estimates from the observed information (DataFrame); NaN where not identified.
+        score: gradient of what was maximised, at the estimates (Series); zero for what is free and inside.
+        status: of each parameter (Series): free, tied, fixed, zero, at a bound, or not identified.
+        transitions: events and exposure time of each transition (DataFrame).
+        causes: events that each cause explains, by shares, and its integrated hazard (DataFrame).
+        warnings: what a reader should know before believing the estimates.
+        prior: the prior of a penalised fit, else None.
+        fixed, tied: what was not estimated freely.
+        digest: digest of the history that was fitted.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        values: Mapping[str, float],
+        *,
+        loglik: float,
+        vcov: Floats,
+        transitions: pd.DataFrame,
+        causes: pd.DataFrame,
+        warnings: list[str],
+        prior: Prior | None,
+        digest: str,
+        objective: float,
+        score: Floats,
+        status: Mapping[str, str],
+        free: int,
+        fixed: Mapping[str, float],
+        tied: Sequence[Sequence[str]],
+        program: Program | None = None,
+        search: tuple[Task, Found] | None = None,
+    ) -> None:
+        super().__init__(model, values)
+        self.loglik, self.objective = loglik, objective
+        self.transitions, self.causes = transitions, causes
+        self.warnings, self.prior, self.digest = warnings, prior, digest
+        self.fixed, self.tied = dict(fixed), [tuple(group) for group in tied]
+        self._vcov, self._score, self._status, self._free = vcov, score, dict(status), free
+        self._search = search
+        self._bounds: dict[
+            tuple[str, float], tuple[float, float]
+        ] = {}  # profile intervals, as they are asked for
+        if program is not None:
+            self._compiled = (digest, program)
+
+    # --- what was found ---------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> pd.Series[float]:
+        """Return the estimates by parameter name."""
+        return self._series(list(self.values.values()), "estimate")
+
+    @property
+    def score(self) -> pd.Series[float]:
+        """Return the gradient at the estimates, by parameter name."""
+        return self._series(self._score, "score")
+
+    @property
+    def status(self) -> pd.Series[str]:
+        """Return what became of each parameter: free, tied, fixed, zero, at a bound, or not identified."""
+        return self._series(list(self._status.values()), "status")
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Return the covariance of the estimates, by parameter names."""
+        return self._square(self._vcov)
+
+    @property
+    def df(self) -> int:
+        """Return the number of parameters that were estimated, without those of causes at zero."""
+        return self._free
+
+    @property
+    def nobs(self) -> int:
+        """Return the number of events that the model explains."""
+        return int(self.transitions["events"].sum())
+
+    @property
+    def aic(self) -> float:
+        """Return Akaike's criterion, 2 df - 2 log-likelihood."""
+        return 2.0 * self.df - 2.0 * self.loglik
+
+    @property
+    def bic(self) -> float:
+        """Return the Bayesian criterion, df log(events) - 2 log-likelihood (events: Volinsky & Raftery
+        2000)."""
+        return self.df * math.log(max(self.nobs, 1)) - 2.0 * self.loglik
+
+    def covariance(self, se: Errors = "observed", cluster: Any = None) -> pd.DataFrame:
+        """Return the covariance of the estimates.
+
+        Parameters:
+            se: ``observed`` information, ``sandwich`` (robust, each unit on its own) or ``cluster``
+                (groups of units).
+            cluster: for ``cluster``: a column of the units, or a mapping from unit to group.
+
+        Raises:
+            TocsinError: a word that is none of these, a unit without group, or a fit that was loaded without
+                its history.
+        """
+        from tocsin.infer.covariance import clusters, sandwich
+
+        if cluster is not None and se != "cluster":
+            raise TocsinError("cluster= needs se='cluster'")
+        if se == "observed":
+            return self.vcov
+        if se not in ("sandwich", "cluster"):
+            raise TocsinError(
+                f"se= is 'observed', 'sandwich' or 'cluster', not {se!r}"
+                + suggestion(str(se), ["observed", "sandwich", "cluster"])
+            )
+        if se == "cluster" and cluster is None:
+            raise TocsinError(
+                "se='cluster' needs cluster=, a column of the units or a mapping from unit to group"
+            )
+        program = self.fitted_program
+        groups = clusters(program, cluster) if se == "cluster" else None
+        return self._square(sandwich(program, program.pack(self.values), self._vcov, groups))
+
+    def summary(self, level: float = 0.95, se: Errors = "observed", cluster: Any = None) -> pd.DataFrame:
+        """Return estimates with standard errors, Wald intervals and p-values, one row a parameter.
+
+        Half-lives and alphas are shown in natural units, with intervals computed on the logarithm. A
+        strength of zero has the one-sided upper bound of its profile. What is fixed has a standard error
+        of 0; what is not identified has none (NaN) and an endless interval, and `warnings` says why.
+
+        Parameters:
+            level: coverage of the intervals, between 0 and 1.
+            se, cluster: which standard errors; see `covariance`.
+
+        Raises:
+            TocsinError: a level outside (0, 1), or see `covariance`.
+        """
+        import pandas as pd
+        from scipy.special import ndtr
+
+        z = _quantile(level)
+        estimate = np.array(list(self.values.values()))
+        error = np.sqrt(np.maximum(np.diag(self.covariance(se, cluster).to_numpy()), 0.0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            lower, upper = estimate - z * error, estimate + z * error
+            p = 2 * ndtr(-np.abs(estimate / error))
+        p[error == 0] = np.nan
+        for position, name in enumerate(self.values):
+            if np.isnan(error[position]):
+                lower[position], upper[position] = -np.inf, np.inf
+            if self._status[name] == "zero":
+                lower[position] = -np.inf
+                upper[position] = self._zero_bound(name, level)
+        natural = self._natural
+        with np.errstate(over="ignore"):
+            return pd.DataFrame(
+                {
+                    "estimate": np.where(natural, np.exp(estimate), estimate),
+                    "se": np.where(natural, np.exp(estimate) * error, error),
+                    "lower": np.where(natural, np.exp(lower), lower),
+                    "upper": np.where(natural, np.exp(upper), upper),
+                    "exp(estimate)": np.where(natural, np.nan, np.exp(estimate)),
+                    "p": np.where(natural, np.nan, p),
+                },
+                index=pd.Index(list(self.values), name="parameter"),
+            )
+
+    # --- intervals from the profile ---------------------------------------------------------------------
+
+    def profile(self, name: str, level: float = 0.95, points: int = 17) -> Profile:
+        """Return the profile likelihood of a parameter: the best fit with it held at each of several values.
+
+        Parameters:
+            name: the parameter.
+            level: coverage of the interval; one-sided for a strength of zero.
+            points: how many values, spread over the interval and a little beyond.
+
+        Raises:
+            TocsinError: an unknown or fixed parameter, or a fit that was loaded without its history.
+
+        Source: Venzon & Moolgavkar (1988); at a strength of zero Self & Liang (1987).
+        """
+        from tocsin.infer.profile import profile
+
+        _quantile(level)
+        position = self._open_position(name)
+        task, found = self.search
+        se = math.sqrt(max(self._vcov[position, position], 0.0))
+        return profile(task, found, position, level, se, points)
+
+    def intervals(
+        self, level: float = 0.95, method: Method = "profile", names: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return intervals of the parameters: columns estimate, lower, upper, as `summary` shows them.
+
+        Parameters:
+            level: coverage between 0 and 1.
+            method: ``profile`` (where twice the fall of the profile likelihood reaches its quantile) or
+                ``wald``.
+            names: which parameters; all by default.
+
+        Raises:
+            TocsinError: an unknown method or name, or for profiles a fit that was loaded without its history.
+        """
+        import pandas as pd
+
+        if method not in ("profile", "wald"):
+            raise TocsinError(f"method= is 'profile' or 'wald', not {method!r}")
+        chosen = list(self.values) if names is None else [names] if isinstance(names, str) else list(names)
+        for name in chosen:
+            self._position(name)
+        if method == "wald":
+            return self.summary(level).loc[chosen, ["estimate", "lower", "upper"]]
+        _quantile(level)
+        rows = []
+        for name in chosen:
+            estimate = self.values[name]
+            held = self._status[name] == "fixed"
+            ends = (estimate, estimate) if held else self._profile_ends(name, level)
+            row = (estimate, *ends)
+            shape = name.split(BAR)[2] in ("memory", "response")
+            rows.append(tuple(math.exp(min(x, 700.0)) if x < math.inf else x for x in row) if shape else row)
+        return pd.DataFrame(
+            rows, columns=["estimate", "lower", "upper"], index=pd.Index(chosen, name="parameter")
+        )
+
+    def _profile_ends(self, name: str, level: float) -> tuple[float, float]:
+        from tocsin.infer.profile import interval
+
+        if (name, level) not in self._bounds:
+            position = self._position(name)
+            task, found = self.search
+            if task.constraint.group[position] < 0 or (
+                found.constraint.group[position] < 0 and self._status[name] != "zero"
+            ):
+                self._bounds[name, level] = (-math.inf, math.inf)  # not identified
+            else:
+                se = math.sqrt(max(self._vcov[position, position], 0.0))
+                lower, upper, *_ = interval(task, found, position, level, se)
+                self._bounds[name, level] = (lower, upper)
+        return self._bounds[name, level]
+
+    def _zero_bound(self, name: str, level: float) -> float:
+        if self._search is None:
+            return self._bounds.get((name, level), (-math.inf, math.nan))[1]
+        return self._profile_ends(name, level)[1]
+
+    def branching(self, level: float = 0.95) -> pd.DataFrame:
+        """Return how many events one entry sets off along a tie of weight 1, for each half-life cause.
+
+        mass = strength h / ln 2, or strength h / (alpha ln 2) under a power response, for a target at the
+        reference of its terms and always at risk. Below 1 in all, a wave of recurrent events dies out by
+        itself.
+
+        Returns:
+            One row a half-life cause: transition, cause, strength, half_life, mass, lower, upper (delta
+            method on the logarithm).
+        """
+        import pandas as pd
+
+        from tocsin.model.declaration import Contagion
+
+        z, rows, names = _quantile(level), [], list(self.values)
+        for transition in self.model.transitions:
+            for cause in transition.causes:
+                head = f"{transition.name}{BAR}{cause.name}{BAR}"
+                strength = f"{head}susceptibility{BAR}1"
+                if not isinstance(cause, Contagion) or cause.half_life is None or strength not in self.values:
+                    continue
+                memory, response = f"{head}memory{BAR}half_life", f"{head}response{BAR}alpha"
+                used = [(strength, 1.0)]
+                log_half_life = (
+                    math.log(cause.half_life) if cause.half_life != "estimate" else self.values[memory]
+                )
+                log_mass = self.values[strength] + log_half_life - math.log(math.log(2.0))
+                if cause.half_life == "estimate":
+                    used.append((memory, 1.0))
+                if cause.response == "power":
+                    used.append((response, -1.0))
+                    log_mass -= self.values[response]
+                weight = np.zeros(len(names))
+                for name, sign in used:
+                    weight[names.index(name)] = sign
+                at = np.flatnonzero(weight)
+                se = math.sqrt(float(weight[at] @ self._vcov[np.ix_(at, at)] @ weight[at]))
+                rows.append(
+                    (
+                        transition.name,
+                        cause.name,
+                        math.exp(self.values[strength]),
+                        math.exp(log_half_life),
+                        math.exp(log_mass),
+                        math.exp(log_mass - z * se),
+                        math.exp(log_mass + z * se),
+                    )
+                )
+        columns = ["transition", "cause", "strength", "half_life", "mass", "lower", "upper"]
+        return pd.DataFrame(rows, columns=columns)
+
+    # --- tests, predictions and checks ------------------------------------------------------------------
+
+    def compare(self, other: Fit, worlds: int = 199, seed: int = 1917) -> Comparison:
+        """Test a smaller fit against a larger one of the same history by their likelihood ratio.
+
+        Chi-square where the smaller lies inside the larger; half of it at zero for one contagion strength
+        that is zero in the smaller and brings no other parameter (Self & Liang 1987); else a parametric
+        bootstrap.
+
+        Parameters:
+            other: the other fit, smaller or larger.
+            worlds, seed: of the bootstrap.
+
+        Raises:
+            TocsinError: the histories differ, or neither fit is a special case of the other.
+        """
+        from tocsin.infer.compare import compare
+
+        return compare(self, other, worlds, seed)
+
+    def hazards(self, when: object, history: History | None = None, level: float = 0.95) -> pd.DataFrame:
+        """Return the hazard of each unit and transition at a moment, with delta-method intervals.
+
+        Parameters:
+            when: a date or number inside the window; what is in force just before it counts.
+            history: another history with the same model; the fitted one by default.
+            level: coverage of the intervals, computed on the logarithm.
+
+        Returns:
+            One row for each unit and transition at risk: unit, transition, hazard, se, lower, upper.
+        """
+        from tocsin.infer.predict import hazards
+
+        return hazards(self, self._program_of(history), when, level)
+
+    def probabilities(
+        self,
+        variable: str,
+        state: str,
+        when: Sequence[object] | object | None = None,
+        history: History | None = None,
+        worlds: int = 1000,
+        seed: int = 1917,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Return the probability that each unit is in a state, with delta-method intervals.
+
+        Worlds are simulated at the estimates; the derivative of a probability is the mean over worlds of the
+        indicator times the score of the world (Glynn 1990), and its variance follows from `vcov`.
+        Intervals are computed on the logit and contain the error of the simulation.
+
+        Parameters:
+            variable, state: which state.
+            when: dates or numbers; the end of the window by default.
+            history: another history with the same model; the fitted one by default.
+            worlds, seed: of the simulation.
+
+        Returns:
+            One row for each unit and time: unit, time, probability, se, lower, upper.
+        """
+        from tocsin.infer.predict import probabilities
+
+        return probabilities(self, self._program_of(history), variable, state, when, worlds, seed, level)
+
+    # --- how it is shown and kept -----------------------------------------------------------------------
+
+    def report(self, level: float = 0.95) -> str:
+        """Return the whole fit as text: what was fitted, on what, estimates, shares, statistics, warnings."""
+        from tocsin.infer.report import as_text
+
+        return as_text(self, level)
+
+    def to_html(self, level: float = 0.95) -> str:
+        """Return the whole fit as HTML."""
+        from tocsin.infer.report import as_html
+
+        return as_html(self, level)
+
+    def to_latex(self, level: float = 0.95) -> str:
+        """Return the whole fit as LaTeX tables (with booktabs)."""
+        from tocsin.infer.report import as_latex
+
+        return as_latex(self, level)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as plain values that JSON holds exactly; see `save`."""
+        from tocsin.infer.store import to_dict
+
+        return to_dict(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit as JSON, whole or not at all; `tc.load_fit` reads it."""
+        from tocsin.infer.store import save
+
+        save(self, path)
+
+    def __repr__(self) -> str:
+        return f"<Fit of {self.df} parameters to {self.nobs} events, log-likelihood {self.loglik:.2f}>"
+
+    def __str__(self) -> str:
+        return self.report()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    # --- access -----------------------------------------------------------------------------------------
+
+    @property
+    def fitted_program(self) -> Program:
+        """Return the program that was fitted; raise TocsinError for a fit loaded without its history."""
+        return self.search[0].program
+
+    @property
+    def history(self) -> History:
+        """Return the history that was fitted; raise TocsinError for a fit loaded without it."""
+        return self.fitted_program.history
+
+    @property
+    def search(self) -> tuple[Task, Found]:
+        """Return what was maximised and where; raise TocsinError for a fit loaded without its history."""
+        if self._search is None:
+            raise TocsinError(
+                "this question needs the history that was fitted: read the fit with tc.load_fit(path, "
+                "history)"
+            )
+        return self._search
+
+    def _program_of(self, history: History | None) -> Program:
+        return self.fitted_program if history is None else self.program(history)
+
+    @property
+    def _natural(self) -> NDArray[np.bool_]:
+        return np.array([name.split(BAR)[2] in ("memory", "response") for name in self.values])
+
+    def _position(self, name: str) -> int:
+        if name not in self.values:
+            raise TocsinError(f"unknown parameter {name!r}" + suggestion(str(name), list(self.values)))
+        return list(self.values).index(name)
+
+    def _open_position(self, name: str) -> int:
+        position = self._position(name)
+        if self._status[name] == "fixed":
+            raise TocsinError(f"{name!r} was fixed and has no profile")
+        task, found = self.search
+        lost = found.constraint.group[position] < 0 and self._status[name] != "zero"
+        if task.constraint.group[position] < 0 or lost:
+            raise TocsinError(f"{name!r} is not identified and has no profile; see fit.warnings")
+        return position
+
+    def _series(self, values: Any, name: str) -> pd.Series[Any]:
+        import pandas as pd
+
+        return pd.Series(values, index=pd.Index(list(self.values), name="parameter"), name=name)
+
+    def _square(self, values: Floats) -> pd.DataFrame:
+        import pandas as pd
+
+        names = list(self.values)
+        return pd.DataFrame(values, index=names, columns=names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_search": None}
+
+
+def _quantile(level: float) -> float:
+    from scipy.special import ndtri
+
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise TocsinError(f"the level of an interval lies between 0 and 1, not at {level!r}")
+    return float(ndtri(0.5 + level / 2))

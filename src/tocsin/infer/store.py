@@ -1,0 +1,143 @@
+"""Fits on disk: JSON that holds every number exactly."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import TocsinError
+from tocsin.infer.prior import Prior
+
+if TYPE_CHECKING:
+    from tocsin.history import History
+    from tocsin.infer.estimates import Fit
+
+
+def _written(value: float) -> float | str | None:
+    """JSON knows neither infinity nor not-a-number."""
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else str(value)
+
+
+def _read(value: float | str | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def to_dict(fit: Fit) -> dict[str, Any]:
+    """Return a fit as plain values that JSON holds exactly; see `save`."""
+    return {
+        "model": fit.model.to_toml(),
+        "params": {name: _written(value) for name, value in fit.values.items()},
+        "status": dict(fit._status),
+        "loglik": fit.loglik,
+        "objective": fit.objective,
+        "df": fit.df,
+        "score": [_written(value) for value in np.asarray(fit._score).tolist()],
+        "vcov": [[_written(value) for value in row] for row in fit._vcov.tolist()],
+        "profile intervals": [
+            [name, level, _written(lower), _written(upper)]
+            for (name, level), (lower, upper) in fit._bounds.items()
+        ],
+        "transitions": fit.transitions.to_dict(orient="records"),
+        "causes": fit.causes.to_dict(orient="records"),
+        "warnings": fit.warnings,
+        "prior": None if fit.prior is None else vars(fit.prior),
+        "fixed": {name: _written(value) for name, value in fit.fixed.items()},
+        "tied": [list(group) for group in fit.tied],
+        "history": fit.digest,
+    }
+
+
+def save(fit: Fit, path: str | Path) -> None:
+    """Write a fit as JSON, whole or not at all."""
+    for (
+        name,
+        status,
+    ) in fit.status.items():  # the bounds of strengths of zero cannot be found again without the history
+        if status == "zero" and fit._search is not None:
+            fit._zero_bound(str(name), 0.95)
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(to_dict(fit), indent=1) + "\n", encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        raise TocsinError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def load_fit(path: str | Path, history: History | None = None) -> Fit:
+    """Read a fit that was saved.
+
+    Parameters:
+        path: the file.
+        history: the history that was fitted, for profiles, comparisons, robust standard errors and checks;
+            the estimates are not computed again.
+
+    Raises:
+        TocsinError: the file is not a saved fit, or the history is another one.
+    """
+    import pandas as pd
+
+    from tocsin.infer.estimates import Fit
+    from tocsin.model import Model
+
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        fit = Fit(
+            Model.from_toml(content["model"]),
+            {name: _read(value) for name, value in content["params"].items()},
+            loglik=float(content["loglik"]),
+            objective=float(content["objective"]),
+            vcov=np.array([[_read(value) for value in row] for row in content["vcov"]], dtype=float),
+            score=np.array([_read(value) for value in content["score"]], dtype=float),
+            status=dict(content["status"]),
+            free=int(content["df"]),
+            transitions=pd.DataFrame(content["transitions"]),
+            causes=pd.DataFrame(content["causes"]),
+            warnings=list(content["warnings"]),
+            prior=None if content["prior"] is None else Prior(**content["prior"]),
+            fixed={name: _read(value) for name, value in content["fixed"].items()},
+            tied=[tuple(group) for group in content["tied"]],
+            digest=str(content["history"]),
+        )
+        for name, level, lower, upper in content["profile intervals"]:
+            fit._bounds[name, level] = (_read(lower), _read(upper))
+    except OSError as error:
+        raise TocsinError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TocsinError(f"{path}: not a saved fit ({type(error).__name__}: {error})") from None
+    if history is not None:
+        _attach(fit, history, str(path))
+    return fit
+
+
+def _attach(fit: Fit, history: History, path: str) -> None:
+    """Give a loaded fit its history back."""
+    from tocsin.infer.fit import prepared
+    from tocsin.infer.search import Found
+
+    if history.digest != fit.digest:
+        raise TocsinError(
+            f"{path}: the fit was made of another history ({fit.digest[:12]}..., not "
+            f"{history.digest[:12]}...)"
+        )
+    program = fit.program(history)
+    task, _ = prepared(program, fit.prior, fit.fixed, fit.tied)
+    vector = program.pack(fit.values)
+    gone = tuple(
+        number
+        for number, cause in enumerate(program.likelihood.causes)
+        if any(np.isneginf(vector[p]) and task.constraint.group[p] >= 0 for p in cause.positions)
+    )
+    last = task.without(gone, vector)
+    value, gradient, hessian = last.penalised(vector)
+    fit._search = (
+        task,
+        Found(vector, value, fit.loglik, gradient, hessian, last.constraint, gone, True, 0),
+    )

@@ -1,0 +1,98 @@
+"""Simulated worlds as programs, with their times as they were drawn, for their likelihoods and fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.kernels.states import trace_states
+from tocsin.program.program import Observed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.ensemble import Ensemble
+    from tocsin.program import Program
+
+
+class Worlds:
+    """The worlds of an ensemble as programs with other events: same units, ties, covariates and designs.
+
+    Parameters:
+        program: the program that was simulated, without interventions.
+        ensemble: its worlds.
+    """
+
+    def __init__(self, program: Program, ensemble: Ensemble) -> None:
+        self.program = program
+        events = ensemble.events
+        self.world = events["world"].to_numpy()
+        self.time = events["time"].to_numpy()
+        unit = {name: number for number, name in enumerate(program.history.numbers.units)}
+        self.unit = _codes(events["unit"], unit)
+        self.variable = _codes(
+            events["variable"], {v.name: number for number, v in enumerate(program.model.variables)}
+        )
+        self.state = np.zeros(self.time.size, dtype=np.int32)
+        for number, variable in enumerate(program.model.variables):
+            mine = self.variable == number
+            if mine.any():
+                codes = {state: variable.code(state) for state in variable.states}
+                self.state[mine] = _codes(events["to"], codes)[mine]
+        self.first = np.searchsorted(self.world, np.arange(ensemble.worlds + 1))
+        moving = np.array(
+            [any(t.variable == v.name for t in program.model.transitions) for v in program.model.variables]
+        )
+        seen = program.observed
+        self.given = np.flatnonzero(seen.early | ~moving[seen.variable])
+        self.start = self._entry()
+        explains = np.full((len(program.joint.names), *([int(program.joint.sizes.max())] * 2)), -1)
+        for number, transition in enumerate(program.model.transitions):
+            variable = program.model.by_name[transition.variable]
+            for origin in transition.origin:
+                place = program.joint.index(transition.variable)
+                explains[place, variable.code(origin), variable.code(transition.to)] = number
+        self.explains = explains
+
+    def _entry(self) -> NDArray[np.int32]:
+        """Return the joint states before any event, early ones included."""
+        seen, state = self.program.observed, self.program.layout.state.copy()
+        early = np.flatnonzero(seen.early)[::-1]  # backwards, so that the first one stands
+        state[seen.unit[early]] = seen.before[early]
+        return state
+
+    def __len__(self) -> int:
+        return self.first.size - 1
+
+    def __getitem__(self, k: int) -> Program:
+        """Return world `k` as a program."""
+        program, seen, given = self.program, self.program.observed, self.given
+        own = slice(self.first[k], self.first[k + 1])
+        time = np.concatenate([seen.time[given], self.time[own]])
+        order = np.argsort(time, kind="stable")
+        time = time[order]
+        unit = np.concatenate([seen.unit[given], self.unit[own]])[order].astype(np.int32)
+        variable = np.concatenate([seen.variable[given], self.variable[own]])[order].astype(np.int32)
+        state = np.concatenate([seen.state[given], self.state[own]])[order].astype(np.int32)
+        joint = program.joint
+        before, after, _ = trace_states(self.start, unit, variable, state, joint.strides, joint.sizes)
+        left = (before // joint.strides[variable]) % joint.sizes[variable]
+        early = time <= program.history.numbers.enter[unit]
+        transition = np.where(early, -1, self.explains[variable, left, state]).astype(np.int32)
+        return replace(
+            program, observed=Observed(time, unit, variable, state, before, after, transition, early)
+        )
+
+
+def _codes(column: object, codes: dict[str, int]) -> NDArray[np.int32]:
+    """Return the codes of a dictionary-encoded column; -1 for what has none."""
+    import pyarrow as pa
+
+    whole = column.combine_chunks()  # type: ignore[attr-defined]
+    if isinstance(whole, pa.ChunkedArray):
+        whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], whole.type)
+    names = whole.dictionary.to_pylist()
+    table = np.array([codes.get(name, -1) for name in names] or [-1], dtype=np.int32)
+    return table[whole.indices.to_numpy(zero_copy_only=False)] if len(whole) else np.empty(0, np.int32)
