@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str
     names: dict[str, None] = {}
     depth = deepest = 0
     operand = ("name", "number", "quoted")
-    for (kind, text), (after, beside) in zip(tokens, tokens[1:], strict=False):
+    for (kind, text), (after, beside) in itertools.pairwise(tokens):
         if (kind in operand or text == ")") and (after in operand or (beside == "(" and kind != "name")):
             raise ModelError(f"the formula {formula!r} lacks a sign between {text!r} and {beside!r}")
     for position, (kind, text) in enumerate(tokens):

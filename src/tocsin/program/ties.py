@@ -140,7 +140,7 @@ def lay_dense(ties: TieLayout, count: int) -> tuple[NDArray[np.int32], NDArray[n
     """Lay out as matrices the layers of small worlds in which every other unit is tied to a source.
 
     Returns:
-        For each layer its position among the matrices, or -1; and the matrices (dense layers, source, target).
+        For each layer its position among the matrices, or -1; and the matrices (layers, source, target).
     """
     sizes = ties.first[0, :, -1] - ties.first[0, :, 0]
     chosen = (sizes >= DENSE_SHARE * count * count) & (count <= DENSE_UNITS)
