@@ -116,7 +116,7 @@ def test_a_null_intervention_changes_no_bit(null: str) -> None:
 
 
 def test_an_intervention_leaves_alone_what_it_does_not_reach() -> None:
-    """Two rings without ties between them: preventing a unit of one leaves the other as it was, to the bit."""
+    """Two rings without ties between them: a unit of one that is prevented leaves the other as it was."""
     names = [f"{side}{k}" for side in "ab" for k in range(6)]
     pairs = [(f"{side}{k}", f"{side}{(k + 1) % 6}") for side in "ab" for k in range(6)]
     history = tc.History(
