@@ -78,7 +78,10 @@ def identify(task: Task, found: Found) -> Identified:
             inverse = (basis / curvature) @ basis.T / np.outer(diagonal, diagonal)
             inverse /= np.outer(width[left], width[left])
             break
-        lost.append(left.pop(int(np.argmax(spread))))
+        # What is known only together with something else goes with it: neither has an error of its own.
+        wide = set(np.flatnonzero(spread >= WIDEST)) or {int(np.argmax(spread))}
+        lost += [left[k] for k in sorted(wide)]
+        left = [z for k, z in enumerate(left) if k not in wide]
     full = np.full((constraint.size, constraint.size), np.nan)
     if left:
         full[np.ix_(left, left)] = inverse

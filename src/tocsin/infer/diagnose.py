@@ -161,7 +161,17 @@ def of_information(task: Task, found: Found, identified: Identified) -> list[str
         )
     for position in identified.lost:
         value = found.vector[position] * width[position]
-        if abs(value) > 8.0:
+        mates = [
+            names[other]
+            for other in identified.lost
+            if other != position and names[other].rsplit(BAR, 2)[0] == names[position].rsplit(BAR, 2)[0]
+        ]
+        if names[position].endswith(f"{BAR}1") and mates:
+            listed = ", ".join(map(repr, mates))
+            warnings.append(
+                f"{names[position]!r} is known only together with {listed}, which is not identified"
+            )
+        elif abs(value) > 8.0:
             way, none = ("minus", "no") if value < 0 else ("plus", "every")
             warnings.append(
                 f"{names[position]!r} runs to {way} infinity: {none} event that this cause could explain "

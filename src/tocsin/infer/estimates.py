@@ -294,46 +294,9 @@ class Fit(Given):
             One row a half-life cause: transition, cause, strength, half_life, mass, lower, upper (delta
             method on the logarithm).
         """
-        import pandas as pd
+        from tocsin.infer.branching import branching
 
-        from tocsin.model.declaration import Contagion
-
-        z, rows, names = _quantile(level), [], list(self.values)
-        for transition in self.model.transitions:
-            for cause in transition.causes:
-                head = f"{transition.name}{BAR}{cause.name}{BAR}"
-                strength = f"{head}susceptibility{BAR}1"
-                if not isinstance(cause, Contagion) or cause.half_life is None or strength not in self.values:
-                    continue
-                memory, response = f"{head}memory{BAR}half_life", f"{head}response{BAR}alpha"
-                used = [(strength, 1.0)]
-                log_half_life = (
-                    math.log(cause.half_life) if cause.half_life != "estimate" else self.values[memory]
-                )
-                log_mass = self.values[strength] + log_half_life - math.log(math.log(2.0))
-                if cause.half_life == "estimate":
-                    used.append((memory, 1.0))
-                if cause.response == "power":
-                    used.append((response, -1.0))
-                    log_mass -= self.values[response]
-                weight = np.zeros(len(names))
-                for name, sign in used:
-                    weight[names.index(name)] = sign
-                at = np.flatnonzero(weight)
-                se = math.sqrt(float(weight[at] @ self._vcov[np.ix_(at, at)] @ weight[at]))
-                rows.append(
-                    (
-                        transition.name,
-                        cause.name,
-                        math.exp(self.values[strength]),
-                        math.exp(log_half_life),
-                        math.exp(log_mass),
-                        math.exp(log_mass - z * se),
-                        math.exp(log_mass + z * se),
-                    )
-                )
-        columns = ["transition", "cause", "strength", "half_life", "mass", "lower", "upper"]
-        return pd.DataFrame(rows, columns=columns)
+        return branching(self, _quantile(level))
 
     # --- tests, predictions and checks ------------------------------------------------------------------
 
