@@ -42,7 +42,7 @@ class Layout(NamedTuple):
     transition: I4  # (K, 2) the variable it moves and the state it enters
     after: I4  # (K, J) joint state after the transition, -1 where the unit is not at risk
     matters: B1  # (K, J) whether a unit in this joint state may ever be at risk of the transition again
-    allowed: B1  # (K, N) 0 where an intervention prevents the transition
+    allowed: B1  # (K, N) 0 where an intervention prevents the transition; (0, 0) where none does
     cause: (
         I4  # (C, 6) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
     )
@@ -57,6 +57,7 @@ class Layout(NamedTuple):
     rows: I4  # flat: row of design at offset + column; -1 where a covariate is missing
     offset: I8  # (D, N) offset of the piece in force when the unit enters
     columns: I4  # (D, J)
+    same: I4  # (D,) the row of a design that has but one, for all units at all times, else -1
     tie_first: I8  # (2, L, N + 1) the ties of each layer and source, and of each layer and target
     tie: I4  # (3, P) target of each tie; by target, source and position of each tie
     weight: F8  # (P,) in force when the window begins

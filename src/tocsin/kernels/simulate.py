@@ -64,6 +64,7 @@ from tocsin.kernels.world import (
 DONE, NOT_FINITE, ENDLESS, FULL = 0, 1, 2, 3
 WRITTEN, BEGAN, UPCOMING, STATUS, CAUSE, WHO = range(6)  # of the log of a run
 NONE, ONE, NO_EVENT = np.int64(0), np.int64(1), np.int64(-1)
+MANY = 20_000  # units, from which the memory of a world is far away
 FORCED = -1  # the cause of an event that an intervention forces
 EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
 
@@ -287,6 +288,14 @@ def run(lay, tab, world, log, times, events, most):
                 log[STATUS] = DONE
                 break
             fired, i = position // units, position % units
+            if units > MANY:  # far memory is read side by side, before anything waits for it
+                ahead = 0.0
+                for c in range(lay.cause.shape[0]):
+                    ahead += world.clock[c * units + i, FACTOR] + world.memory[c, i, SENT]
+                for layer in range(lay.tie_first.shape[1]):
+                    ahead += lay.tie_first[0, layer, i] + lay.tie_first[1, layer, i]
+                if ahead < 0.0:
+                    break
             k = lay.cause[fired, TRANSITION]
             variable, state, shown = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO]), True
             left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]

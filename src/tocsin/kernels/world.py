@@ -61,10 +61,12 @@ class World(NamedTuple):
 def target_factor(lay, tab, world, c, i):
     """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if normalised."""
     k, s = lay.cause[c, TRANSITION], world.state[i]
-    if world.present[i] == 0 or lay.after[k, s] < 0 or lay.allowed[k, i] == 0:
+    if lay.after[k, s] < 0 or world.present[i] == 0 or (lay.allowed.size > 0 and lay.allowed[k, i] == 0):
         return 0.0
     d = lay.cause[c, TARGET]
-    row = lay.rows[world.piece[d, i] + lay.columns[d, s]]
+    row = lay.same[d]
+    if row < 0:
+        row = lay.rows[world.piece[d, i] + lay.columns[d, s]]
     if row < 0:
         return np.nan
     factor = tab.values[tab.first[0, c] + row]
@@ -287,6 +289,8 @@ def draw_source(lay, tab, world, c, i, number, time):
     summed, chosen = 0.0, np.int64(-1)
     for place in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
         j = np.int64(lay.tie[IN_SOURCE, place])
+        if tab.shape[0, c] == 0.0 and lay.counts[c, world.state[j]] == 0:
+            continue
         value = sent(tab, world.memory, c, j, time)
         if value > 0.0:
             share = world.weight[lay.tie[IN_TIE, place]] * value

@@ -293,6 +293,11 @@ def _early_entries(causes: _Causes, observed: Observed) -> tuple[NDArray[np.int3
     return np.concatenate(found), np.concatenate(times)
 
 
+def _same_row(design: Design) -> int:
+    """Return the row of a design that has but one everywhere, else -1."""
+    return 0 if design.matrix.shape[0] == 1 and not (design.rows < 0).any() else -1
+
+
 def _piece_breaks(designs: Sequence[Design], base: NDArray[np.int64]) -> list[Breaks]:
     parts = []
     for number, design in enumerate(designs):
@@ -376,7 +381,7 @@ def compile_program(model: Model, history: History) -> Program:
         transition=transition,
         after=after,
         matters=_matters(model, joint, after),
-        allowed=np.ones((len(model.transitions), len(numbers.units)), dtype=np.uint8),
+        allowed=np.ones((0, 0), dtype=np.uint8),
         cause=table,
         cause_key=np.array([cause_key(s.transition, s.cause) for s in slots], dtype=np.uint64),
         counts=causes.counts,
@@ -386,6 +391,7 @@ def compile_program(model: Model, history: History) -> Program:
         rows=np.concatenate([design.rows.ravel() for design in designs]),
         offset=np.array(offset, dtype=np.int64),
         columns=np.array([design.columns for design in designs], dtype=np.int32),
+        same=np.array([_same_row(design) for design in designs], dtype=np.int32),
         tie_first=ties.first,
         tie=ties.tie,
         weight=ties.weight,

@@ -274,6 +274,8 @@ def _simulation_layout(program: Program, interventions: Sequence[Intervention]) 
             unit, code = history.numbers.unit_index[intervention.unit], 0
             code = model.by_name[intervention.variable].code(intervention.state)
             variable = index[intervention.variable]
+            if not allowed.size:
+                allowed = np.ones((layout.transition.shape[0], layout.state.size), dtype=np.uint8)
             allowed = allowed.copy()
             allowed[(layout.transition[:, MOVES] == variable) & (layout.transition[:, TO] == code), unit] = 0
             led &= ~((observed.unit == unit) & (observed.variable == variable) & (observed.state == code))

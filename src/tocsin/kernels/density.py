@@ -1,0 +1,233 @@
+"""Log-likelihood and gradient of a program in one pass over what its sweeps have summed up.
+
+The sampler calls it a hundred thousand times, so everything stands in a few flat arrays. The formulas are
+those of `program.likelihood`; here only what changes with the parameters is done, and random effects are
+added: numbers that raise or lower the logarithm of a target row.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.kernels.jit import entry, inner
+from tocsin.kernels.sweep import integrals
+
+# Columns of `cause`: where its parameters stand, and where its arrays begin in the flat ones.
+(
+    TARGETS,  # first of its target parameters, and how many
+    TARGETS_SIZE,
+    SOURCES,  # first of its source parameters, and how many
+    SOURCES_SIZE,
+    HALF_LIFE,  # position of log half-life, -1 where it is fixed
+    ALPHA,  # position of log alpha, -1 where it is 1
+    ROWS,  # first of its target rows, and how many
+    ROWS_SIZE,
+    MATRIX,  # beginning in `matrix`
+    MARK_ROWS,  # first of its source rows, and how many
+    MARK_ROWS_SIZE,
+    MARKS,  # beginning in `marks`
+    ELEMENTS,  # first of the elements of its integral, and how many
+    ELEMENTS_SIZE,
+    EXPOSURE,  # beginning in `exposure`
+    EVENTS,  # first of its events, and how many
+    EVENTS_SIZE,
+    EVENT_EXPOSURE,  # beginning in `event_exposure`
+    MOMENTS,  # moments of age: 3 where the half-life is estimated, else 1
+) = range(19)
+COLUMNS = 19
+
+
+class Terms(NamedTuple):
+    """What the likelihood of a program is made of; C causes, K transitions, one after the other."""
+
+    cause: NDArray[np.int64]  # (C, COLUMNS)
+    group: NDArray[np.int64]  # (K + 1,) first cause of each transition
+    decay: NDArray[np.float64]  # (C,) ln 2 / half-life where it is fixed, 0 under `while`
+    matrix: NDArray[np.float64]  # target terms (rows, terms), cause by cause
+    marks: NDArray[np.float64]  # source terms (rows, terms), cause by cause
+    effect: NDArray[np.int32]  # (all target rows, 2) random effects of each target row, -1 for none
+    row: NDArray[np.int32]  # target row of each element of an integral
+    span: NDArray[np.float64]  # its length; below 0 where the integral is summed up already
+    exposure: NDArray[np.float64]  # its exposure (source rows, moments)
+    event_row: NDArray[np.int32]  # target row of each event
+    event_exposure: NDArray[np.float64]  # its exposure (source rows, moments)
+
+
+@inner
+def exposure_of(values, begin, moments, weight, first, rows):
+    """Return an exposure: the sum over source rows of their weights times the first moment."""
+    total = 0.0
+    for q in range(rows):
+        total += values[begin + q * moments] * weight[first + q]
+    return total
+
+
+@inner
+def accumulate(cause, row, values, begin, weight, exposure, shape, span, by, pull, push, gradient):
+    """Add `by` times the gradient of the logarithm of one element; rows and source rows are gathered first."""
+    decay, alpha = shape
+    pull[cause[ROWS] + row] += by
+    moments, first = cause[MOMENTS], cause[MARK_ROWS]
+    age = 0.0
+    for q in range(cause[MARK_ROWS_SIZE]):
+        share = weight[first + q] / exposure
+        push[first + q] += by * alpha * values[begin + q * moments] * share
+        if moments == 3:
+            age += values[begin + q * moments + 1] * share
+    rate = alpha * decay
+    slope = 0.0  # of the logarithm of the integral of the decay, by its rate
+    if span >= 0.0 and rate > 0.0:
+        j0, j1, _ = integrals(rate, span)
+        slope = -j1 / j0
+    if cause[HALF_LIFE] >= 0:
+        gradient[cause[HALF_LIFE]] += by * (alpha * decay * age - slope * rate)
+    if cause[ALPHA] >= 0:
+        gradient[cause[ALPHA]] += by * (alpha * math.log(exposure) + slope * rate)
+
+
+@entry
+def log_likelihood(terms, vector, effect):
+    """Return the log-likelihood and its gradient.
+
+    Parameters:
+        terms: the Terms of a program.
+        vector: the parameters (P,); effect: the random effects (R,).
+
+    Returns:
+        value, gradient (P,), gradient in the random effects (R,).
+    """
+    count = terms.cause.shape[0]
+    gradient, effect_gradient = np.zeros(vector.size), np.zeros(effect.size)
+    factor = np.zeros(terms.effect.shape[0])
+    last = terms.cause[count - 1]
+    weight = np.zeros(last[MARK_ROWS] + last[MARK_ROWS_SIZE])
+    pull, push = np.zeros(factor.size), np.zeros(weight.size)
+    shapes = np.empty((count, 2))
+    for c in range(count):
+        cause = terms.cause[c]
+        for r in range(cause[ROWS_SIZE]):
+            total, at = 0.0, cause[MATRIX] + r * cause[TARGETS_SIZE]
+            for p in range(cause[TARGETS_SIZE]):
+                total += terms.matrix[at + p] * vector[cause[TARGETS] + p]
+            for which in range(2):
+                number = terms.effect[cause[ROWS] + r, which]
+                if number >= 0:
+                    total += effect[number]
+            factor[cause[ROWS] + r] = total
+        for q in range(cause[MARK_ROWS_SIZE]):
+            total, at = 0.0, cause[MARKS] + q * cause[SOURCES_SIZE]
+            for p in range(cause[SOURCES_SIZE]):
+                total += terms.marks[at + p] * vector[cause[SOURCES] + p]
+            weight[cause[MARK_ROWS] + q] = math.exp(total)
+        shapes[c, 0] = terms.decay[c]
+        if cause[HALF_LIFE] >= 0:
+            shapes[c, 0] = math.log(2.0) * math.exp(-vector[cause[HALF_LIFE]])
+        shapes[c, 1] = math.exp(vector[cause[ALPHA]]) if cause[ALPHA] >= 0 else 1.0
+
+    value = 0.0
+    for c in range(count):
+        cause = terms.cause[c]
+        width = cause[MARK_ROWS_SIZE] * cause[MOMENTS]
+        for n in range(cause[ELEMENTS_SIZE]):
+            number = cause[ELEMENTS] + n
+            begin = cause[EXPOSURE] + n * width
+            exposure = exposure_of(
+                terms.exposure, begin, cause[MOMENTS], weight, cause[MARK_ROWS], cause[MARK_ROWS_SIZE]
+            )
+            if exposure <= 0.0:
+                continue
+            row, span = np.int64(terms.row[number]), terms.span[number]
+            log_value = factor[cause[ROWS] + row] + shapes[c, 1] * math.log(exposure)
+            if span >= 0.0:
+                log_value += math.log(integrals(shapes[c, 0] * shapes[c, 1], span)[0])
+            element = math.exp(log_value)
+            value -= element
+            shape = (shapes[c, 0], shapes[c, 1])
+            accumulate(
+                cause,
+                row,
+                terms.exposure,
+                begin,
+                weight,
+                exposure,
+                shape,
+                span,
+                -element,
+                pull,
+                push,
+                gradient,
+            )
+
+    for k in range(terms.group.size - 1):
+        first, after = terms.group[k], terms.group[k + 1]
+        if first == after:
+            continue
+        own = after - first
+        logs, exposures = np.empty(own), np.empty(own)
+        for n in range(terms.cause[first, EVENTS_SIZE]):
+            highest = -np.inf
+            for c in range(first, after):
+                cause = terms.cause[c]
+                begin = cause[EVENT_EXPOSURE] + n * cause[MARK_ROWS_SIZE] * cause[MOMENTS]
+                exposure = exposure_of(
+                    terms.event_exposure,
+                    begin,
+                    cause[MOMENTS],
+                    weight,
+                    cause[MARK_ROWS],
+                    cause[MARK_ROWS_SIZE],
+                )
+                exposures[c - first] = exposure
+                logs[c - first] = -np.inf
+                if exposure > 0.0:
+                    row = np.int64(terms.event_row[cause[EVENTS] + n])
+                    logs[c - first] = factor[cause[ROWS] + row] + shapes[c, 1] * math.log(exposure)
+                highest = max(highest, logs[c - first])
+            if highest == -np.inf:
+                return -np.inf, gradient, effect_gradient
+            total = 0.0
+            for c in range(own):
+                total += math.exp(logs[c] - highest)
+            value += highest + math.log(total)
+            for c in range(first, after):
+                cause = terms.cause[c]
+                share = math.exp(logs[c - first] - highest) / total
+                if share > 0.0:
+                    begin = cause[EVENT_EXPOSURE] + n * cause[MARK_ROWS_SIZE] * cause[MOMENTS]
+                    shape = (shapes[c, 0], shapes[c, 1])
+                    accumulate(
+                        cause,
+                        np.int64(terms.event_row[cause[EVENTS] + n]),
+                        terms.event_exposure,
+                        begin,
+                        weight,
+                        exposures[c - first],
+                        shape,
+                        -1.0,
+                        share,
+                        pull,
+                        push,
+                        gradient,
+                    )
+
+    for c in range(count):
+        cause = terms.cause[c]
+        for r in range(cause[ROWS_SIZE]):
+            by, at = pull[cause[ROWS] + r], cause[MATRIX] + r * cause[TARGETS_SIZE]
+            if by == 0.0:
+                continue
+            for p in range(cause[TARGETS_SIZE]):
+                gradient[cause[TARGETS] + p] += by * terms.matrix[at + p]
+            for which in range(2):
+                number = terms.effect[cause[ROWS] + r, which]
+                if number >= 0:
+                    effect_gradient[number] += by
+        for q in range(cause[MARK_ROWS_SIZE]):
+            by, at = push[cause[MARK_ROWS] + q], cause[MARKS] + q * cause[SOURCES_SIZE]
+            for p in range(cause[SOURCES_SIZE]):
+                gradient[cause[SOURCES] + p] += by * terms.marks[at + p]
+    return value, gradient, effect_gradient
