@@ -58,6 +58,7 @@ are judgements.\\
 \"\"\"
 citation = "{RECORD}"
 licence = "CC BY 4.0"
+borders = "borders/borders.topojson"
 window = [1917-01-01, 1923-12-31]
 clock = "day"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from tocsin.errors import HistoryError, Problem, nearest
 from tocsin.history import schema
+from tocsin.history.borders import check_borders, features_in, match_units
 from tocsin.history.csvfile import read_csv
 from tocsin.history.frames import Raw
 from tocsin.history.packaged import histories_folder, packaged
@@ -65,12 +66,16 @@ def read_folder(name_or_path: str | Path) -> History:
         report.raise_if_any(where)
         raise AssertionError("an unreadable head was reported")
     model = _model(folder, head.texts.pop("default_model", None), head.model_line, report)
+    borders = _borders(folder, head.texts.pop("borders", None), head.borders_line, report)
     about = {
         "name": folder.resolve().name,
         **{key: head.texts.get(key, "") for key in ("title", "description", "citation", "licence")},
         "model_path": model,
+        "borders_path": borders[0],
     }
-    return History._from_raws(raws, head.declared, head.clock, report, where, about)
+    history = History._from_raws(raws, head.declared, head.clock, report, where, about)
+    _drawn(history, *borders, head.borders_line, where)
+    return history
 
 
 def _table(folder: Path, name: str, report: Report) -> Raw:
@@ -145,6 +150,47 @@ def _model(folder: Path, named: str | None, line: int | None, report: Report) ->
         )
         return None
     return folder / named
+
+
+def _borders(
+    folder: Path, named: str | None, line: int | None, report: Report
+) -> tuple[Path | None, dict[str, Any]]:
+    """The file of outlines that history.toml names, from the folder or by its whole path, and its content."""
+    if named is None:
+        return None, {}
+    path = folder / Path(named).expanduser()
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        near = nearest(named, [path.name for path in folder.glob("*json")])
+        report.add(FILE, "there is no such file", line=line, column="borders", value=named, nearest=near)
+        return None, {}
+    return path, check_borders(path, report)
+
+
+def _drawn(history: History, path: Path | None, data: dict[str, Any], line: int | None, where: str) -> None:
+    """Refuse outlines none of which belongs to a unit: a map of them would be empty."""
+    if path is None:
+        return
+    if data.get("type") == "Topology":
+        features = [each for item in data["objects"].values() for each in item["geometries"]]
+    else:
+        features = features_in(data)
+    table = history.table("units")
+    columns = [
+        table.column(name).to_pylist() if name in table.column_names else [None] * table.num_rows
+        for name in ("unit", "label", "iso3")
+    ]
+    units = [(str(unit), label, code) for unit, label, code in zip(*columns, strict=True)]
+    if any(match_units(features, units)):
+        return
+    message = (
+        f"none of the {len(features)} features of {path.name} belongs to a unit: "
+        'give them a property "unit" with the identifiers of units'
+    )
+    raise HistoryError([Problem(FILE, line, "borders", path.name, message)], where)
 
 
 def _strange_files(folder: Path, report: Report) -> None:

@@ -50,6 +50,7 @@ class History:
         sources: list of sources (optional), with `key` and `citation`.
         name, title, description, citation, licence: what to call it and whom to thank.
         model_path: the model file that comes with it.
+        borders_path: a GeoJSON or TopoJSON file of outlines to draw its units with.
 
     Any table may be a frame of pandas, Polars or Arrow, or a dict of columns; rows in any order; times
     dates or
@@ -79,6 +80,7 @@ class History:
         citation: str = "",
         licence: str = "",
         model_path: str | Path | None = None,
+        borders_path: str | Path | None = None,
     ) -> None:
         report = Report()
         frames = dict(zip(TABLES, (units, events, ties, covariates, episodes, sources), strict=True))
@@ -86,7 +88,7 @@ class History:
         rules, strict = _read_layers(layers, report)
         declared = Declared(_read_variables(variables, report), rules, strict, _read_outside(outside, report))
         self._build(raws, declared, read_clock(window, clock, report), report, f"history {name!r}")
-        self._describe(name, title, description, citation, licence, model_path)
+        self._describe(name, title, description, citation, licence, model_path, borders_path)
 
     @classmethod
     def _from_raws(
@@ -126,10 +128,12 @@ class History:
         citation: str,
         licence: str,
         model_path: str | Path | None,
+        borders_path: str | Path | None = None,
     ) -> None:
         self._name, self._title, self._description = str(name), str(title), str(description)
         self._citation, self._licence = str(citation), str(licence)
         self._model_path = None if model_path is None else Path(model_path)
+        self._borders_path = None if borders_path is None else Path(borders_path)
 
     # What it says about itself.
 
@@ -162,6 +166,11 @@ class History:
     def model_path(self) -> Path | None:
         """The model file that comes with it, if there is one."""
         return self._model_path
+
+    @property
+    def borders_path(self) -> Path | None:
+        """The file of outlines that comes with it, if there is one."""
+        return self._borders_path
 
     @property
     def clock(self) -> str:

@@ -43,7 +43,7 @@ def rebuilt(
     )
     about = {
         key: getattr(history, key)
-        for key in ("name", "title", "description", "citation", "licence", "model_path")
+        for key in ("name", "title", "description", "citation", "licence", "model_path", "borders_path")
     }
     return History._from_raws(
         raws, declared, clock or history._clock, Report(), f"history {history.name!r}", about

@@ -22,19 +22,20 @@ if TYPE_CHECKING:
     from tocsin.history.problems import Report
 
 FILE = "history.toml"
-TEXTS = ("title", "description", "citation", "licence", "default_model")
+TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
 KEYS = (*TEXTS, "window", "clock", "variables", "layers", "covariates", "columns")
 COMBINE = ("max", "sum")
 
 
 @dataclass
 class Head:
-    """What history.toml says; `model_line` is where it names a model."""
+    """What history.toml says; `model_line` and `borders_line` are where it names a model and outlines."""
 
     clock: Clock
     declared: Declared
     texts: dict[str, str] = field(default_factory=dict)
     model_line: int | None = None
+    borders_line: int | None = None
 
 
 def read_head(path: Path, report: Report) -> Head | None:
@@ -105,7 +106,7 @@ class _Head:
             file=FILE,
             lines=lines,
         )
-        return Head(clock, declared, texts, self.line("default_model"))
+        return Head(clock, declared, texts, self.line("default_model"), self.line("borders"))
 
     def variables(self, tables: Mapping[str, Mapping[str, Any]]) -> tuple[StateVariable, ...]:
         found: list[StateVariable] = []

@@ -46,6 +46,13 @@ def write(history: History, folder: Path, format: str) -> None:
         has_model = model is not None and model.is_file()
         if model is not None and has_model and model.resolve() != (folder / "model.toml").resolve():
             shutil.copyfile(model, folder / "model.toml")
+        borders = history.borders_path
+        if (
+            borders is not None
+            and borders.is_file()
+            and borders.resolve() != (folder / borders.name).resolve()
+        ):
+            shutil.copyfile(borders, folder / borders.name)
         _replace(
             folder / "history.toml",
             tomli_w.dumps(_head(history, has_model), multiline_strings=False).encode(),
@@ -112,6 +119,8 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
         head["clock"] = history.clock
     if has_model:
         head["default_model"] = "model.toml"
+    if history.borders_path is not None and history.borders_path.is_file():
+        head["borders"] = history.borders_path.name
     head["variables"] = {
         variable.name: {"states": list(variable.states), "initial": variable.initial}
         | ({"recurrent": True} if variable.recurrent else {})

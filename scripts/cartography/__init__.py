@@ -1,0 +1,1 @@
+"""Old borders from present-day outlines: cutting, joining, writing and measuring (shapely is needed)."""
