@@ -11,6 +11,7 @@ from tocsin.infer import diagnose
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.covariance import identify
 from tocsin.infer.estimates import Fit
+from tocsin.infer.leftout import of_left_out
 from tocsin.infer.prior import Prior
 from tocsin.infer.profile import open_shapes
 from tocsin.infer.search import Task
@@ -69,6 +70,7 @@ def fit_program(
         *diagnose.of_causes(task, found),
         *diagnose.of_information(task, found, identified),
         *open_shapes(task, found),
+        *of_left_out(task, found),
     ]
     return Fit(
         program.model,

@@ -1,0 +1,142 @@
+"""Effects left out: whether a term stands in the right place, propensity or susceptibility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.errors import TocsinError
+from tocsin.model.declaration import BAR, Baseline, Cause, Contagion, Model, Transition
+
+if TYPE_CHECKING:
+    from tocsin.infer.search import Found, Task
+    from tocsin.program import Program
+
+SURE = 0.01  # p of the score test below which a left-out effect is spoken of
+SHARED = 0.8  # share of what the data say of a left-out effect that the effects in the model say already
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An effect that the model does not have, while the same term has another.
+
+    Attributes:
+        name: the parameter that the model lacks.
+        twin: the parameter of the same term that it has.
+        statistic, p: score test of the lacking effect (Rao 1948), chi-square with one degree of freedom.
+        shared: share of the information on the lacking effect that the parameters of the model take up; at
+            1 the data cannot tell the two apart.
+    """
+
+    name: str
+    twin: str
+    statistic: float
+    p: float
+    shared: float
+
+    def warning(self) -> str | None:
+        """Return what to say of it, None where nothing needs to be said."""
+        term = self.name.split(BAR)[3]
+        place, other = self.twin.split(BAR)[2], self.name.split(BAR)[2]
+        if self.p < SURE:
+            return (
+                f"{term!r} has an effect as {place} in the model, and the data ask for one as {other} as "
+                f"well "
+                f"({self.name!r} left out, score test p = {self.p:.2g}): one left out is readily taken "
+                f"for the other "
+                "(Greve, Strang & Tuma 1995). Fit both and compare"
+            )
+        if self.shared > SHARED:
+            return (
+                f"the data can hardly tell whether {term!r} works as {place} ({self.twin!r}) or as {other}: "
+                f"{self.shared:.0%} of what they say of the one they say of the other (Greve, Strang & "
+                f"Tuma 1995). "
+                "Say that the choice is yours"
+            )
+        return None
+
+
+def _completed(model: Model) -> Model | None:
+    """Return the model with every term of a propensity as susceptibility too, and the reverse; None if
+    none."""
+    moves, changed = [], False
+    for move in model.transitions:
+        homes = [cause for cause in move.causes if isinstance(cause, Baseline)]
+        abroad = [cause for cause in move.causes if isinstance(cause, Contagion)]
+        causes: list[Cause] = list(move.causes)
+        if homes and abroad:
+            at_home = " + ".join(cause.formula for cause in homes)
+            open_to = " + ".join(cause.susceptibility for cause in abroad)
+            if "0" not in f"{at_home} {open_to}".split() and "-" not in at_home + open_to:
+                causes = [
+                    replace(cause, formula=f"{cause.formula} + {open_to}")
+                    if isinstance(cause, Baseline)
+                    else replace(cause, susceptibility=f"{cause.susceptibility} + {at_home}")
+                    for cause in move.causes
+                ]
+                changed = changed or at_home != "1" or open_to != "1"
+        moves.append(Transition(move.variable, move.origin, move.to, *causes, requires=move.requires))
+    return Model(model.variables, moves) if changed else None
+
+
+def left_out(task: Task, found: Found, program: Program | None = None) -> list[LeftOut]:
+    """Return the effects of the model's own terms that it lacks, each with a score test and what it shares.
+
+    The score and the information are those of the completed model at the estimates, with what is lacking
+    at zero.
+
+    Parameters:
+        task, found: what was maximised, and where.
+    """
+    from scipy.special import chdtrc
+
+    fitted = task.program
+    if program is None:
+        completed = _completed(fitted.model)
+        if completed is None:
+            return []
+        try:
+            program = completed.compile(fitted.history)
+        except TocsinError:  # a covariate that is known where one cause is at work and not where the other is
+            return []
+    known = dict(zip(fitted.parameter_names, found.vector, strict=True))
+    vector = np.array([known.get(name, 0.0) for name in program.parameter_names])
+    at_zero = {fitted.cause_name(number) for number in found.gone}
+    try:
+        _, score, hessian = program.likelihood.all(vector)
+    except TocsinError:
+        return []
+    free = {name for p, name in enumerate(fitted.parameter_names) if found.constraint.group[p] >= 0}
+    inside = [p for p, name in enumerate(program.parameter_names) if name in free]
+    results = []
+    for position, name in enumerate(program.parameter_names):
+        transition, cause, role, term = name.split(BAR)
+        if name in known or f"{transition} | {cause}" in at_zero:
+            continue
+        other = "propensity" if role == "susceptibility" else "susceptibility"
+        twins = [
+            each
+            for each in known
+            if each.split(BAR)[0] == transition and each.split(BAR)[2:] == [other, term] and each in free
+        ]
+        if not twins:
+            continue
+        own = -hessian[position, position]
+        block, across = -hessian[np.ix_(inside, inside)], -hessian[position, inside]
+        taken = float(across @ np.linalg.lstsq(block, across, rcond=1e-10)[0])
+        left = own - taken
+        if not own > 1e-8 or left < 1e-9 * own:
+            continue
+        statistic = float(score[position] ** 2 / left)
+        results.append(
+            LeftOut(name, twins[0], statistic, float(chdtrc(1, statistic)), float(np.clip(taken / own, 0, 1)))
+        )
+    return results
+
+
+def of_left_out(task: Task, found: Found) -> list[str]:
+    """Return warnings of terms that may stand in the wrong place."""
+    said = (each.warning() for each in left_out(task, found))
+    return [text for text in said if text is not None]
