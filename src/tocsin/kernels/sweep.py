@@ -403,8 +403,7 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
             sources = stand(lay, field, c, decay, i, decay > 0.0, start)
             if sources != NOTHING:
                 push(lay, field, kept, c, decay, i, start, sources, ALL)
-    held_sources = np.empty(4, dtype=np.int64)
-    held_change = np.empty((4, width, moments))
+    memory, heard, begins = np.zeros((width, moments)), start, np.int64(0)  # of a unit, before its own events
     own = 0
     for e in range(trace.time.size):
         own += 1 if trace.events[e, EXPLAINED] == k else 0
@@ -423,40 +422,35 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
         while last < trace.time.size and trace.time[last] == time:
             last += 1
         # Each event sees the field just before the instant; a unit's own events see the ones before, also
-        # along a tie to itself, while what such an event sends to others is held back.
-        while held_sources.size < last - e:
-            held_sources = np.empty(2 * held_sources.size, dtype=np.int64)
-            held_change = np.empty((held_sources.size, width, moments))
+        # along a tie to itself. Only when all have seen does any of them act on others.
         number = explained
         for x in range(e, last):
-            if x == e or trace.events[x - 1, UNIT] != trace.events[x, UNIT]:
-                witness(lay, trace, field, kept, c, decay, x, time, number, event, event_exposure)
-            number += 1 if trace.events[x, EXPLAINED] == k else 0
-        held, number = 0, explained
-        for x in range(e, last):
             i, old = np.int64(trace.events[x, UNIT]), np.int64(trace.events[x, BEFORE])
-            if x > e and trace.events[x - 1, UNIT] == i:
-                witness(lay, trace, field, kept, c, decay, x, time, number, event, event_exposure)
+            if x == e or trace.events[x - 1, UNIT] != i:
+                begins = x
+            witness(lay, trace, field, kept, c, decay, x, time, number, event, event_exposure)
             number += 1 if trace.events[x, EXPLAINED] == k else 0
             field.state[i] = trace.events[x, AFTER]
-            if abroad and x + 1 < last and trace.events[x + 1, UNIT] == i:
+            again = x + 1 < last and trace.events[x + 1, UNIT] == i
+            if abroad and again:
+                if x == begins:
+                    assign(memory, field.memory[i], 1.0)
+                    heard = field.heard[i]
                 variable = np.int64(trace.events[x, VARIABLE])
                 sources = resend(lay, field, c, decay, i, old, variable, time)
-                held_change[held], held_sources[held] = field.change, sources
-                held += 1
                 if sources != NOTHING:
                     push(lay, field, kept, c, decay, i, time, sources, ITSELF)
+            elif abroad and x > begins:
+                assign(field.memory[i], memory, 1.0)
+                field.heard[i] = heard
         explained = number
-        held = 0
         for x in range(e, last if abroad else e):
-            i, targets = np.int64(trace.events[x, UNIT]), ALL
+            i, old = np.int64(trace.events[x, UNIT]), np.int64(trace.events[x, BEFORE])
+            variable, targets = np.int64(trace.events[x, VARIABLE]), ALL
             if x + 1 < last and trace.events[x + 1, UNIT] == i:
-                targets, sources = OTHERS, held_sources[held]
-                field.change[:, :] = held_change[held]
-                held += 1
-            else:
-                old, variable = np.int64(trace.events[x, BEFORE]), np.int64(trace.events[x, VARIABLE])
-                sources = resend(lay, field, c, decay, i, old, variable, time)
+                targets = OTHERS
+            field.state[i] = trace.events[x, AFTER]
+            sources = resend(lay, field, c, decay, i, old, variable, time)
             if sources != NOTHING:
                 push(lay, field, kept, c, decay, i, time, sources, targets)
         e = last
