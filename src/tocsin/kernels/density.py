@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.jit import entry, inner
+from tocsin.kernels.jit import entry, inlined, inner
 from tocsin.kernels.sweep import integrals
 
 # Columns of `cause`: where its parameters stand, and where its arrays begin in the flat ones.
@@ -57,20 +57,30 @@ class Terms(NamedTuple):
     event_exposure: NDArray[np.float64]  # its exposure (source rows, moments)
 
 
-@inner
+@inlined
 def exposure_of(values, begin, moments, weight, first, rows):
     """Return an exposure: the sum over source rows of their weights times the first moment."""
-    total = 0.0
-    for q in range(rows):
+    total = values[begin] * weight[first]
+    for q in range(1, rows):
         total += values[begin + q * moments] * weight[first + q]
     return total
 
 
+@inlined
+def raised(exposure, alpha):
+    """Return exposure^alpha."""
+    return exposure if alpha == 1.0 else math.exp(alpha * math.log(exposure))
+
+
+@inlined
+def plain(cause):
+    """Return whether a cause has target parameters only."""
+    return cause[SOURCES_SIZE] == 0 and cause[HALF_LIFE] < 0 and cause[ALPHA] < 0
+
+
 @inner
-def accumulate(cause, row, values, begin, weight, exposure, shape, span, by, pull, push, gradient):
-    """Add `by` times the gradient of the logarithm of one element; rows and source rows are gathered first."""
-    decay, alpha = shape
-    pull[cause[ROWS] + row] += by
+def accumulate(cause, values, begin, weight, exposure, decay, alpha, span, by, push, gradient):
+    """Add `by` times the gradient of the logarithm of one element; that of source rows is gathered first."""
     moments, first = cause[MOMENTS], cause[MARK_ROWS]
     age = 0.0
     for q in range(cause[MARK_ROWS_SIZE]):
@@ -102,7 +112,7 @@ def log_likelihood(terms, vector, effect):
     """
     count = terms.cause.shape[0]
     gradient, effect_gradient = np.zeros(vector.size), np.zeros(effect.size)
-    factor = np.zeros(terms.effect.shape[0])
+    factor = np.zeros(terms.effect.shape[0])  # exp(beta . x + effects) of every target row
     last = terms.cause[count - 1]
     weight = np.zeros(last[MARK_ROWS] + last[MARK_ROWS_SIZE])
     pull, push = np.zeros(factor.size), np.zeros(weight.size)
@@ -117,7 +127,7 @@ def log_likelihood(terms, vector, effect):
                 number = terms.effect[cause[ROWS] + r, which]
                 if number >= 0:
                     total += effect[number]
-            factor[cause[ROWS] + r] = total
+            factor[cause[ROWS] + r] = math.exp(total)
         for q in range(cause[MARK_ROWS_SIZE]):
             total, at = 0.0, cause[MARKS] + q * cause[SOURCES_SIZE]
             for p in range(cause[SOURCES_SIZE]):
@@ -132,47 +142,46 @@ def log_likelihood(terms, vector, effect):
     for c in range(count):
         cause = terms.cause[c]
         width = cause[MARK_ROWS_SIZE] * cause[MOMENTS]
+        decay, alpha = shapes[c]
+        first_row, first_mark, marks = cause[ROWS], cause[MARK_ROWS], cause[MARK_ROWS_SIZE]
         for n in range(cause[ELEMENTS_SIZE]):
             number = cause[ELEMENTS] + n
             begin = cause[EXPOSURE] + n * width
-            exposure = exposure_of(
-                terms.exposure, begin, cause[MOMENTS], weight, cause[MARK_ROWS], cause[MARK_ROWS_SIZE]
-            )
+            exposure = exposure_of(terms.exposure, begin, cause[MOMENTS], weight, first_mark, marks)
             if exposure <= 0.0:
                 continue
-            row, span = np.int64(terms.row[number]), terms.span[number]
-            log_value = factor[cause[ROWS] + row] + shapes[c, 1] * math.log(exposure)
+            row, span = terms.row[number], terms.span[number]
+            element = factor[first_row + row] * raised(exposure, alpha)
             if span >= 0.0:
-                log_value += math.log(integrals(shapes[c, 0] * shapes[c, 1], span)[0])
-            element = math.exp(log_value)
+                element *= integrals(decay * alpha, span)[0]
             value -= element
-            shape = (shapes[c, 0], shapes[c, 1])
-            accumulate(
-                cause,
-                row,
-                terms.exposure,
-                begin,
-                weight,
-                exposure,
-                shape,
-                span,
-                -element,
-                pull,
-                push,
-                gradient,
-            )
+            pull[first_row + row] -= element
+            if not plain(cause):
+                accumulate(
+                    cause,
+                    terms.exposure,
+                    begin,
+                    weight,
+                    exposure,
+                    decay,
+                    alpha,
+                    span,
+                    -element,
+                    push,
+                    gradient,
+                )
 
     for k in range(terms.group.size - 1):
-        first, after = terms.group[k], terms.group[k + 1]
-        if first == after:
-            continue
-        own = after - first
-        logs, exposures = np.empty(own), np.empty(own)
-        for n in range(terms.cause[first, EVENTS_SIZE]):
-            highest = -np.inf
-            for c in range(first, after):
-                cause = terms.cause[c]
-                begin = cause[EVENT_EXPOSURE] + n * cause[MARK_ROWS_SIZE] * cause[MOMENTS]
+        first, own = terms.group[k], terms.group[k + 1] - terms.group[k]
+        events = terms.cause[first, EVENTS_SIZE] if own > 0 else 0
+        hazard, exposures = np.zeros((own, events)), np.zeros((own, events))
+        total = np.zeros(events)
+        for c in range(own):
+            cause = terms.cause[first + c]
+            width = cause[MARK_ROWS_SIZE] * cause[MOMENTS]
+            alpha = shapes[first + c, 1]
+            for n in range(events):
+                begin = cause[EVENT_EXPOSURE] + n * width
                 exposure = exposure_of(
                     terms.event_exposure,
                     begin,
@@ -181,38 +190,37 @@ def log_likelihood(terms, vector, effect):
                     cause[MARK_ROWS],
                     cause[MARK_ROWS_SIZE],
                 )
-                exposures[c - first] = exposure
-                logs[c - first] = -np.inf
                 if exposure > 0.0:
-                    row = np.int64(terms.event_row[cause[EVENTS] + n])
-                    logs[c - first] = factor[cause[ROWS] + row] + shapes[c, 1] * math.log(exposure)
-                highest = max(highest, logs[c - first])
-            if highest == -np.inf:
+                    row = terms.event_row[cause[EVENTS] + n]
+                    hazard[c, n] = factor[cause[ROWS] + row] * raised(exposure, alpha)
+                    exposures[c, n] = exposure
+                    total[n] += hazard[c, n]
+        for n in range(events):
+            if total[n] <= 0.0:
                 return -np.inf, gradient, effect_gradient
-            total = 0.0
-            for c in range(own):
-                total += math.exp(logs[c] - highest)
-            value += highest + math.log(total)
-            for c in range(first, after):
-                cause = terms.cause[c]
-                share = math.exp(logs[c - first] - highest) / total
+            value += math.log(total[n])
+        for c in range(own):
+            cause = terms.cause[first + c]
+            width = cause[MARK_ROWS_SIZE] * cause[MOMENTS]
+            decay, alpha = shapes[first + c]
+            for n in range(events):
+                share = hazard[c, n] / total[n]
                 if share > 0.0:
-                    begin = cause[EVENT_EXPOSURE] + n * cause[MARK_ROWS_SIZE] * cause[MOMENTS]
-                    shape = (shapes[c, 0], shapes[c, 1])
-                    accumulate(
-                        cause,
-                        np.int64(terms.event_row[cause[EVENTS] + n]),
-                        terms.event_exposure,
-                        begin,
-                        weight,
-                        exposures[c - first],
-                        shape,
-                        -1.0,
-                        share,
-                        pull,
-                        push,
-                        gradient,
-                    )
+                    pull[cause[ROWS] + terms.event_row[cause[EVENTS] + n]] += share
+                    if not plain(cause):
+                        accumulate(
+                            cause,
+                            terms.event_exposure,
+                            cause[EVENT_EXPOSURE] + n * width,
+                            weight,
+                            exposures[c, n],
+                            decay,
+                            alpha,
+                            -1.0,
+                            share,
+                            push,
+                            gradient,
+                        )
 
     for c in range(count):
         cause = terms.cause[c]

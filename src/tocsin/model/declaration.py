@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tocsin.history import History
+    from tocsin.infer.effects import Asked
     from tocsin.infer.fit import Fit
     from tocsin.infer.given import Given
+    from tocsin.infer.posterior import Posterior
     from tocsin.infer.prior import Prior
     from tocsin.program import Program
 
@@ -265,6 +267,43 @@ class Model:
         from tocsin.infer.fit import fit_model
 
         return fit_model(self, history, prior, fixed, tied)
+
+    def sample(
+        self,
+        history: History,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        seed: int = 1917,
+        prior: Prior | None = None,
+        progress: bool | Callable[[int, int], None] = False,
+        frailty: Asked = None,
+        shock: Asked = None,
+        target_accept: float = 0.9,
+    ) -> Posterior:
+        """Draw from the posterior of the model by the no-U-turn sampler (nutpie; needs the extra `bayes`).
+
+        Parameters:
+            history: what happened.
+            draws, tune: of each chain, kept and thrown away.
+            chains, seed: number of chains, and their seed: the same seed gives the same draws.
+            prior: normal priors of the parameters, `tc.weak_prior()` by default.
+            progress: True for a bar, or a function of draws done and draws in all.
+            frailty: transitions with an effect of each unit, normal on the log hazard, its standard deviation
+                estimated: names, True for all, or names with the scale of its half-normal prior (else 1).
+            shock: transitions with a shock common to all units, a random walk over months; as `frailty`.
+            target_accept: nearer 1 for smaller steps, where draws diverge.
+
+        Raises:
+            TocsinError: nutpie or ArviZ is not installed.
+            ModelError: a number or a transition is wrong, or the model and the history clash.
+            FitError: an event that no cause explains, a covariate missing at risk, or a hazard that overflows.
+        """
+        from tocsin.infer.bayes import sample_model
+
+        return sample_model(
+            self, history, draws, tune, chains, seed, prior, progress, frailty, shock, target_accept
+        )
 
     def with_params(self, params: Mapping[str, float]) -> Given:
         """Return the model with given parameters, which simulates and attributes without a fit.

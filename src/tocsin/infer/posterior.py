@@ -1,0 +1,320 @@
+"""The posterior of a model: draws of its parameters, what they say, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import ModelError
+from tocsin.infer.convergence import warnings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray
+    from numpy.typing import NDArray
+
+    from tocsin.ensemble import Ensemble
+    from tocsin.history import History
+    from tocsin.infer.effects import Effects
+    from tocsin.infer.prior import Prior
+    from tocsin.infer.target import Belief
+    from tocsin.model import Model
+    from tocsin.program import Program
+    from tocsin.program.interventions import Intervention
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What the sampler drew.
+
+    Attributes:
+        vector: declared parameters (chains, draws, P), half-lives and alphas as logarithms.
+        spread: standard deviations of the random effects (chains, draws, blocks).
+        effect: the random effects (chains, draws, R).
+        stats: what the sampler tells of each draw (chains, draws).
+    """
+
+    vector: Floats
+    spread: Floats
+    effect: Floats
+    stats: dict[str, NDArray[Any]]
+
+
+class Posterior:
+    """Draws from the posterior of a model given a history; made by `Model.sample`.
+
+    Attributes:
+        model, history: what was sampled.
+        prior: the prior of the declared parameters.
+        seed: the seed of the sampler.
+        warnings: what speaks against trusting the draws, in plain words; empty where nothing does.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        history: History,
+        effects: Effects,
+        belief: Belief,
+        prior: Prior,
+        draws: Draws,
+        seed: int,
+    ) -> None:
+        self.model, self.history, self.prior, self.seed = model, history, prior, int(seed)
+        self.effects, self.belief, self.draws = effects, belief, draws
+        self.warnings: list[str] = warnings_of(self)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Return the names of the declared parameters, in the order of every vector."""
+        return self.effects.plain.parameter_names
+
+    @property
+    def params(self) -> pd.Series[float]:
+        """Return posterior means by parameter name, on the scale of `fit.params`."""
+        import pandas as pd
+
+        index = pd.Index(self.parameter_names, name="parameter")
+        return pd.Series(self.draws.vector.mean(axis=(0, 1)), index, name="mean")
+
+    # --- data for others -------------------------------------------------------------------------------
+
+    @cached_property
+    def parameters(self) -> xarray.Dataset:
+        """Return the draws with named coordinates.
+
+        `parameters` (chain, draw, parameter), half-lives and alphas as logarithms; with random effects also
+        `frailty` (chain, draw, frailty_transition, unit) with `frailty_sd`, and `shock` (chain, draw,
+        shock_transition, period) with `shock_sd`.
+        """
+        import xarray
+
+        where = ("chain", "draw")
+        chains, draws, _ = self.draws.vector.shape
+        content: dict[str, Any] = {"parameters": ((*where, "parameter"), self.draws.vector)}
+        coordinates: dict[str, Any] = {
+            "chain": np.arange(chains),
+            "draw": np.arange(draws),
+            "parameter": self.parameter_names,
+        }
+        for kind, label in (("frailty", "unit"), ("shock", "period")):
+            blocks = [(number, b) for number, b in enumerate(self.effects.blocks) if b.kind == kind]
+            if not blocks:
+                continue
+            coordinates[f"{kind}_transition"] = [block.transition for _, block in blocks]
+            labels = blocks[0][1].labels
+            coordinates[label] = list(labels) if kind == "frailty" else _period_coordinate(labels)
+            stacked = [self.draws.effect[..., b.first : b.first + b.size] for _, b in blocks]
+            content[kind] = ((*where, f"{kind}_transition", label), np.stack(stacked, axis=2))
+            numbers = [number for number, _ in blocks]
+            content[f"{kind}_sd"] = ((*where, f"{kind}_transition"), self.draws.spread[..., numbers])
+        return xarray.Dataset(content, coordinates)
+
+    @cached_property
+    def log_likelihood(self) -> xarray.Dataset:
+        """Return the log-likelihood of every explained event in every draw.
+
+        `events` (chain, draw, event): the log hazard of the event less the integral of all hazards since the
+        explained event before it. `rest` (chain, draw): less the integral after the last. Their sum is the
+        log-likelihood.
+        """
+        from tocsin.infer.pointwise import event_dataset
+
+        return event_dataset(self)
+
+    @cached_property
+    def data(self) -> xarray.DataTree:
+        """Return everything as ArviZ reads it: groups posterior, sample_stats and log_likelihood."""
+        import xarray
+
+        facts = {
+            "created_by": "tocsin",
+            "inference_library": "nutpie",
+            "seed": self.seed,
+            "prior": repr(self.prior),
+            "history": self.history.digest,
+        }
+        stats = xarray.Dataset(
+            {
+                name: (("chain", "draw"), value)
+                for name, value in self.draws.stats.items()
+                if value.ndim == 2 and value.dtype != object
+            },
+            {"chain": self.parameters["chain"], "draw": self.parameters["draw"]},
+        )
+        groups = {
+            "posterior": self.parameters.assign_attrs(facts),
+            "sample_stats": stats.assign_attrs(facts),
+            "log_likelihood": self.log_likelihood.assign_attrs(facts),
+        }
+        return xarray.DataTree.from_dict(groups, name="tocsin")
+
+    def flat(self) -> tuple[Floats, Floats]:
+        """Return all draws in one row, in an order that mixes chains: vectors (S, P), effects (S, R)."""
+        size = self.draws.vector.shape[0] * self.draws.vector.shape[1]
+        order = np.random.default_rng(self.seed).permutation(size)
+        return (
+            self.draws.vector.reshape(size, -1)[order],
+            self.draws.effect.reshape(size, self.draws.effect.shape[2])[order],
+        )
+
+    # --- what the draws say ----------------------------------------------------------------------------
+
+    def summary(self, level: float = 0.95, effects: bool = False) -> pd.DataFrame:
+        """Return what the draws say of each parameter.
+
+        Parameters:
+            level: probability of the intervals, with equal tails.
+            effects: whether to list every random effect, not only their standard deviations.
+
+        Returns:
+            One row a parameter: mean, sd, median, lower, upper, exp(median), r_hat, ess_bulk, ess_tail.
+            Half-lives and alphas are in natural units, and so are standard deviations of effects; for those
+            exp(median), the hazard ratio or rate, is missing. R-hat and effective sizes are those of Vehtari
+            et al. (2021).
+        """
+        import pandas as pd
+
+        if isinstance(level, bool | str) or not 0.0 < level < 1.0:
+            raise ModelError(f"level must lie between 0 and 1, not {level!r}")
+        names, values, natural = self.named(effects)
+        from tocsin.infer.convergence import diagnostics
+
+        tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
+        flat = values.reshape(-1, values.shape[2])
+        lower, median, upper = np.quantile(flat, tails, axis=0)
+        with np.errstate(over="ignore"):
+            ratio = np.where(natural, np.nan, np.exp(median))
+        content = {
+            "mean": flat.mean(axis=0),
+            "sd": flat.std(axis=0, ddof=1),
+            "median": median,
+            "lower": lower,
+            "upper": upper,
+            "exp(median)": ratio,
+            **diagnostics(values),
+        }
+        return pd.DataFrame(content, index=pd.Index(names, name="parameter"))
+
+    def named(self, effects: bool = False) -> tuple[list[str], Floats, NDArray[np.bool_]]:
+        """Return names, draws in natural units (chains, draws, names), and which have natural units."""
+        values, names = self.draws.vector.copy(), list(self.parameter_names)
+        natural = np.zeros(len(names), dtype=bool)
+        for slots in self.effects.plain.slots:
+            natural[[place for place in (slots.half_life, slots.alpha) if place >= 0]] = True
+        values[..., natural] = np.exp(values[..., natural])
+        parts, listed = [values, self.draws.spread], list(natural)
+        for block in self.effects.blocks:
+            names.append(f"{block.transition} | {block.kind} | sd")
+            listed.append(True)
+        if effects:
+            parts.append(self.draws.effect)
+            for block in self.effects.blocks:
+                names += [f"{block.transition} | {block.kind} | {label}" for label in block.labels]
+                listed += [False] * block.size
+        return names, np.concatenate(parts, axis=2), np.array(listed)
+
+    def __repr__(self) -> str:
+        chains, draws, size = self.draws.vector.shape
+        said = "; ".join(self.warnings) or "no warnings"
+        return f"<Posterior of {size} parameters: {chains} chains x {draws} draws; {said}>"
+
+    def _repr_html_(self) -> str:
+        import html
+
+        listed = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
+        table = str(self.summary().to_html(float_format="{:.3f}".format))
+        return table + (f"<ul>{listed}</ul>" if listed else "")
+
+    # --- what would happen -----------------------------------------------------------------------------
+
+    def simulate(
+        self,
+        history: History | None = None,
+        worlds: int = 1000,
+        seed: int = 1917,
+        interventions: Sequence[Intervention | str] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Ensemble:
+        """Simulate worlds, each with parameters of its own from the posterior (the posterior predictive).
+
+        World w has draw w mod S, in a fixed order that mixes chains, whatever the seed and the interventions:
+        worlds of one number share their parameters and, under one seed, their luck.
+
+        Parameters:
+            history: the history to simulate, by default the one sampled; with random effects no other.
+            worlds, seed, interventions, progress: as in `Program.simulate`.
+
+        Raises:
+            ModelError: random effects, and another history.
+            FitError: as `Program.simulate` raises.
+        """
+        from tocsin.infer.predictive import simulate_draws
+
+        vectors, effect = self.flat()
+        effects = self._effects_for(history)
+        return simulate_draws(
+            effects, vectors, effect, worlds, seed, interventions, progress, history or self.history
+        )
+
+    def simulate_prior(
+        self,
+        history: History | None = None,
+        worlds: int = 1000,
+        seed: int = 1917,
+        interventions: Sequence[Intervention | str] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Ensemble:
+        """Simulate worlds, each with parameters of its own from the prior (the prior predictive).
+
+        Raises:
+            FitError: a world does not end; the message names the draw. Weak priors leave room for hazards
+                that no wave has; a narrower prior is the answer.
+        """
+        from tocsin.infer.predictive import draw_effects, simulate_draws
+
+        rng = np.random.default_rng([self.seed, 1])
+        size = max(1, min(int(worlds), 100_000))
+        vectors = self.belief.draw(rng, size)
+        effects = self._effects_for(history)
+        effect = draw_effects(effects, rng, size)
+        return simulate_draws(
+            effects, vectors, effect, worlds, seed, interventions, progress, history or self.history
+        )
+
+    def _effects_for(self, history: History | None) -> Effects:
+        from tocsin.infer.effects import with_effects
+
+        if history is None or history.digest == self.history.digest:
+            return self.effects
+        if self.effects.blocks:
+            raise ModelError(
+                "random effects belong to the units and months of the history that was sampled: "
+                f"another history ({history.name!r}) cannot be simulated with them"
+            )
+        other = with_effects(self.model, history)
+        if other.plain.parameter_names != self.parameter_names:
+            raise ModelError(f"the model has other parameters with the history {history.name!r}")
+        return other
+
+    def leave_future_out(self, **options: Any) -> Any:
+        """Compare by forecasts: see `tocsin.infer.leaveout.leave_future_out`."""
+        from tocsin.infer.leaveout import leave_future_out
+
+        return leave_future_out(self, **options)
+
+    def program(self) -> Program:
+        """Return the model compiled against the history, without random effects."""
+        return self.effects.plain
+
+
+def _period_coordinate(labels: Sequence[Any]) -> NDArray[Any]:
+    if labels and isinstance(labels[0], float | int):
+        return np.array(labels, dtype=np.float64)
+    return np.array([str(label)[:10] for label in labels], dtype="datetime64[s]")
