@@ -79,9 +79,9 @@ def curve_finding(comparison: Comparison) -> str:
             f"({signed(d.low90)} to {signed(d.high90)} in 90 of 100)"
         )
     count = counted(entries.observed or 0, "entry", "entries")
-    verdict = "more worlds than not could tell it" if not entries.surprising else "the worlds rarely show it"
-    bounds = f"{entries.low90:g} to {entries.high90:g} in 90 of 100 worlds"
-    return f"{count} into {comparison.wave.words} in the record, {bounds}: {verdict}"
+    verdict = ": more, or fewer, than the model expects" if entries.surprising else ""
+    bounds = f"{entries.low90:g} to {entries.high90:g} in 90 of 100 worlds of the model"
+    return f"{count} into {comparison.wave.words} in the record, {bounds}{verdict}"
 
 
 def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
