@@ -2,7 +2,18 @@
 
 from tocsin.infer.attribution import Attribution
 from tocsin.infer.fit import Fit, fit_model, load_fit
+from tocsin.infer.forward import choose_prior, forward_validation
 from tocsin.infer.given import Given
 from tocsin.infer.prior import Prior, weak_prior
 
-__all__ = ["Attribution", "Fit", "Given", "Prior", "fit_model", "load_fit", "weak_prior"]
+__all__ = [
+    "Attribution",
+    "Fit",
+    "Given",
+    "Prior",
+    "choose_prior",
+    "fit_model",
+    "forward_validation",
+    "load_fit",
+    "weak_prior",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tocsin.infer.compare import Comparison
     from tocsin.infer.prior import Prior
     from tocsin.infer.profile import Profile
+    from tocsin.infer.rivals import Check
     from tocsin.infer.search import Found, Task
     from tocsin.model import Model
     from tocsin.program import Program
@@ -361,6 +362,33 @@ class Fit(Given):
         from tocsin.infer.predict import probabilities
 
         return probabilities(self, self._program_of(history), variable, state, when, worlds, seed, level)
+
+    def check(
+        self,
+        history: History | None = None,
+        worlds: int = 99,
+        seed: int = 1917,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Check:
+        """Set every contagion beside its rivals.
+
+        Calendar effects (baselines that change from period to period), unit effects (a readiness of each
+        unit's own), placebo ties (rewired, degrees kept) and permuted times, each with a test of the
+        contagion beside it; and how strong an unseen shock of exposed units would have to be to explain
+        the contagion away.
+
+        Parameters:
+            history: another history with the same model; the fitted one by default.
+            worlds: how many placebo histories of each kind.
+            seed: of the placebo histories.
+            progress: called with what is being done, steps done and steps in all.
+
+        Raises:
+            TocsinError: the model has no contagion beside a baseline.
+        """
+        from tocsin.infer.rivals import check
+
+        return check(self, history, worlds, seed, progress)
 
     # --- how it is shown and kept -----------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ def fit_model(
 
     Raises:
         ModelError: `fixed` or `tied` name a parameter that the model does not have.
-        FitError: a transition without any event, an event that no cause explains, or a covariate missing at
+        FitError: a transition without any event (without a prior), an event that no cause explains, or a covariate missing at
             risk.
     """
     return fit_program(model.compile(history), prior, fixed, tied)
@@ -59,7 +59,8 @@ def fit_program(
     tied: Iterable[Sequence[str]] | None = None,
 ) -> Fit:
     """Fit a compiled model; see `fit_model`."""
-    diagnose.refuse_empty(program)
+    if prior is None:
+        diagnose.refuse_empty(program)
     ties = [tuple(group) for group in tied or ()]
     task, twins = prepared(program, prior, fixed, ties)
     found = task.solve()
@@ -174,7 +175,7 @@ def cause_table(program: Program, found: Found) -> pd.DataFrame:
         for number, mine in zip(group, share, strict=True):
             expected = float(program.likelihood.causes[number].integral(found.vector, 0).value.sum())
             slots = program.slots[number]
-            rows.append((slots.transition, slots.cause, float(mine.sum()), float(mine.mean()), expected))
+            rows.append((slots.transition, slots.cause, float(mine.sum()), float(mine.mean()) if mine.size else 0.0, expected))
     return pd.DataFrame(rows, columns=["transition", "cause", "events", "share", "expected"])
 
 

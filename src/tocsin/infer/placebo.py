@@ -1,0 +1,86 @@
+"""Histories in which contagion cannot be: ties rewired, or the course of events dealt out among units
+anew."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.history import History
+    from tocsin.history.numbers import Numbers, TieArrays
+
+ROUNDS = 20  # of swaps; each offers one to every tie
+
+
+def altered(history: History, numbers: Numbers) -> History:
+    """Return a history that says the same but for its arrays; for compiling only."""
+    other = copy.copy(history)
+    other.__dict__.update(numbers=numbers, digest=f"{history.digest} altered")
+    return other
+
+
+def rewired(history: History, layer: str, rng: np.random.Generator) -> History:
+    """Return the history with the ties of one layer swapped at random, every unit keeping its degrees.
+
+    Two ties a > b and c > d become a > d and c > b, each keeping its weight and dates with its source,
+    unless a unit would be tied to itself or a pair be tied twice (Maslov & Sneppen 2002).
+    """
+    numbers = history.numbers
+    ties = numbers.ties.get(layer)
+    if ties is None or len(ties.source) < 2:
+        return history
+    return altered(history, replace(numbers, ties={**numbers.ties, layer: swapped(ties, rng)}))
+
+
+def swapped(ties: TieArrays, rng: np.random.Generator) -> TieArrays:
+    """Return the ties of a layer after many rounds of swaps."""
+    # All rows of one pair move together, so that pairs stay distinct and rows of one pair never overlap.
+    size = int(max(ties.source.max(), ties.target.max())) + 1
+    pairs, row = np.unique(ties.source.astype(np.int64) * size + ties.target, return_inverse=True)
+    source, target = pairs // size, pairs % size
+    half = source.size // 2
+    for _ in range(ROUNDS):
+        order = rng.permutation(source.size)
+        one, two = order[:half], order[half : 2 * half]
+        first, second = source[one] * size + target[two], source[two] * size + target[one]
+        fits = (source[one] != target[two]) & (source[two] != target[one])
+        fits &= ~np.isin(first, source * size + target) & ~np.isin(second, source * size + target)
+        both = np.concatenate([first, second])
+        _, where, count = np.unique(both, return_inverse=True, return_counts=True)
+        once = count[where] == 1
+        fits &= once[:half] & once[half:]
+        target[one[fits]], target[two[fits]] = target[two[fits]], target[one[fits]]
+    return replace(ties, target=target[row].astype(ties.target.dtype))
+
+
+def reshuffled(history: History, rng: np.random.Generator) -> History:
+    """Return the history with the courses of events dealt out anew among units alike on entry.
+
+    A unit's whole course goes to another with the same presence and the same states on entry, so that the
+    times of events stay what they were and who is tied to whom has nothing to do with them.
+    """
+    numbers = history.numbers
+    classes = np.stack([numbers.enter, numbers.exit, *numbers.initial.values()])
+    _, kind = np.unique(classes, axis=1, return_inverse=True)
+    new: NDArray[np.int32] = np.arange(kind.size, dtype=np.int32)
+    for each in range(int(kind.max()) + 1):
+        members = np.flatnonzero(kind.ravel() == each)
+        new[members] = rng.permutation(members)
+    unit = new[numbers.event_unit]
+    order = np.lexsort((np.arange(unit.size), unit, numbers.event_time))
+    return altered(
+        history,
+        replace(
+            numbers,
+            event_time=numbers.event_time[order],
+            event_unit=unit[order],
+            event_variable=numbers.event_variable[order],
+            event_state=numbers.event_state[order],
+        ),
+    )

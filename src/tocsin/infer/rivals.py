@@ -1,0 +1,349 @@
+"""Rival explanations beside every contagion: the calendar, the units, placebo ties, permuted times, unseen
+shocks.
+
+Contagion, common shocks and likeness of neighbours look alike in such data (Shalizi & Thomas 2011). No
+test settles it; what can be done is to let each rival explain what it can, and to say how strong it would
+have to be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.errors import FitError, TocsinError
+from tocsin.history.numbers import CovariateArrays
+from tocsin.infer.constraint import Constraint
+from tocsin.infer.leftout import left_out
+from tocsin.infer.placebo import altered, reshuffled, rewired
+from tocsin.infer.search import Found, Task
+from tocsin.model.declaration import BAR, Baseline, Contagion, Model, Transition
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.history import History
+    from tocsin.infer.estimates import Fit
+    from tocsin.program import Program
+
+    Floats = NDArray[np.float64]
+    Progress = Callable[[str, int, int], None]
+
+PERIOD, SHOCK, UNIT = "tocsin_period", "tocsin_shock", "tocsin_unit"
+MOST_UNITS = 200  # with effects of their own
+SPREADS = (0.25, 0.5, 1.0, 2.0)  # standard deviations of unit effects that are tried
+ONE_SIDED = 1.6448536269514722**2  # the statistic at which one strength has p = 0.05
+
+
+@dataclass(frozen=True)
+class Check:
+    """Contagion estimates beside their rivals.
+
+    Attributes:
+        table: one row a contagion cause and rival: cause, rival, strength (estimated beside it), statistic
+            (twice the gain in log-likelihood from the cause), p, how.
+        shocks: one row a cause: by how much an unseen shock would have to multiply the hazard at home of
+            units while they are exposed, for the one-sided 95% interval of the contagion to reach zero
+            (factor).
+        placebo: one row a cause and placebo history: cause, rival, statistic.
+        left_out: effects that stand as propensity or susceptibility alone, with score tests.
+    """
+
+    table: pd.DataFrame
+    shocks: pd.DataFrame
+    placebo: pd.DataFrame
+    left_out: pd.DataFrame
+
+    def __str__(self) -> str:
+        shown = self.table.assign(
+            strength=self.table["strength"].map("{:.4g}".format),
+            statistic=self.table["statistic"].map("{:.2f}".format),
+            p=self.table["p"].map(lambda p: "" if math.isnan(p) else f"{p:.3f}"),
+        )
+        lines = [shown.to_string(index=False), ""]
+        for row in self.shocks.itertuples(index=False):
+            lines.append(f"{row.cause}: {row.reading}")
+        return "\n".join(lines) + "\n"
+
+    def _repr_html_(self) -> str:
+        parts = [self.table, self.shocks, self.left_out]
+        return "".join(str(part.to_html(index=False, float_format="{:.4g}".format)) for part in parts)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One transition with and without one of its contagion causes."""
+
+    fit: Fit
+    transition: Transition
+    cause: Contagion
+
+    @property
+    def name(self) -> str:
+        """Return 'transition | cause'."""
+        return f"{self.transition.name}{BAR}{self.cause.name}"
+
+    @property
+    def shares_layer(self) -> bool:
+        """Return whether another cause of the transition goes along the same layer."""
+        layers = [cause.layer for cause in self.transition.causes if isinstance(cause, Contagion)]
+        return layers.count(self.cause.layer) > 1
+
+    def model(self, with_cause: bool, more: str = "") -> Model:
+        """Return the model of this transition alone, with terms added to its baselines.
+
+        Transitions share no parameters unless they are tied, so the others do not matter for the cause.
+        """
+        causes = [
+            replace(cause, formula=f"{cause.formula} + {more}")
+            if more and isinstance(cause, Baseline)
+            else cause
+            for cause in self.transition.causes
+            if with_cause or cause.name != self.cause.name
+        ]
+        move = self.transition
+        alone = Transition(move.variable, move.origin, move.to, *causes, requires=move.requires)
+        return Model(self.fit.model.variables, [alone])
+
+    def task(self, history: History, with_cause: bool, more: str = "", shock: float | None = None) -> Task:
+        """Return the task of fitting it."""
+        return self.of_program(self.model(with_cause, more).compile(history), shock)
+
+    def of_program(self, program: Program, shock: float | None = None) -> Task:
+        """Return the task of a compiled model, with what the fit had fixed or tied."""
+        names = program.parameter_names
+        fixed = {name: value for name, value in self.fit.fixed.items() if name in names}
+        if shock is not None:
+            fixed |= {name: shock for name in names if name.endswith(f"{BAR}{SHOCK}")}
+        tied = [group for group in self.fit.tied if all(name in names for name in group)]
+        from tocsin.infer.diagnose import aliased
+
+        constraint = Constraint.make(names, fixed, tied)
+        twins = aliased(program, constraint)
+        return Task.make(program, constraint.hold(list(twins), [0.0] * len(twins)))
+
+    def gain(self, one: Task, other: Task) -> tuple[float, float]:
+        """Return twice the gain of the cause, and its strength where the fit has it."""
+        small, large = one.solve(), other.solve()
+        place = f"{self.name}{BAR}susceptibility{BAR}1"
+        names = other.program.parameter_names
+        strength = math.exp(large.vector[names.index(place)]) if place in names else math.nan
+        return max(2.0 * (large.value - small.value), 0.0), strength
+
+    def p(self, statistic: float) -> tuple[float, str]:
+        """Return the p-value of a gain and how it was found; on the safe side where the cause has more
+        parameters."""
+        from scipy.special import chdtrc
+
+        own = [
+            name
+            for name in self.fit.values
+            if name.startswith(self.name + BAR) and name not in self.fit.fixed
+        ]
+        if len(own) == 1:
+            return (0.5 * float(chdtrc(1, statistic)) if statistic > 0 else 1.0), "half chi-square"
+        return float(chdtrc(len(own), statistic)), f"chi-square {len(own)}, too large rather than too small"
+
+
+def check(
+    fit: Fit, history: History | None, worlds: int, seed: int, progress: Progress | None = None
+) -> Check:
+    """Set every contagion of a fit beside its rivals; see `Fit.check`."""
+    import pandas as pd
+
+    record = fit.history if history is None else history
+    pairs = [
+        Pair(fit, move, cause)
+        for move in fit.model.transitions
+        for cause in move.causes
+        if isinstance(cause, Contagion) and any(isinstance(each, Baseline) for each in move.causes)
+    ]
+    if not pairs:
+        raise TocsinError(
+            "the model has no contagion beside a baseline, so there is nothing to set rivals beside"
+        )
+    if isinstance(worlds, bool) or not isinstance(worlds, int) or worlds < 19:
+        raise TocsinError(f"placebo tests need worlds= of 19 or more, not {worlds!r}")
+    rows: list[tuple[object, ...]] = []
+    drawn: list[tuple[object, ...]] = []
+    shocks: list[tuple[object, ...]] = []
+    for number, pair in enumerate(pairs):
+        if progress is not None:
+            progress(f"checking {pair.name}", number, len(pairs))
+        observed, strength = pair.gain(pair.task(record, False), pair.task(record, True))
+        rows.append((pair.name, "none (as fitted)", strength, observed, *pair.p(observed)))
+        rows.append((pair.name, "calendar", *_calendar(pair, record)))
+        rows.append((pair.name, "unit effects", *_unit_effects(pair, record)))
+        kinds = (
+            ("placebo ties", lambda rng, p=pair: rewired(record, p.cause.layer, rng)),
+            ("permuted times", lambda rng: reshuffled(record, rng)),
+        )
+        for kind, (rival, make) in enumerate(kinds):
+            rng = np.random.default_rng([seed, number, kind])
+            gains = _placebo(pair, record, make, rng, worlds)
+            drawn += [(pair.name, rival, gain) for gain in gains]
+            p = (1 + int((gains >= observed - 1e-9).sum())) / (1 + gains.size) if gains.size else math.nan
+            how = f"rank among {gains.size}" if gains.size else "no placebo could be fitted"
+            if gains.size and np.ptp(gains) < 1e-9 and abs(gains[0] - observed) < 1e-6:
+                p, how = math.nan, "says nothing: the placebo is the history itself"
+            rows.append((pair.name, rival, strength, observed, p, how))
+        shocks.append((pair.name, *_shock(pair, record)))
+    task, found = fit.search if history is None else _again(fit, record)
+    lost = [(x.name, x.twin, x.statistic, x.p, x.shared, x.warning() or "") for x in left_out(task, found)]
+    return Check(
+        pd.DataFrame(rows, columns=["cause", "rival", "strength", "statistic", "p", "how"]),
+        pd.DataFrame(shocks, columns=["cause", "factor", "reading"]),
+        pd.DataFrame(drawn, columns=["cause", "rival", "statistic"]),
+        pd.DataFrame(lost, columns=["left out", "in the model", "statistic", "p", "shared", "reading"]),
+    )
+
+
+def _again(fit: Fit, history: History) -> tuple[Task, Found]:
+    from tocsin.infer.fit import prepared
+
+    task, _ = prepared(fit.program(history), fit.prior, fit.fixed, fit.tied)
+    return task, task.solve()
+
+
+def _placebo(
+    pair: Pair,
+    record: History,
+    make: Callable[[np.random.Generator], History],
+    rng: np.random.Generator,
+    worlds: int,
+) -> Floats:
+    gains = []
+    known: Found | None = None
+    for _ in range(worlds):
+        other = make(rng)
+        try:
+            # Rewired ties of a layer that no other cause uses leave the model without the cause as it was.
+            small = known or pair.task(other, False).solve()
+            if other.numbers.event_unit is record.numbers.event_unit and not pair.shares_layer:
+                known = small
+            large = pair.task(other, True).solve()
+            gains.append(max(2.0 * (large.value - small.value), 0.0))
+        except FitError:  # an event that nothing can explain there
+            continue
+    return np.array(gains)
+
+
+def _times(pair: Pair, history: History) -> Floats:
+    program = pair.model(True).compile(history)
+    return program.trace.time[program.trace.events[:, 4] >= 0]
+
+
+def _calendar(pair: Pair, history: History) -> tuple[float, float, float, str]:
+    """Let the baselines change from period to period, each with about as many events."""
+    times, numbers = _times(pair, history), history.numbers
+    periods = int(np.clip(times.size // 8, 2, 8))
+    cuts = np.unique(np.quantile(times, np.arange(1, periods) / periods, method="inverted_cdf"))
+    edges = np.concatenate(
+        [[numbers.start], cuts[(cuts > numbers.start) & (cuts < numbers.end)], [numbers.end]]
+    )
+    size = edges.size - 1
+    if size < 2:
+        return math.nan, math.nan, math.nan, "all events at one time"
+    rows = CovariateArrays(np.full(size, -1, np.int32), np.arange(1.0, size + 1), edges[:-1], edges[1:])
+    other = altered(history, replace(numbers, covariates={**numbers.covariates, PERIOD: rows}))
+    gain, strength = pair.gain(
+        pair.task(other, False, f"C({PERIOD})"), pair.task(other, True, f"C({PERIOD})")
+    )
+    p, how = pair.p(gain)
+    return strength, gain, p, f"{how}; {size} periods"
+
+
+def _unit_effects(pair: Pair, history: History) -> tuple[float, float, float, str]:
+    """Let every unit have a readiness of its own, normal on the logarithm, integrated out by Laplace's
+    method."""
+    numbers = history.numbers
+    if len(numbers.units) > MOST_UNITS:
+        return math.nan, math.nan, math.nan, f"not done: more than {MOST_UNITS} units"
+    names = np.array([f"{k:05d}" for k in range(len(numbers.units))], dtype=object)
+    other = altered(history, replace(numbers, static={**numbers.static, UNIT: names}))
+    best: list[tuple[float, float]] = []
+    place = f"{pair.name}{BAR}susceptibility{BAR}1"
+    for with_cause in (False, True):
+        program = pair.model(with_cause, UNIT).compile(other)
+        names_ = program.parameter_names
+        effects = np.array([f"{BAR}{UNIT}[" in name for name in names_])
+        plain = pair.task(history, with_cause).solve()
+        ours = dict(zip(pair.model(with_cause).compile(history).parameter_names, plain.vector, strict=True))
+        start = np.array([max(ours.get(name, 0.0), -15.0) for name in names_])
+        constraint = Constraint.make(names_, {n: v for n, v in pair.fit.fixed.items() if n in names_})
+        ends = [(plain.value, float(ours.get(place, math.nan)))]
+        for spread in SPREADS:
+            penalty = np.array([np.zeros(len(names_)), np.where(effects, spread, np.inf)])
+            found = Task(program, constraint, penalty).climb(start, 1e-5)
+            inner = -found.hessian[np.ix_(effects, effects)]
+            sign, size = np.linalg.slogdet(inner)
+            if sign > 0:
+                value = found.value - effects.sum() * math.log(spread) - 0.5 * size
+                ends.append(
+                    (float(value), float(found.vector[names_.index(place)]) if place in names_ else 0.0)
+                )
+        best.append(max(ends))
+    gain = max(2.0 * (best[1][0] - best[0][0]), 0.0)
+    p, how = pair.p(gain)
+    return math.exp(best[1][1]), gain, p, f"{how}; Laplace"
+
+
+def _shock(pair: Pair, history: History) -> tuple[float, str]:
+    """Return the factor of an unseen shock that would bring the interval of the contagion to zero, and a
+    reading."""
+    task = pair.task(history, True)
+    found = task.solve()
+    number = next(c for c, slots in enumerate(task.program.slots) if slots.cause == pair.cause.name)
+    cause, numbers = task.program.likelihood.causes[number], history.numbers
+    swept = cause.swept(cause.shape(found.vector)[0], keep=True)
+    rows = CovariateArrays(
+        swept.unit.astype(np.int32), np.ones(swept.time.size), swept.time, swept.time + swept.span
+    )
+    other = altered(
+        history,
+        replace(
+            numbers,
+            covariates={**numbers.covariates, SHOCK: _joined(rows)},
+            static={**numbers.static, SHOCK: np.zeros(len(numbers.units))},
+        ),
+    )
+    programs = [pair.model(with_cause, SHOCK).compile(other) for with_cause in (False, True)]
+
+    def statistic(shock: float) -> float:
+        return pair.gain(*(pair.of_program(program, shock) for program in programs))[0]
+
+    if statistic(0.0) < ONE_SIDED:
+        return 1.0, "its interval reaches zero without any shock"
+    low, high = 0.0, 0.5
+    while statistic(high) >= ONE_SIDED:
+        low, high = high, 2.0 * high
+        if high > 8.0:
+            return math.inf, "no shock of a size that could be would bring its interval to zero"
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if statistic(middle) >= ONE_SIDED else (low, middle)
+    factor = math.exp((low + high) / 2)
+    return factor, (
+        f"an unseen shock that multiplies the hazard at home of units by {factor:.2f} while they are "
+        f"exposed would "
+        "bring its interval to zero"
+    )
+
+
+def _joined(rows: CovariateArrays) -> CovariateArrays:
+    """Join the rows of a unit that touch."""
+    order = np.lexsort((rows.start, rows.unit))
+    unit, start, end = rows.unit[order], rows.start[order], rows.end[order]
+    fresh = (
+        np.r_[True, (unit[1:] != unit[:-1]) | (start[1:] > end[:-1] + 1e-12)]
+        if unit.size
+        else np.empty(0, bool)
+    )
+    first = np.flatnonzero(fresh)
+    last = np.r_[first[1:] - 1, unit.size - 1] if unit.size else first
+    return CovariateArrays(unit[first], np.ones(first.size), start[first], end[last])
