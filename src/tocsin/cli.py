@@ -199,9 +199,10 @@ def fit(
     first, last = _time(start, "--from"), _time(end, "--to")
 
     def act() -> None:
-        from tocsin.show.files import to_json, write_whole
+        from tocsin.show.files import to_json
         from tocsin.show.replay import fit_content
         from tocsin.show.table import console, frame_table
+        from tocsin.whole import write_whole
 
         record, declared = _opened(history, model, first, last)
         with _progress() as tell:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ import pyarrow.parquet as pq
 
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
+from tocsin.whole import write_whole
 
 FORM = 1
 MANIFEST, FRAME = "manifest.json", "frame.json"
@@ -113,7 +112,7 @@ class Parts:
 
     def write(self, number: int, content: bytes) -> None:
         """Put a part in its place."""
-        write_flushed(self.path(number), content)
+        write_whole(self.path(number), content)
 
     def clear(self) -> None:
         """Remove what an interrupted run left under temporary names."""
@@ -191,10 +190,10 @@ def claim(folder: Path, content: dict[str, Any], frame: Frame) -> Parts:
         if set(others) - {FRAME}:
             raise TocsinError(f"{folder} holds other files, {others[0]} among them; name an empty folder")
         text = frame.to_json()
-        write_flushed(folder / FRAME, text.encode())
+        write_whole(folder / FRAME, text.encode())
         # The manifest comes last: a folder that has one has its frame.
         whole = {**content, "form": FORM, "frame": digest(text)}
-        write_flushed(folder / MANIFEST, (json.dumps(whole, indent=2, sort_keys=True) + "\n").encode())
+        write_whole(folder / MANIFEST, (json.dumps(whole, indent=2, sort_keys=True) + "\n").encode())
     except OSError as error:
         raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return Parts(folder, whole)
@@ -215,27 +214,6 @@ def _shown(there: Any, here: Any) -> str:
 def digest(content: str | bytes) -> str:
     """Return the SHA-256 of text in hexadecimal."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-
-
-def write_flushed(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whatever stops the machine; raise TocsinError."""
-    temporary: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except OSError as error:
-        raise TocsinError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

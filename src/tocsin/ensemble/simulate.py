@@ -15,6 +15,7 @@ from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
 from tocsin.ensemble.recipe import Drawn, Failure, Recipe, first_worlds
 from tocsin.errors import FitError, ModelError
+from tocsin.kernels.layout import FORCE, KIND, VALUE, WHEN, A, B, C
 from tocsin.kernels.simulate import ENDLESS, FORCED
 from tocsin.program.interventions import intervene
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from numpy.typing import NDArray
 
+    from tocsin.kernels.layout import Layout
     from tocsin.program.interventions import Changed, Intervention
     from tocsin.program.program import Program
 
@@ -58,22 +60,16 @@ def check_followable(program: Program) -> None:
         )
 
 
-def frame_of(program: Program) -> Frame:
-    """Return what worlds of a program have in common."""
-    history, numbers, observed = program.history, program.history.numbers, program.observed
-    moving = {transition.variable for transition in program.model.transitions}
-    follows = np.array([variable.name not in moving for variable in program.model.variables])
-    led = np.flatnonzero(follows[observed.variable] & ~observed.early)
+def frame_of_worlds(program: Program, layout: Layout) -> Frame:
+    """Return what worlds of a program have in common, with interventions as its layout has them."""
+    history, numbers = program.history, program.history.numbers
+    # What the layout forces without showing it are events of variables that follow what happened.
+    led = (layout.breaks[:, KIND] == FORCE) & (layout.break_at[VALUE] == 0.0)
     followed = Followed(
-        observed.time[led],
-        observed.unit[led].astype(np.int32),
-        observed.variable[led].astype(np.int32),
-        observed.state[led].astype(np.int32),
+        layout.break_at[WHEN, led],
+        *(layout.breaks[led, column].astype(np.int32) for column in (A, B, C)),
     )
-    initial = {}
-    for position, variable in enumerate(program.model.variables):
-        stride, size = program.joint.strides[position], len(variable.states)
-        initial[variable.name] = ((program.layout.state // stride) % size).astype(np.int32)
+    stride, size = layout.variable.T
     return Frame(
         units=tuple(numbers.units),
         variables=program.model.variables,
@@ -81,7 +77,10 @@ def frame_of(program: Program) -> Frame:
         end=float(numbers.end),
         enter=numbers.enter,
         exit=numbers.exit,
-        initial=initial,
+        initial={
+            variable.name: ((layout.state // stride[position]) % size[position]).astype(np.int32)
+            for position, variable in enumerate(program.model.variables)
+        },
         clock=history.clock,
         first=history.window[0] if history.dated else None,
         followed=followed,
@@ -155,7 +154,7 @@ def simulate(
     """
     check_numbers(worlds, seed)
     recipe, changed = recipe_of(program, vector, seed, interventions)
-    frame = frame_of(changed.program)
+    frame = frame_of_worlds(changed.program, changed.layout)
     sentences = tuple(str(intervention) for intervention in changed.interventions)
 
     def refuse(failure: Failure) -> NoReturn:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import pyarrow.parquet as pq
 
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
+from tocsin.whole import whole
 
 if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
@@ -36,23 +35,8 @@ def write_ensemble(ensemble: Ensemble, path: Path) -> Path:
     }
     # One chunk and one dictionary a column: the bytes depend on the events, not on how they were gathered.
     table = ensemble.events.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
+    with whole(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", compression_level=3)
-        # mkstemp keeps others out; a result is as readable as any other file of the user.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except OSError as error:
-        raise TocsinError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
     return path
 
 

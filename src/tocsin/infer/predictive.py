@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 BATCH = 64
 
 
-def draw_effects(effects: Effects, rng: np.random.Generator, count: int) -> Floats:
-    """Draw random effects from their prior (count, R): half-normal standard deviations, normal effects."""
-    parts = [np.empty((count, 0))]
+def draw_effects(effects: Effects, rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
+    """Draw standard deviations (count, B) and random effects (count, R) from their prior."""
+    spreads, parts = [np.empty((count, 0))], [np.empty((count, 0))]
     for block in effects.blocks:
         spread = np.abs(rng.standard_normal((count, 1))) * block.spread
+        spreads.append(spread)
         parts.append(spread * block.spread_out(rng.standard_normal((count, block.inner))))
-    return np.concatenate(parts, axis=1)
+    return np.concatenate(spreads, axis=1), np.concatenate(parts, axis=1)
 
 
 def simulate_draws(
@@ -50,13 +51,13 @@ def simulate_draws(
         FitError: a hazard overflows or a world does not end; the message says under which parameters.
     """
     from tocsin.ensemble.ensemble import Ensemble
-    from tocsin.ensemble.simulate import _refuse, check_numbers, frame_of, recipe_of, threads
+    from tocsin.ensemble.simulate import _refuse, check_numbers, frame_of_worlds, recipe_of, threads
 
     check_numbers(worlds, seed)
     size = vectors.shape[0]
     _, whole = effects.at(effects.program, vectors[0], effect[0])
     first, changed = recipe_of(effects.program, whole, seed, interventions)
-    frame = frame_of(changed.program)
+    frame = frame_of_worlds(changed.program, changed.layout)
 
     def batch(begin: int, end: int) -> list[Drawn]:
         drawn = []

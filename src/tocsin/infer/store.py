@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from tocsin.errors import TocsinError
 from tocsin.infer.prior import Prior
+from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -62,13 +62,7 @@ def save(fit: Fit, path: str | Path) -> None:
     ) in fit.status.items():  # the bounds of strengths of zero cannot be found again without the history
         if status == "zero" and fit._search is not None:
             fit._zero_bound(str(name), 0.95)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(to_dict(fit), indent=1) + "\n", encoding="utf-8")
-        temporary.replace(target)
-    except OSError as error:
-        raise TocsinError(f"{path}: cannot be written: {error.strerror}") from None
+    write_whole(Path(path), json.dumps(to_dict(fit), indent=1) + "\n")
 
 
 def load_fit(path: str | Path, history: History | None = None) -> Fit:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tocsin.errors import TocsinError, suggestion
-from tocsin.show.files import write_whole
 from tocsin.show.table import console, frame_table
+from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.history import History

@@ -5,37 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
-
-from tocsin.errors import TocsinError
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name in its folder and move it into place.
-
-    Raises:
-        TocsinError: the folder or the file cannot be written.
-    """
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except OSError as error:
-        raise TocsinError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def digest_of_file(path: Path) -> str:

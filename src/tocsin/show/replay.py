@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import ModelError, TocsinError
 from tocsin.show.compared import Comparison, wave_of
-from tocsin.show.files import digest_of_file, to_json, write_whole
+from tocsin.show.files import digest_of_file, to_json
 from tocsin.show.manifest import FORM, Manifest, short_digest, versions
+from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.history import History
