@@ -4,12 +4,14 @@ from tocsin.infer.attribution import Attribution
 from tocsin.infer.fit import Fit, fit_model, load_fit
 from tocsin.infer.forward import choose_prior, forward_validation
 from tocsin.infer.given import Given
+from tocsin.infer.posterior import Posterior
 from tocsin.infer.prior import Prior, weak_prior
 
 __all__ = [
     "Attribution",
     "Fit",
     "Given",
+    "Posterior",
     "Prior",
     "choose_prior",
     "fit_model",

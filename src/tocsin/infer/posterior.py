@@ -283,7 +283,7 @@ class Posterior:
         size = max(1, min(int(worlds), 100_000))
         vectors = self.belief.draw(rng, size)
         effects = self._effects_for(history)
-        effect = draw_effects(effects, rng, size)
+        _, effect = draw_effects(effects, rng, size)
         return simulate_draws(
             effects, vectors, effect, worlds, seed, interventions, progress, history or self.history
         )

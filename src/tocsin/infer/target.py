@@ -193,7 +193,8 @@ class Target:
         task = Task(
             program, Constraint.make(program.parameter_names), np.array([belief.centre, belief.scale])
         )
-        return task.solve().vector
+        mode = task.solve().vector if program.trace.time.size else task.climb(belief.centre).vector
+        return mode if np.isfinite(mode).all() else belief.centre.copy()
 
     def _strengths(self, mode: Floats) -> None:
         """Choose which intercepts are unrolled: those of causes that share a transition, if ever exposed.
