@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tocsin as tc
-from tocsin.model.formula import check_formula, design_matrix
+from tocsin.model.formula import FUNCTIONS, check_formula, design_matrix
 
 REGIME = tc.StateVariable("regime", ["old", "soviet", "restored"])
 ARMY = tc.StateVariable("army", ["loyal", "mutinous"])
@@ -162,6 +163,14 @@ def test_terms_are_named_as_the_contract_says() -> None:
     ]
     assert design_matrix("army", frame, intercept=False)[1] == ["army[mutinous]"]
     assert check_formula("1 + hunger:army + log(hunger + 1)") == ("hunger", "army")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_of_the_whitelist_can_be_evaluated(function: str) -> None:
+    matrix, _ = design_matrix(f"1 + {function}(x)", pd.DataFrame({"x": [1.0, 2.0, 3.0]}))
+    if function != "C":
+        expected = getattr(np, function)([1.0, 2.0, 3.0])
+        assert np.allclose(matrix[:, 1], expected)
 
 
 @pytest.mark.parametrize(

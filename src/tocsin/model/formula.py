@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS = ("C", "log", "log1p", "log2", "log10", "exp", "expm1", "sqrt", "abs")
 LONGEST = 2000
+_CONTEXT = {name: getattr(np, name) for name in ("log1p", "expm1", "sqrt")}  # the rest formulaic brings
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|(?P<quoted>`[^`\n]+`)|(?P<name>[^\W\d]\w*)"
     r"|(?P<power>\*\*|\^)|(?P<sign>[-+*/:()]))"
@@ -118,7 +119,7 @@ def design_matrix(
 
     text = formula if intercept else f"({formula}) + 1"
     try:
-        matrix = Formula(text).get_model_matrix(frame, na_action="ignore", context={})
+        matrix = Formula(text).get_model_matrix(frame, na_action="ignore", context=_CONTEXT)
     except (FormulaicError, ValueError, TypeError, KeyError, ArithmeticError, SyntaxError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"the formula {formula!r} cannot be evaluated: {reason}") from None
