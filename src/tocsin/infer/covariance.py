@@ -79,7 +79,7 @@ def identify(task: Task, found: Found) -> Identified:
             inverse /= np.outer(width[left], width[left])
             break
         # What is known only together with something else goes with it: neither has an error of its own.
-        wide = set(np.flatnonzero(spread >= WIDEST)) or {int(np.argmax(spread))}
+        wide = {int(k) for k in np.flatnonzero(spread >= WIDEST)} or {int(np.argmax(spread))}
         lost += [left[k] for k in sorted(wide)]
         left = [z for k, z in enumerate(left) if k not in wide]
     full = np.full((constraint.size, constraint.size), np.nan)
@@ -106,12 +106,10 @@ def unit_scores(program: Program, vector: Floats) -> Floats:
     result = np.zeros((len(program.history.numbers.units), vector.size))
     np.add.at(result, program.trace.events[:, UNIT], likelihood.scores(vector))
     for cause in likelihood.causes:
-        decay, _ = cause.shape(vector)
-        swept = cause.swept(decay, keep=True)
-        elements = cause.elements(vector, swept.row, swept.exposure, swept.span, True, 1)
+        unit, elements = cause.by_unit(vector, 1)
         part = elements.value[:, None] * elements.slope
         whole = np.zeros((result.shape[0], part.shape[1]))
-        np.add.at(whole, swept.unit, part)
+        np.add.at(whole, unit, part)
         result[:, cause.positions] -= whole
     return result
 

@@ -222,6 +222,17 @@ class CauseData:
             return self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
         return self.elements(vector, None, self.swept(decay).summed, None, False, order)
 
+    def reach(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the positions of the events that this cause may explain, and what reached them."""
+        decay = self.shape(np.zeros(len(self.program.parameter_names)))[0]
+        swept = self.swept(decay, keep=self.slots.alpha >= 0)
+        return swept.event, swept.event_exposure[:, :, 0].sum(axis=1)
+
+    def by_unit(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int32], Elements]:
+        """Return the elements of the integral apart by unit, with the unit of each."""
+        swept = self.swept(self.shape(vector)[0], keep=True)
+        return swept.unit, self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
+
     def events(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int64], Elements]:
         """Return the positions of the events that this cause may explain, and its hazard at each."""
         decay, _ = self.shape(vector)
@@ -253,9 +264,11 @@ class Likelihood:
         FitError: an event that no cause can explain, or a covariate that is missing at risk.
     """
 
+    kind: type[CauseData] = CauseData
+
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.causes = [CauseData(program, number) for number in range(len(program.causes))]
+        self.causes = [self.kind(program, number) for number in range(len(program.causes))]
         self.groups: list[list[int]] = [
             [c for c in range(len(self.causes)) if program.layout.cause[c, TRANSITION] == k]
             for k in range(len(program.model.transitions))
@@ -265,13 +278,11 @@ class Likelihood:
     def _refuse_unexplained(self) -> None:
         """An event without exposure to any of its causes has hazard zero under every parameter."""
         for group in self.groups:
-            reached = 0.0
+            reached: NDArray[np.float64] | float = 0.0
             event = np.empty(0, dtype=np.int64)
             for c in group:
-                decay = self.causes[c].shape(np.zeros(len(self.program.parameter_names)))[0]
-                swept = self.causes[c].swept(decay, keep=self.causes[c].slots.alpha >= 0)
-                event = swept.event
-                reached = reached + swept.event_exposure[:, :, 0].sum(axis=1)
+                event, exposure = self.causes[c].reach()
+                reached = reached + exposure
             lost = np.flatnonzero(np.asarray(reached) <= 0.0) if event.size else event
             if lost.size:
                 self.program.refuse_event(

@@ -142,9 +142,10 @@ class Program:
     @cached_property
     def likelihood(self) -> Likelihood:
         """Return the likelihood of what happened; made on first use."""
+        from tocsin.program.grouped import GroupedLikelihood, is_grouped
         from tocsin.program.likelihood import Likelihood
 
-        return Likelihood(self)
+        return GroupedLikelihood(self) if is_grouped(self.history) else Likelihood(self)
 
     def loglik(self, params: Any) -> float:
         """Return the log-likelihood: the log hazards of the events less the integral of all hazards at risk.

@@ -1,0 +1,275 @@
+"""Grouped time: records that know only the month or the year of an event.
+
+States and exposures are those at the start of an interval, and transition k happens in it with probability
+(L_k / L)(1 - exp(-L)), L_k its integrated hazard and L the sum over the variable's competing transitions.
+
+Put every event at the end of its interval. Then nothing changes inside an interval, and what an event sees
+by left limits is what held at the interval's start. The likelihood is that of continuous time, and a
+correction for each
+event: log((L_k / L)(1 - exp(-L))) = (log L_k - L) + log((exp(L) - 1) / L).
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import FitError
+from tocsin.kernels.layout import TRANSITION
+from tocsin.kernels.states import trace_states
+from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
+from tocsin.program.likelihood import CauseData, Elements, Likelihood, Swept
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.history import History
+    from tocsin.model import Model
+    from tocsin.program.program import Program
+
+    Floats = NDArray[np.float64]
+
+CLOCKS = ("month", "year")
+
+
+def is_grouped(history: History) -> bool:
+    """Return whether the times of a history are known by month or year only."""
+    return history.clock in CLOCKS
+
+
+class _ByDay:
+    """A history that passes for one of days while its program is compiled."""
+
+    clock = "day"
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.history, name)
+
+
+def compile_grouped(model: Model, history: History) -> Program:
+    """Join a model with a history of months or years into a program.
+
+    Raises:
+        ModelError: the model speaks of something that the history does not have.
+        FitError: an event that the model cannot explain, or two of one variable and unit in one interval.
+    """
+    from tocsin.program.compile import compile_program
+
+    late = copy.copy(history)
+    late.__dict__["numbers"] = replace(history.numbers, event_time=history.numbers.event_time + 1.0)
+    program = replace(compile_program(model, _ByDay(late)), history=late)  # type: ignore[arg-type]
+    _refuse_two(program)
+    return program
+
+
+def _name(program: Program, time: float) -> str:
+    """Return the month or year whose interval ends at a time."""
+    width = 7 if program.history.clock == "month" else 4
+    return str(program.history.to_date(time - 1.0))[:width]
+
+
+def _refuse_two(program: Program) -> None:
+    trace = program.trace
+    key = np.stack([trace.time, trace.events[:, UNIT], trace.events[:, VARIABLE]])
+    _, first, count = np.unique(key, axis=1, return_index=True, return_counts=True)
+    twice = np.flatnonzero(count > 1)
+    if twice.size:
+        event = int(first[twice[0]])
+        unit = program.history.numbers.units[trace.events[event, UNIT]]
+        variable = program.model.variables[trace.events[event, VARIABLE]].name
+        raise FitError(
+            f"{variable!r} of {unit!r} moves {count[twice[0]]} times in "
+            f"{_name(program, trace.time[event])}; with "
+            f"times known by {program.history.clock} one move an interval can be told: leave one out, or "
+            f"give dates"
+        )
+
+
+class GroupedCause(CauseData):
+    """One cause in grouped time: its hazard is what it was at the start of each interval."""
+
+    def __init__(self, program: Program, number: int) -> None:
+        self.transition = int(program.layout.cause[number, TRANSITION])
+        self.trace, self.own, self.event = _seen(program, self.transition)
+        marked = replace(program)
+        marked.__dict__["trace"] = self.trace
+        super().__init__(marked, number)
+
+    def integral(self, vector: Floats, order: int) -> Elements:
+        """Return the elements whose sum is the sum of this cause's hazard over all intervals at risk."""
+        if self.shape(vector)[0] == 0.0:
+            return super().integral(vector, order)
+        return self.by_unit(vector, order)[1]
+
+    def by_unit(self, vector: Floats, order: int) -> tuple[NDArray[np.int32], Elements]:
+        """Return the same elements apart by unit, with the unit of each."""
+        decay, _ = self.shape(vector)
+        if decay == 0.0:
+            return super().by_unit(vector, order)
+        swept = self.swept(decay, keep=True)
+        count = np.rint(swept.span).astype(np.int64)
+        stretch = np.repeat(np.arange(count.size), count)
+        # An entry in an interval has age 1 at the start of the next, where the sweep begins a stretch with
+        # age 0.
+        age = 1.0 + np.arange(stretch.size) - np.repeat(np.cumsum(count) - count, count)
+        moments = swept.exposure[stretch].copy()
+        if moments.shape[2] == 3:
+            past = age[:, None]
+            moments[:, :, 2] += past * (2.0 * moments[:, :, 1] + past * moments[:, :, 0])
+            moments[:, :, 1] += past * moments[:, :, 0]
+        moments *= np.exp(-decay * age)[:, None, None]
+        elements = self.elements(vector, swept.row[stretch], moments, None, True, order)
+        return swept.unit[stretch], elements
+
+    def swept(self, decay: float, keep: bool = False) -> Swept:
+        """Return the sweep at one decay rate; of events those of the transition itself, at their places in
+        the
+        program's trace."""
+        whole = super().swept(decay, keep)
+        own = self.own[whole.event]
+        number = np.cumsum(own) - 1  # of an own event among the own
+        listed = own[whole.source_event]
+        return whole._replace(
+            event=self.event[whole.event[own]],
+            event_row=whole.event_row[own],
+            event_exposure=whole.event_exposure[own],
+            source_event=number[whole.source_event[listed]].astype(np.int32),
+            source_unit=whole.source_unit[listed],
+            source_sent=whole.source_sent[listed],
+        )
+
+    def rivalled(self, vector: Floats, order: int) -> tuple[NDArray[np.int64], Elements]:
+        """Return where any transition of the variable happened while this one was at risk, and the hazard
+        there."""
+        decay, _ = self.shape(vector)
+        whole = super().swept(decay, keep=self.slots.alpha >= 0)
+        elements = self.elements(vector, whole.event_row, whole.event_exposure, None, True, order)
+        return self.event[whole.event], elements
+
+
+def _seen(program: Program, number: int) -> tuple[Trace, NDArray[np.bool_], NDArray[np.int64]]:
+    """Return what happened as one transition sees it.
+
+    A unit's move of the transition's variable comes first in its interval, so that it sees the states at the
+    start; every explained move of that variable at which the transition was at risk is marked as its own.
+
+    Returns:
+        The trace, which of its events are the transition's own, and their positions in the program's trace.
+    """
+    trace, layout, joint = program.trace, program.layout, program.joint
+    variable = layout.transition[number, 0]
+    events = trace.events
+    order = np.lexsort(
+        (np.arange(trace.time.size), events[:, VARIABLE] != variable, events[:, UNIT], trace.time)
+    )
+    moved = events[order].copy()
+    stride, size = joint.strides[moved[:, VARIABLE]], joint.sizes[moved[:, VARIABLE]]
+    entered = ((moved[:, AFTER] // stride) % size).astype(np.int32)
+    before, after, _ = trace_states(
+        layout.state,
+        np.ascontiguousarray(moved[:, UNIT]),
+        np.ascontiguousarray(moved[:, VARIABLE]),
+        entered,
+        joint.strides,
+        joint.sizes,
+    )
+    moved[:, BEFORE], moved[:, AFTER] = before, after
+    own = moved[:, EXPLAINED] == number
+    at_risk = layout.after[number][before] >= 0
+    lost = np.flatnonzero(own & ~at_risk)
+    if lost.size:
+        unit = program.history.numbers.units[moved[lost[0], UNIT]]
+        move = program.model.transitions[number]
+        raise FitError(
+            f"{move.name!r} of {unit!r} in {_name(program, trace.time[order[lost[0]]])}: its condition "
+            f"{move.requires!r} came to hold in the same {program.history.clock} only, and with grouped "
+            f"times a "
+            "transition sees the states at the start: give dates, or drop requires="
+        )
+    rivals = (moved[:, VARIABLE] == variable) & (moved[:, EXPLAINED] >= 0) & at_risk
+    moved[:, EXPLAINED] = np.where(rivals, number, -1)
+    return Trace(trace.time[order], np.ascontiguousarray(moved)), own, order.astype(np.int64)
+
+
+class GroupedLikelihood(Likelihood):
+    """The log-likelihood of a program of months or years, with its derivatives."""
+
+    causes: list[GroupedCause]  # type: ignore[assignment]
+    kind = GroupedCause
+
+    def _compute(self, vector: Floats, order: int) -> tuple[float, Floats, Floats]:
+        value, gradient, hessian = super()._compute(vector, order)
+        for causes, count in self._competing():
+            whole, slope, second = self._whole(vector, causes, count, order)
+            level, first, bend = _correction(whole)
+            value += float(level.sum())
+            if order >= 1:
+                gradient = gradient + first @ slope
+            if order == 2:
+                hessian = hessian + (slope * bend[:, None]).T @ slope + second(first)
+        return value, gradient, hessian
+
+    def scores(self, vector: Floats) -> Floats:
+        """Return the gradient of what each explained event adds (events, P), in the order of the trace."""
+        result = super().scores(vector)
+        for causes, count in self._competing():
+            whole, slope, _ = self._whole(vector, causes, count, 1)
+            result += _correction(whole)[1][:, None] * slope
+        return result
+
+    def _competing(self) -> list[tuple[list[GroupedCause], int]]:
+        """Return the causes of each variable's transitions, and the number of events in all."""
+        moved = [transition.variable for transition in self.program.model.transitions]
+        count = self.program.trace.time.size
+        return [
+            ([cause for cause in self.causes if moved[cause.transition] == variable], count)
+            for variable in dict.fromkeys(moved)
+        ]
+
+    def _whole(
+        self, vector: Floats, causes: list[GroupedCause], count: int, order: int
+    ) -> tuple[Floats, Floats, Any]:
+        """Return L at each event of a variable, its gradient, and a function that sums weighted Hessians
+        of it."""
+        whole = np.zeros(count)
+        slope = np.zeros((count, vector.size)) if order else np.empty((0, 0))
+        found = []
+        for cause in causes:
+            event, elements = cause.rivalled(vector, order)
+            whole[event] += elements.value
+            if order:
+                slope[event[:, None], np.array(cause.positions)] += elements.value[:, None] * elements.slope
+            found.append((cause, event, elements))
+
+        def second(weight: Floats) -> Floats:
+            total = np.zeros((vector.size, vector.size))
+            for cause, event, elements in found:
+                scaled = weight[event] * elements.value
+                block = (elements.slope * scaled[:, None]).T @ elements.slope
+                shapes = elements.bend.shape[1]
+                if shapes:
+                    start = block.shape[0] - shapes
+                    block[start:, start:] += np.einsum("n,nab->ab", scaled, elements.bend)
+                at = np.array(cause.positions, dtype=np.int64)
+                total[np.ix_(at, at)] += block
+            return total
+
+        return whole, slope, second
+
+
+def _correction(whole: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return log((exp(L) - 1) / L) and its first two derivatives, elementwise."""
+    small = whole < 1e-2
+    safe = np.where(small, 1.0, whole)
+    gone = np.exp(-safe)
+    square = whole * whole
+    level = np.where(small, whole / 2 + square / 24 - square**2 / 2880, safe + np.log1p(-gone) - np.log(safe))
+    first = np.where(small, 0.5 + whole / 12 - whole * square / 720, 1 / (1 - gone) - 1 / safe)
+    second = np.where(small, 1 / 12 - square / 240, 1 / safe**2 - gone / (1 - gone) ** 2)
+    return level, first, second
