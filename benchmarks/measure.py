@@ -1,5 +1,7 @@
 """How every contender measures itself and tells it: one line of JSON for each figure. Needs nothing."""
 
+# ruff: noqa: T201  (a command prints)
+
 from __future__ import annotations
 
 import json
@@ -33,4 +35,7 @@ def once(work: Callable[[], Any]) -> tuple[float, Any]:
 def tell(work: str, case: str, value: float, unit: str, **more: Any) -> None:
     """Print a figure; peak memory of the process so far goes with it."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(json.dumps({"work": work, "case": case, "value": value, "unit": unit, "peak": peak, **more}), flush=True)
+    print(
+        json.dumps({"work": work, "case": case, "value": value, "unit": unit, "peak": peak, **more}),
+        flush=True,
+    )

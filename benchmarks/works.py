@@ -1,4 +1,4 @@
-"""The works W1, W2 and W3: their exact definition, as arrays, for ours and for every rival. Needs NumPy only."""
+"""The works W1, W2 and W3: their exact definition, as arrays, for ours and every rival. Needs NumPy only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def w1_layers() -> np.ndarray:
 
 
 def w1_combined() -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of revolutionary sources in the rise, and of fallen ones in the fall (target, source)."""
+    """Return weights of revolutionary sources in the rise, of fallen ones in the fall (target, source)."""
     layers = w1_layers()
     return (
         RISE * np.tensordot(RISE_SHARES, layers, axes=1),
@@ -116,9 +116,9 @@ SUBJECTS, INTERVALS, COVARIATES = 200, 1000, 10
 
 
 def w3_table() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return an event history: coefficients, covariates (subject, interval, covariate), and event subjects and times.
+    """Return coefficients, covariates (subject, interval, covariate), and subjects and times of events.
 
-    Interval k is (k, k + 1]; an event in it has the hazard exp(-4 + coefficients . covariates), and events recur.
+    Interval k is (k, k + 1]; in it, events have the hazard exp(-4 + coefficients . covariates); they recur.
     """
     rng = np.random.default_rng(4)
     coefficients = rng.normal(0.0, 0.4, COVARIATES)
