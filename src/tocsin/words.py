@@ -44,7 +44,9 @@ class StateVariable:
 
     def _check(self) -> None:
         if not self.name or FORBIDDEN_IN_STATES.search(self.name):
-            raise ModelError(f"a variable cannot be named {self.name!r}: use no | > = or comma, and no empty name")
+            raise ModelError(
+                f"a variable cannot be named {self.name!r}: use no | > = or comma, and no empty name"
+            )
         if not self.states:
             raise ModelError(f"variable {self.name!r} has no states")
         for state in self.states:
@@ -89,7 +91,9 @@ def parse_clause(text: str, variables: Mapping[str, StateVariable]) -> dict[str,
         if not sign or not name or not states:
             raise ModelError(f"cannot read the clause {text!r}: write variable=state, joined by 'and'")
         if name not in variables:
-            raise ModelError(f"the clause {text!r} names an unknown variable {name!r}" + suggestion(name, variables))
+            raise ModelError(
+                f"the clause {text!r} names an unknown variable {name!r}" + suggestion(name, variables)
+            )
         variable = variables[name]
         wanted = frozenset(state.strip() for state in states.split("|"))
         for state in wanted:

@@ -46,8 +46,8 @@ def fit_model(
 
     Raises:
         ModelError: `fixed` or `tied` name a parameter that the model does not have.
-        FitError: a transition without any event (without a prior), an event that no cause explains, or a covariate missing at
-            risk.
+        FitError: a transition without any event (without a prior), an event that no cause explains, or a
+            covariate missing at risk.
     """
     return fit_program(model.compile(history), prior, fixed, tied)
 
@@ -175,7 +175,8 @@ def cause_table(program: Program, found: Found) -> pd.DataFrame:
         for number, mine in zip(group, share, strict=True):
             expected = float(program.likelihood.causes[number].integral(found.vector, 0).value.sum())
             slots = program.slots[number]
-            rows.append((slots.transition, slots.cause, float(mine.sum()), float(mine.mean()) if mine.size else 0.0, expected))
+            mean = float(mine.mean()) if mine.size else 0.0
+            rows.append((slots.transition, slots.cause, float(mine.sum()), mean, expected))
     return pd.DataFrame(rows, columns=["transition", "cause", "events", "share", "expected"])
 
 

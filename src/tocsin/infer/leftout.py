@@ -63,31 +63,32 @@ class LeftOut:
         return None
 
 
-def _completed(model: Model) -> Model | None:
-    """Return the model with every term of a propensity as susceptibility too, and the reverse; None if
-    none."""
-    moves, changed = [], False
+def _completed(model: Model) -> list[Model]:
+    """Return each transition that lacks an effect, alone, with every term of its propensity as
+    susceptibility too,
+    and the reverse. Transitions share no likelihood, so each can be looked at by itself."""
+    found = []
     for move in model.transitions:
         homes = [cause for cause in move.causes if isinstance(cause, Baseline)]
         abroad = [cause for cause in move.causes if isinstance(cause, Contagion)]
-        causes: list[Cause] = list(move.causes)
-        if homes and abroad:
-            at_home = " + ".join(cause.formula for cause in homes)
-            open_to = " + ".join(cause.susceptibility for cause in abroad)
-            if "0" not in f"{at_home} {open_to}".split() and "-" not in at_home + open_to:
-                causes = [
-                    replace(cause, formula=f"{cause.formula} + {open_to}")
-                    if isinstance(cause, Baseline)
-                    else replace(cause, susceptibility=f"{cause.susceptibility} + {at_home}")
-                    for cause in move.causes
-                ]
-                changed = changed or at_home != "1" or open_to != "1"
-        moves.append(Transition(move.variable, move.origin, move.to, *causes, requires=move.requires))
-    return Model(model.variables, moves) if changed else None
+        at_home = " + ".join(cause.formula for cause in homes)
+        open_to = " + ".join(cause.susceptibility for cause in abroad)
+        lacking = bool(homes and abroad) and not at_home == open_to == "1"
+        if not lacking or "0" in f"{at_home} {open_to}".split() or "-" in at_home + open_to:
+            continue
+        causes: list[Cause] = [
+            replace(cause, formula=f"{cause.formula} + {open_to}")
+            if isinstance(cause, Baseline)
+            else replace(cause, susceptibility=f"{cause.susceptibility} + {at_home}")
+            for cause in move.causes
+        ]
+        alone = Transition(move.variable, move.origin, move.to, *causes, requires=move.requires)
+        found.append(Model(model.variables, [alone]))
+    return found
 
 
-def left_out(task: Task, found: Found, program: Program | None = None) -> list[LeftOut]:
-    """Return the effects of the model's own terms that it lacks, each with a score test and what it shares.
+def left_out(task: Task, found: Found) -> list[LeftOut]:
+    """Return the effects of the model's own terms that it lacks, each with a test and what it shares.
 
     The score and the information are those of the completed model at the estimates, with what is lacking
     at zero.
@@ -95,24 +96,23 @@ def left_out(task: Task, found: Found, program: Program | None = None) -> list[L
     Parameters:
         task, found: what was maximised, and where.
     """
+    results: list[LeftOut] = []
+    for completed in _completed(task.program.model):
+        try:
+            results += _of_one(task, found, completed.compile(task.program.history))
+        except TocsinError:  # a covariate that is known where one cause is at work and not where the other is
+            continue
+    return results
+
+
+def _of_one(task: Task, found: Found, program: Program) -> list[LeftOut]:
     from scipy.special import chdtrc
 
     fitted = task.program
-    if program is None:
-        completed = _completed(fitted.model)
-        if completed is None:
-            return []
-        try:
-            program = completed.compile(fitted.history)
-        except TocsinError:  # a covariate that is known where one cause is at work and not where the other is
-            return []
     known = dict(zip(fitted.parameter_names, found.vector, strict=True))
     vector = np.array([known.get(name, 0.0) for name in program.parameter_names])
     at_zero = {fitted.cause_name(number) for number in found.gone}
-    try:
-        value, score, hessian = program.likelihood.all(vector)
-    except TocsinError:
-        return []
+    value, score, hessian = program.likelihood.all(vector)
     free = {name for p, name in enumerate(fitted.parameter_names) if found.constraint.group[p] >= 0}
     inside = [p for p, name in enumerate(program.parameter_names) if name in free]
     results = []
