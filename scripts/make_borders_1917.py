@@ -143,7 +143,7 @@ def composed(
 
 
 def recipe(text: str, pieces: Mapping[Piece, Any]) -> list[Piece]:
-    """Return the pieces of a recipe: `POL` is all of a country, `POL.galicia` one piece, `-POL.galicia` without it.
+    """Return the pieces of a recipe: `POL` is a whole country, `POL.galicia` a piece, `-POL.galicia` not it.
 
     Raises:
         SystemExit: a piece is unknown.

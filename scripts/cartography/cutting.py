@@ -200,7 +200,7 @@ def _warped(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _unwarped(points: NDArray[np.float64]) -> NDArray[np.float64]:
     x = _axis(points[:, 0], FOCUS[0], FOCUS[2], 1 / COARSE)
     y = _axis(points[:, 1], FOCUS[1], FOCUS[3], 1 / COARSE)
-    return np.round(np.column_stack([x, y]), 7)
+    return np.asarray(np.round(np.column_stack([x, y]), 7), dtype=np.float64)
 
 
 def _axis(value: NDArray[np.float64], low: float, high: float, factor: float) -> NDArray[np.float64]:
