@@ -4,7 +4,7 @@
 
 Every contender runs in a process, and every rival in an environment of its own, which uv makes; the first
 time it downloads the rival. Times are medians of a few repeats; compiling is kept out of them and told beside
-them. Ratios hold for one run; absolute figures depend on the machine and on what else it does. `--write` keeps
+them. Ratios hold for one run; absolute figures depend on the machine and what else it does. `--write` keeps
 the result in benchmarks/RESULTS.md. graph-tool takes part where the system's Python has it (Debian:
 python3-graph-tool).
 """

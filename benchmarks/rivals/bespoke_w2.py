@@ -151,7 +151,7 @@ def csr(units):
 
 
 def main():
-    kind, units = sys.argv[1], int(sys.argv[2])
+    kind, units = sys.argv[2], int(sys.argv[3])
     run = sir if kind == "SIR" else sis
     rates = INFECTION[kind], RECOVERY, W2_END[kind]
     compiled, _ = once(lambda: run(*csr(1000), w2_seeds(1000), *rates, 1))
