@@ -164,7 +164,7 @@ def main() -> None:
         growth.append([kind, *(f"{math.log(d / c) / math.log(b / a):.2f}" for a, b, c, d in steps)])
     print(
         "## Growth\n\n"
-        + table(["", *(f"{a:,} to {b:,}" for a, b in zip(sizes, sizes[1:], strict=False))], growth)
+        + table(["", *(f"{a:,} to {b:,}" for a, b in itertools.pairwise(sizes))], growth)
     )
     if chosen.plot is not None:
         plot(chosen.plot, sizes, kinds)
