@@ -73,6 +73,8 @@ def _dependent(
     program: Program, own: list[int], terms: Floats, free: list[int], cause: str
 ) -> dict[int, str]:
     names, found = program.parameter_names, {}
+    if _independent(terms[:, free]):
+        return {}
     kept: list[int] = []
     basis = np.empty((terms.shape[0], 0))
     for k in free:
@@ -101,6 +103,15 @@ def _dependent(
             f"{name!r} is not identified: {reason}; leave the term out, or use prior=tc.weak_prior()"
         )
     return found
+
+
+def _independent(terms: Floats) -> bool:
+    """Say whether columns are clearly independent, from their products: fast, and enough for most models."""
+    products = terms.T @ terms
+    size = np.sqrt(np.diag(products))
+    if not size.all():
+        return False
+    return bool(np.linalg.eigvalsh(products / np.outer(size, size)).min() > 1e-9)
 
 
 def thin(program: Program, constraint: Constraint) -> list[str]:

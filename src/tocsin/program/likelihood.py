@@ -179,6 +179,8 @@ class CauseData:
             return Elements(value, np.empty((0, 0)), np.empty((0, 0, 0)))
 
         terms = self.matrix if row is None else self.matrix[row]
+        if not shapes:
+            return Elements(value, terms, np.zeros((count, 0, 0)) if order == 2 else np.empty((0, 0, 0)))
         slope = np.zeros((count, width + shapes))
         slope[:, :width] = terms
         bend = np.zeros((count, shapes, shapes)) if order == 2 else np.empty((0, 0, 0))
