@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ACCEPT = 0.9  # acceptance that the step size is adapted to; above 0.8, because strengths have one long tail
+# Acceptance that the step size is adapted to: above the usual 0.8, because strengths have one long tail, and more
+# where standard deviations of effects make the posterior narrow in places.
+ACCEPT, ACCEPT_WITH_EFFECTS = 0.9, 0.95
 
 
 def sample_model(
@@ -38,7 +40,7 @@ def sample_model(
     progress: bool | Callable[[int, int], None] = False,
     frailty: Asked = None,
     shock: Asked = None,
-    target_accept: float = ACCEPT,
+    target_accept: float | None = None,
 ) -> Posterior:
     """Draw from the posterior of a model; see `Model.sample`."""
     for name, value, least in (
@@ -49,7 +51,7 @@ def sample_model(
     ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise ModelError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    if isinstance(target_accept, bool | str) or not 0.0 < target_accept < 1.0:
+    if target_accept is not None and (isinstance(target_accept, bool | str) or not 0.0 < target_accept < 1.0):
         raise ModelError(f"target_accept must lie between 0 and 1, not {target_accept!r}")
     if prior is not None and not isinstance(prior, Prior):
         raise ModelError(f"prior must come from tc.weak_prior(...), not {prior!r}")
@@ -67,7 +69,7 @@ def draw(
     chains: int,
     seed: int,
     progress: bool | Callable[[int, int], None] = False,
-    target_accept: float = ACCEPT,
+    target_accept: float | None = None,
 ) -> Draws:
     """Draw from a target by the no-U-turn sampler (Hoffman & Gelman 2014; nutpie: Seyboldt et al. 2024).
 
@@ -85,6 +87,9 @@ def draw(
         ) from None
 
     told: list[int] = []
+
+    if target_accept is None:
+        target_accept = ACCEPT_WITH_EFFECTS if target.effects.blocks else ACCEPT
 
     def make_density() -> Callable[[Floats], tuple[float, Floats]]:
         own = target.copy()

@@ -71,16 +71,17 @@ class Density:
         layout, count = self.program.layout, len(self.causes)
         table = np.full((count, kernel.COLUMNS), -1, dtype=np.int64)
         decay = np.zeros(count)
-        lists: list[list[NDArray[np.generic]]] = [[] for _ in range(8)]
-        begin = np.zeros(8, dtype=np.int64)
+        lists: list[list[NDArray[np.generic]]] = [[] for _ in range(9)]
+        begin = np.zeros(9, dtype=np.int64)
         for number, cause in enumerate(self.causes):
             slots, design = cause.slots, int(layout.cause[number, TARGET])
             declared, _ = self.effects.terms(design)
-            matrix = np.ascontiguousarray(cause.matrix[:, declared])
+            matrix, base = np.unique(cause.matrix[:, declared], axis=0, return_inverse=True)
             row, span, exposure, event_row, event_exposure = self._parts(number)
             parts = [
                 matrix.ravel(),
                 cause.marks.ravel(),
+                base.astype(np.int32).ravel(),
                 self.effects.rows(design).astype(np.int32),
                 row.astype(np.int32),
                 span,
@@ -95,15 +96,17 @@ class Density:
             own[kernel.SOURCES_SIZE] = len(slots.source) if layout.cause[number, SOURCE] >= 0 else 0
             own[kernel.HALF_LIFE] = self.place[slots.half_life] if slots.half_life >= 0 else -1
             own[kernel.ALPHA] = self.place[slots.alpha] if slots.alpha >= 0 else -1
-            own[[kernel.ROWS, kernel.ROWS_SIZE]] = begin[2], matrix.shape[0]
+            own[[kernel.ROWS, kernel.ROWS_SIZE]] = begin[2], cause.matrix.shape[0]
+            bases = sum(table[:number, kernel.BASES_SIZE])
+            own[[kernel.BASES, kernel.BASES_SIZE]] = bases, matrix.shape[0]
             own[kernel.MATRIX] = begin[0]
             mark_rows = sum(table[:number, kernel.MARK_ROWS_SIZE])
             own[[kernel.MARK_ROWS, kernel.MARK_ROWS_SIZE]] = mark_rows, cause.marks.shape[0]
             own[kernel.MARKS] = begin[1]
-            own[[kernel.ELEMENTS, kernel.ELEMENTS_SIZE]] = begin[3], row.size
-            own[kernel.EXPOSURE] = begin[5]
-            own[[kernel.EVENTS, kernel.EVENTS_SIZE]] = begin[6], event_row.size
-            own[kernel.EVENT_EXPOSURE] = begin[7]
+            own[[kernel.ELEMENTS, kernel.ELEMENTS_SIZE]] = begin[4], row.size
+            own[kernel.EXPOSURE] = begin[6]
+            own[[kernel.EVENTS, kernel.EVENTS_SIZE]] = begin[7], event_row.size
+            own[kernel.EVENT_EXPOSURE] = begin[8]
             own[kernel.MOMENTS] = cause.moments
             decay[number] = self.program.decay(number, np.zeros(len(self.program.parameter_names)))
             for position, part in enumerate(parts):

@@ -37,8 +37,10 @@ from tocsin.kernels.sweep import integrals
     EVENTS_SIZE,
     EVENT_EXPOSURE,  # beginning in `event_exposure`
     MOMENTS,  # moments of age: 3 where the half-life is estimated, else 1
-) = range(19)
-COLUMNS = 19
+    BASES,  # first of the distinct rows of its declared terms, and how many
+    BASES_SIZE,
+) = range(21)
+COLUMNS = 21
 
 
 class Terms(NamedTuple):
@@ -47,8 +49,9 @@ class Terms(NamedTuple):
     cause: NDArray[np.int64]  # (C, COLUMNS)
     group: NDArray[np.int64]  # (K + 1,) first cause of each transition
     decay: NDArray[np.float64]  # (C,) ln 2 / half-life where it is fixed, 0 under `while`
-    matrix: NDArray[np.float64]  # target terms (rows, terms), cause by cause
+    matrix: NDArray[np.float64]  # distinct rows of target terms (rows, terms), cause by cause
     marks: NDArray[np.float64]  # source terms (rows, terms), cause by cause
+    base: NDArray[np.int32]  # distinct row of its terms of each target row
     effect: NDArray[np.int32]  # (all target rows, 2) random effects of each target row, -1 for none
     row: NDArray[np.int32]  # target row of each element of an integral
     span: NDArray[np.float64]  # its length; below 0 where the integral is summed up already
@@ -112,22 +115,27 @@ def log_likelihood(terms, vector, effect):
     """
     count = terms.cause.shape[0]
     gradient, effect_gradient = np.zeros(vector.size), np.zeros(effect.size)
-    factor = np.zeros(terms.effect.shape[0])  # exp(beta . x + effects) of every target row
     last = terms.cause[count - 1]
+    factor = np.zeros(terms.base.size)  # exp(beta . x + effects) of every target row
+    base = np.zeros(last[BASES] + last[BASES_SIZE])  # exp(beta . x) of the distinct rows of terms
+    raising = np.exp(effect)
     weight = np.zeros(last[MARK_ROWS] + last[MARK_ROWS_SIZE])
-    pull, push = np.zeros(factor.size), np.zeros(weight.size)
+    pull, base_pull, push = np.zeros(factor.size), np.zeros(base.size), np.zeros(weight.size)
     shapes = np.empty((count, 2))
     for c in range(count):
         cause = terms.cause[c]
-        for r in range(cause[ROWS_SIZE]):
-            total, at = 0.0, cause[MATRIX] + r * cause[TARGETS_SIZE]
+        for b in range(cause[BASES_SIZE]):
+            total, at = 0.0, cause[MATRIX] + b * cause[TARGETS_SIZE]
             for p in range(cause[TARGETS_SIZE]):
                 total += terms.matrix[at + p] * vector[cause[TARGETS] + p]
+            base[cause[BASES] + b] = math.exp(total)
+        for r in range(cause[ROWS], cause[ROWS] + cause[ROWS_SIZE]):
+            product = base[cause[BASES] + terms.base[r]]
             for which in range(2):
-                number = terms.effect[cause[ROWS] + r, which]
+                number = terms.effect[r, which]
                 if number >= 0:
-                    total += effect[number]
-            factor[cause[ROWS] + r] = math.exp(total)
+                    product *= raising[number]
+            factor[r] = product
         for q in range(cause[MARK_ROWS_SIZE]):
             total, at = 0.0, cause[MARKS] + q * cause[SOURCES_SIZE]
             for p in range(cause[SOURCES_SIZE]):
@@ -224,16 +232,17 @@ def log_likelihood(terms, vector, effect):
 
     for c in range(count):
         cause = terms.cause[c]
-        for r in range(cause[ROWS_SIZE]):
-            by, at = pull[cause[ROWS] + r], cause[MATRIX] + r * cause[TARGETS_SIZE]
-            if by == 0.0:
-                continue
-            for p in range(cause[TARGETS_SIZE]):
-                gradient[cause[TARGETS] + p] += by * terms.matrix[at + p]
+        for r in range(cause[ROWS], cause[ROWS] + cause[ROWS_SIZE]):
+            by = pull[r]
+            base_pull[cause[BASES] + terms.base[r]] += by
             for which in range(2):
-                number = terms.effect[cause[ROWS] + r, which]
+                number = terms.effect[r, which]
                 if number >= 0:
                     effect_gradient[number] += by
+        for b in range(cause[BASES_SIZE]):
+            by, at = base_pull[cause[BASES] + b], cause[MATRIX] + b * cause[TARGETS_SIZE]
+            for p in range(cause[TARGETS_SIZE]):
+                gradient[cause[TARGETS] + p] += by * terms.matrix[at + p]
         for q in range(cause[MARK_ROWS_SIZE]):
             by, at = push[cause[MARK_ROWS] + q], cause[MARKS] + q * cause[SOURCES_SIZE]
             for p in range(cause[SOURCES_SIZE]):
