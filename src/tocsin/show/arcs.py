@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
@@ -23,6 +24,19 @@ WIDTHS = (0.7, 4.5)  # pixels of an arc with probability 0 and 1
 HEAD = 6.0  # length of an arrow's head in pixels
 
 
+@dataclass(frozen=True)
+class Arc:
+    """A source, a unit that it moved, and the event in which it had most part."""
+
+    source: str
+    unit: str
+    share: float
+    time: float
+    into: str
+    layers: str
+    events: int
+
+
 def arcs(
     attribution: Any,
     history: History,
@@ -37,9 +51,9 @@ def arcs(
 ) -> alt.LayerChart:
     """Return a map of who sparked whom: the strongest arcs from a source to a unit that it moved.
 
-    An arc joins a source with a unit; its probability is the source's share of the hazard of that one of the
-    unit's events in which it had most part, summed over layers. Arcs are drawn in the order of time. A share of
-    the hazard at the instant of an event is no but-for probability.
+    An arc joins a source with a unit; its probability is the source's share, over all layers, of the hazard
+    of that one of the unit's events in which it had most part. Arcs are drawn in the
+    order of time. A share of the hazard at the instant of an event is no but-for probability.
 
     Parameters:
         attribution: of a fit, with its table `sources`.
@@ -66,7 +80,7 @@ def arcs(
     order = dict.fromkeys([*drawn["source"], *drawn["unit"]])
     spots = {unit: places[unit] for unit in order}
     layers += sheet.words(sheet.place({unit: sheet.labels[unit] for unit in order}, 10, spots), 10)
-    top = drawn.loc[drawn["share"].idxmax()]
+    top = drawn.iloc[int(drawn["share"].to_numpy().argmax())]
     lead = drawn.groupby("source")["share"].sum().idxmax()
     finding = (
         f"{sheet.labels[str(lead)]} set off most; strongest arc {sheet.labels[str(top['source'])]} to "
@@ -82,9 +96,9 @@ def arcs(
         else "",
     ]
     lines = [
-        f"{number}. {sheet.moment(_day(history, row.time))}: {sheet.labels[row.source]} to "
-        f"{sheet.labels[row.unit]}, {row.into}, {row.share:.2f}"
-        for number, row in enumerate(drawn.itertuples(), 1)
+        f"{number}. {sheet.moment(_day(history, arc.time))}: {sheet.labels[arc.source]} to "
+        f"{sheet.labels[arc.unit]}, {arc.into}, {arc.share:.2f}"
+        for number, arc in enumerate(_listed(drawn), 1)
     ]
     description = f"Map of {sheet.where} with arcs of influence. {finding}. {'; '.join(lines)}."
     record = history.citation or history.title or history.name
@@ -94,8 +108,11 @@ def arcs(
 def chosen_arcs(
     attribution: Any, history: History, variable: str | None, state: str | None, date: Any
 ) -> pd.DataFrame:
-    """Return the arcs, the strongest first: source, unit, share, and of the event in which it is largest time
-    (clock number), into and layers; events counts how many of the unit's events the source had part in."""
+    """Return the arcs, the strongest first: source, unit, share, time (clock number), into, layers, events.
+
+    Time and the rest are of the event in which the share is largest; `events` counts all those of the unit in
+    which the source had part.
+    """
     table = attribution.sources
     known = {each.name: each for each in history.variables}
     if variable is not None and variable not in known:
@@ -123,24 +140,25 @@ def chosen_arcs(
     pairs = summed.groupby(["source", "unit"], sort=False)
     strongest = summed.loc[pairs.head(1).index].copy()
     strongest["events"] = pairs["event"].transform("size").loc[strongest.index]
-    return strongest.reset_index(drop=True)
+    result: pd.DataFrame = strongest.reset_index(drop=True)
+    return result
 
 
 def _drawn(sheet: Sheet, table: pd.DataFrame, places: dict[str, tuple[float, float]]) -> list[Any]:
     """Return the arcs, their heads, and the places between which they run."""
     hue = colour("wave")
     lines, heads = [], []
-    for number, row in enumerate(table.itertuples(), 1):
-        wide = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * min(1.0, float(row.share))
+    for number, arc in enumerate(_listed(table), 1):
+        wide = WIDTHS[0] + (WIDTHS[1] - WIDTHS[0]) * min(1.0, float(arc.share))
         about = {
             "wide": round(wide, 2),
-            "from": sheet.labels[row.source],
-            "to": f"{sheet.labels[row.unit]}: {row.into}",
-            "date": sheet.moment(_day(sheet.history, row.time)),
-            "share": f"{row.share:.2f} (through {row.layers}; {counted(row.events, 'event')} in all)",
+            "from": sheet.labels[arc.source],
+            "to": f"{sheet.labels[arc.unit]}: {arc.into}",
+            "date": sheet.moment(_day(sheet.history, arc.time)),
+            "share": f"{arc.share:.2f} (through {arc.layers}; {counted(arc.events, 'event')} in all)",
             "order": number,
         }
-        way = great_circle(places[row.source], places[row.unit])
+        way = great_circle(places[arc.source], places[arc.unit])
         shape = {"type": "LineString", "coordinates": way.round(3).tolist()}
         lines.append({"type": "Feature", "properties": about, "geometry": shape})
         pixels = sheet.projection.pixels(way)
@@ -155,12 +173,12 @@ def _drawn(sheet: Sheet, table: pd.DataFrame, places: dict[str, tuple[float, flo
         )
     data = alt.Chart(alt.InlineData(values=lines))
     scale = None
-    arc = data.mark_geoshape(filled=False, fill=None, stroke=hue, strokeOpacity=0.6, tooltip=None)
+    curve = data.mark_geoshape(filled=False, fill=None, stroke=hue, strokeOpacity=0.6, tooltip=None)
     hover = [
         alt.Tooltip(f"properties.{key}:N", title=title)
         for key, title in {"date": "date", "from": "from", "to": "to", "share": "probability"}.items()
     ]
-    layers: list[Any] = [arc.encode(strokeWidth=alt.StrokeWidth("properties.wide:Q", scale=scale))]
+    layers: list[Any] = [curve.encode(strokeWidth=alt.StrokeWidth("properties.wide:Q", scale=scale))]
     head = placed(heads).mark_point(shape="triangle", filled=True, color=hue, opacity=0.95, tooltip=None)
     layers.append(
         head.encode(
@@ -176,6 +194,11 @@ def _drawn(sheet: Sheet, table: pd.DataFrame, places: dict[str, tuple[float, flo
     touch = data.mark_geoshape(filled=False, fill=None, stroke=hue, strokeOpacity=0, strokeWidth=9)
     layers.append(touch.encode(tooltip=hover).properties(name=f"{UNSEEN}_arcs"))
     return layers
+
+
+def _listed(table: pd.DataFrame) -> list[Arc]:
+    names = [each.name for each in fields(Arc)]
+    return [Arc(**{str(k): v for k, v in row.items()}) for row in table[names].to_dict("records")]
 
 
 def great_circle(start: tuple[float, float], end: tuple[float, float], steps: int = 40) -> Any:

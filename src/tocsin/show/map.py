@@ -39,8 +39,8 @@ def map_at(
 ) -> alt.LayerChart:
     """Return a map of the units that hold a state at the end of a day, observed and simulated.
 
-    Observed is an edge of ink; of an ensemble the colour is the share of worlds, with its number on the map or
-    on hover; of a history alone the units are filled. A unit without an outline is a ring at its capital.
+    Observed is an edge of ink; of an ensemble the colour is the share of worlds, with its number on the map
+    or on hover; of a history alone the units are filled. A unit without an outline is a ring at its capital.
     Stipple: the share's 95% interval is wider than 20 of 100 worlds, or the last event is rated low.
 
     Parameters:
@@ -194,7 +194,7 @@ def _filled(hue: str, group: str, sheet: Sheet, legend: str | None = None) -> La
             titleLimit=sheet.projection.width,
         )
     chart = sheet.areas(f"@here && @group == '{group}'").mark_geoshape(fill=hue, stroke=None, tooltip=None)
-    return [chart.encode(fillOpacity=alt.FillOpacity("properties.size:Q", scale=scale, legend=key))]
+    return [chart.encode(opacity=alt.Opacity("properties.size:Q", scale=scale, legend=key))]
 
 
 def _edged(sheet: Sheet) -> Layers:
@@ -214,8 +214,8 @@ def _marked(sheet: Sheet, groups: Mapping[str, str], legend: bool = False) -> La
     for hue, group in groups.items():
         chart = sheet.points(f"@group == '{group}'").mark_circle(size=disc, color=hue, tooltip=None)
         # A legend that one layer refuses is refused for all that share its scale.
-        opacity = alt.FillOpacity("properties.size:Q", scale=scale, legend=alt.Undefined if legend else None)
-        layers.append(chart.encode(**AT, fillOpacity=opacity))
+        opacity = alt.Opacity("properties.size:Q", scale=scale, legend=alt.Undefined if legend else None)
+        layers.append(chart.encode(**AT, opacity=opacity))
     rings: dict[str, dict[str, Any]] = {
         "!@inked && !@vague": {"color": colour("quiet"), "strokeWidth": 1.1},
         "!@inked && @vague": {"color": colour("quiet"), "strokeWidth": 1.1, "strokeDash": [2, 2]},
@@ -229,7 +229,7 @@ def _marked(sheet: Sheet, groups: Mapping[str, str], legend: bool = False) -> La
 
 
 def _touchable(sheet: Sheet, titles: Mapping[str, str]) -> Layers:
-    """Return unseen shapes over all others that carry what is read on hover; still pictures leave them out."""
+    """Return unseen shapes over all others that carry what is read on hover; a still picture has none."""
     words = [alt.Tooltip(f"properties.{key}:N", title=title) for key, title in titles.items()]
     shapes: Layers = [sheet.areas("@here").mark_geoshape(fill=colour("ink"), fillOpacity=0, stroke=None)]
     if sheet.marks:

@@ -1,4 +1,4 @@
-"""Equal-area projections in pixels: as Vega draws them, and as Python needs them to place what must not collide.
+"""Equal-area projections in pixels: as Vega draws them, and as Python needs them to place what may collide.
 
 Two are used: the conic equal-area projection (Albers 1805; Snyder 1987, p. 98) for a part of the world, and
 Equal Earth (Šavrič, Patterson & Jenny 2019) for the whole of it.
@@ -89,8 +89,8 @@ def projection_of(history: History, view: str | Box | None, width: int) -> Proje
     first, second = south + (north - south) / 6, north - (north - south) / 6
     if abs(first + second) < 2:  # a cone needs its parallels on one side of the equator
         second += 2
-    spec = {"type": "conicEqualArea", "parallels": [round(first, 3), round(second, 3)]}
-    return _fitted(name, box, width, _albers(*spec["parallels"]), spec)  # type: ignore[misc]
+    spec: dict[str, Any] = {"type": "conicEqualArea", "parallels": [round(first, 3), round(second, 3)]}
+    return _fitted(name, box, width, _albers(*spec["parallels"]), spec)
 
 
 def _box_of(history: History, view: str | Box | None) -> tuple[str, Box]:

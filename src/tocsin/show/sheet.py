@@ -124,9 +124,9 @@ class Sheet:
         )
         if titled:
             sized = projection.width
-            subtitle = _wrapped(" ".join(lines), sized // 7) + _wrapped(credit, sized // 7)
+            subtitle = _wrapped(" ".join(lines), sized // 7.3) + _wrapped(credit, sized // 7.3)
             chart = chart.properties(
-                title=alt.TitleParams(text=_wrapped(finding, sized // 9), subtitle=subtitle)
+                title=alt.TitleParams(text=_wrapped(finding, sized // 10.3), subtitle=subtitle)
             )
         done: alt.LayerChart = chart.configure(aria=False, **chart_config())
         return done
@@ -377,8 +377,8 @@ def _spaced(pixels: Floats) -> NDArray[np.bool_]:
     return keep
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(24, width))
+def _wrapped(text: str, width: float) -> list[str]:
+    return textwrap.wrap(text, max(24, int(width)))
 
 
 def _held(values: Any) -> alt.InlineData:
