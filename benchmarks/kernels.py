@@ -162,10 +162,7 @@ def main() -> None:
     for kind, seconds in kinds.items():
         steps = zip(sizes, sizes[1:], seconds, seconds[1:], strict=False)
         growth.append([kind, *(f"{math.log(d / c) / math.log(b / a):.2f}" for a, b, c, d in steps)])
-    print(
-        "## Growth\n\n"
-        + table(["", *(f"{a:,} to {b:,}" for a, b in itertools.pairwise(sizes))], growth)
-    )
+    print("## Growth\n\n" + table(["", *(f"{a:,} to {b:,}" for a, b in itertools.pairwise(sizes))], growth))
     if chosen.plot is not None:
         plot(chosen.plot, sizes, kinds)
 
