@@ -76,13 +76,17 @@ class Density:
         for number, cause in enumerate(self.causes):
             slots, design = cause.slots, int(layout.cause[number, TARGET])
             declared, _ = self.effects.terms(design)
-            matrix, base = np.unique(cause.matrix[:, declared], axis=0, return_inverse=True)
             row, span, exposure, event_row, event_exposure = self._parts(number)
+            used = np.arange(cause.matrix.shape[0])
+            if number not in self.moving:  # rows that no exposure meets would only cost time
+                used = np.unique(np.concatenate([row, event_row]))
+                row, event_row = np.searchsorted(used, row), np.searchsorted(used, event_row)
+            matrix, base = np.unique(cause.matrix[used][:, declared], axis=0, return_inverse=True)
             parts = [
                 matrix.ravel(),
                 cause.marks.ravel(),
                 base.astype(np.int32).ravel(),
-                self.effects.rows(design).astype(np.int32),
+                self.effects.rows(design)[used].astype(np.int32),
                 row.astype(np.int32),
                 span,
                 exposure.ravel(),
@@ -96,7 +100,7 @@ class Density:
             own[kernel.SOURCES_SIZE] = len(slots.source) if layout.cause[number, SOURCE] >= 0 else 0
             own[kernel.HALF_LIFE] = self.place[slots.half_life] if slots.half_life >= 0 else -1
             own[kernel.ALPHA] = self.place[slots.alpha] if slots.alpha >= 0 else -1
-            own[[kernel.ROWS, kernel.ROWS_SIZE]] = begin[2], cause.matrix.shape[0]
+            own[[kernel.ROWS, kernel.ROWS_SIZE]] = begin[2], used.size
             bases = sum(table[:number, kernel.BASES_SIZE])
             own[[kernel.BASES, kernel.BASES_SIZE]] = bases, matrix.shape[0]
             own[kernel.MATRIX] = begin[0]
