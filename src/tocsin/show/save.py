@@ -19,7 +19,6 @@ FORMATS = ("svg", "png", "html")
 UNSEEN = "touch"  # names of layers that only carry what is read on hover begin so
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _CLIP = re.compile(r"\bclip\d+\b")
-_CLIP = re.compile(r"clip\d+")
 _PATH = re.compile(r' d="([^"]*)"')
 
 
@@ -66,9 +65,6 @@ def svg_of(spec: dict[str, Any]) -> str:
 
     svg: str = vl_convert.vegalite_to_svg(still(spec))
     svg = _PATH.sub(lambda found: f' d="{_rounded(found.group(1))}"', svg)
-    # Vega counts its clips on from picture to picture; numbered afresh, one chart has the same bytes every time.
-    clips = {name: f"clip{number}" for number, name in enumerate(dict.fromkeys(_CLIP.findall(svg)))}
-    svg = _CLIP.sub(lambda found: clips[found.group()], svg)
     title, description = html.escape(_title(spec)), html.escape(str(spec.get("description", "")))
     # The renderer numbers clips from where it left off: named by content, a picture has the same bytes again,
     # and several of them can stand in one page.

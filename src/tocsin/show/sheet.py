@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 GRAIN = 0.5  # pixels: what lies closer together is drawn as one
 MARGIN = 12.0  # pixels around the picture that may hold a shape's edge
 WIDE, NARROW = 700, 330  # pixels
-LETTER = 0.56  # width of a letter, as a share of the size of the type
+LETTER = 0.6  # width of a letter, as a share of the size of the type
 
 
 @dataclass(frozen=True)
