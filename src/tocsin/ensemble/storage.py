@@ -33,10 +33,22 @@ def write_ensemble(ensemble: Ensemble, path: Path) -> Path:
         _KEY: json.dumps(facts, sort_keys=True).encode(),
         _KEY + b".frame": ensemble.frame.to_json().encode(),
     }
-    # One chunk and one dictionary a column: the bytes depend on the events, not on how they were gathered.
-    table = ensemble.events.unify_dictionaries().combine_chunks().replace_schema_metadata(metadata)
+    writer: pq.ParquetWriter | None = None
     with whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", compression_level=3)
+        try:
+            # Worlds that lie in parts are copied part by part, never all in memory.
+            for first, last in ensemble._bounds():
+                # One chunk and one dictionary a column: bytes depend on events, not on how they were gathered.
+                table = ensemble._range(first, last).unify_dictionaries().combine_chunks()
+                table = table.replace_schema_metadata(metadata)
+                if writer is None:
+                    writer = pq.ParquetWriter(
+                        temporary, table.schema, compression="zstd", compression_level=3
+                    )
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
     return path
 
 
