@@ -222,6 +222,39 @@ def test_the_same_seed_gives_the_same_draws(history: tc.History) -> None:
     assert any("R-hat" in warning or "effective draws" in warning for warning in one.warnings)
 
 
+def test_times_known_by_year_have_their_own_likelihood() -> None:
+    rows = [(f"u{k}", "s", "new", 1900 + 2 * k) for k in range(5)]
+    history = tc.History(
+        {"unit": [f"u{k}" for k in range(8)]},
+        pd.DataFrame(rows, columns=["unit", "variable", "state", "time"]).astype({"time": str}),
+        {
+            "layer": ["l"] * 7,
+            "source": [f"u{k}" for k in range(7)],
+            "target": [f"u{k + 1}" for k in range(7)],
+        },
+        variables=[TURN],
+        window=("1900", "1912"),
+        clock="year",
+        layers=["l"],
+    )
+    wave = tc.Model(
+        [TURN], [tc.Transition("s", "old", "new", tc.baseline(), tc.contagion("l", when="s=new"))]
+    )
+    program = wave.compile(history)
+    density = Density(with_effects(wave, history)).copy()
+    vector = np.array([-2.0, -1.5])
+    value, gradient, _ = density(vector, np.zeros(0))
+    assert value == pytest.approx(program.loglik(vector), rel=1e-12)
+    np.testing.assert_allclose(gradient, program.gradient(vector), rtol=1e-12)
+    drawn = wave.sample(history, draws=200, tune=200, chains=2)
+    assert drawn.summary()["r_hat"].max() < 1.1
+    assert "log_likelihood" not in drawn.data.children
+    with pytest.raises(ModelError, match="by month or year"):
+        drawn.leave_future_out()
+    with pytest.raises(ModelError, match="by year"):
+        wave.sample(history, shock=True)
+
+
 def test_rough_times_are_said_to_be_taken_as_they_stand(history: tc.History) -> None:
     rough = tc.History(
         history.units,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from tocsin.kernels import density as kernel
 from tocsin.kernels.layout import SOURCE, TARGET
+from tocsin.program.grouped import is_grouped
 from tocsin.program.likelihood import CauseData, Swept
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ class Density:
     def __init__(self, effects: Effects) -> None:
         self.effects = effects
         self.program = effects.program
+        self.grouped = is_grouped(self.program.history)
+        if self.grouped:  # its likelihood is not one of summed exposures: it is asked as it is
+            return
         self.causes = [CauseData(self.program, number) for number in range(len(self.program.causes))]
         place = np.full(len(self.program.parameter_names), -1, dtype=np.int64)
         place[effects.keep] = np.arange(effects.keep.size)
@@ -48,6 +53,9 @@ class Density:
         """Return a density that another thread may use."""
         other = object.__new__(Density)
         other.__dict__.update(self.__dict__)
+        if self.grouped:
+            other.program = dataclasses.replace(self.program)
+            return other
         if self.moving:
             other.causes = [CauseData(self.program, number) for number in range(len(self.causes))]
             other.swept = list(self.swept)
@@ -145,6 +153,9 @@ class Density:
 
     def __call__(self, vector: Floats, effect: Floats) -> tuple[float, Floats, Floats]:
         """Return the log-likelihood, its gradient (P,), and that in the random effects (R,)."""
+        if self.grouped:
+            whole, slope, _ = self.program.likelihood._compute(vector, 1)
+            return whole, slope, np.zeros(effect.size)
         if self.moving:
             self._refresh(vector)
         value, gradient, effect_gradient = kernel.log_likelihood(self.terms, vector, effect)

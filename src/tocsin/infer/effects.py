@@ -23,6 +23,7 @@ import numpy as np
 from tocsin.errors import ModelError, suggestion
 from tocsin.kernels.layout import TARGET
 from tocsin.model.declaration import Baseline, Contagion, Model, Transition
+from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -154,6 +155,10 @@ def with_effects(model: Model, history: History, frailty: Asked = None, shock: A
     if not any(asked for _, asked in wanted):
         return Effects(plain, plain, (), np.arange(len(plain.parameter_names)))
     known = {*plain.joint.names, *history.numbers.covariates, *history.numbers.static}
+    if is_grouped(history):
+        raise ModelError(
+            f"frailty= and shock= need times by day, or plain numbers; this history knows them by {history.clock}"
+        )
     blocks: list[Block] = []
     numbers = history.numbers
     static, covariates = dict(numbers.static), dict(numbers.covariates)
@@ -226,8 +231,7 @@ def _with_terms(model: Model, blocks: Iterable[Block]) -> Model:
 def periods(history: History) -> Floats:
     """Return the edges of the periods of a shock (K + 1,): months, or years where months are too many.
 
-    A window in plain numbers has 24 equal periods; one in months or years has its own units, several of them
-    together where they are more than 240.
+    A window in plain numbers has 24 equal periods.
     """
     start, end = float(history.numbers.start), float(history.numbers.end)
     if history.clock == "day":
@@ -239,8 +243,6 @@ def periods(history: History) -> Floats:
             if len(starts) <= MOST_PERIODS:
                 break
         inside = start + np.asarray((starts - first).days, dtype=np.float64)
-    elif history.dated:
-        inside = np.arange(start, end, max(1.0, math.ceil((end - start) / MOST_PERIODS)))
     else:
         inside = np.linspace(start, end, EQUAL_PERIODS + 1)[:-1]
     inside = inside[(inside > start) & (inside < end)]

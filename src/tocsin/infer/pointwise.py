@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tocsin.errors import ModelError
 from tocsin.kernels.layout import TARGET
 from tocsin.kernels.sweep import AFTER, EXPLAINED, UNIT, VARIABLE
+from tocsin.program.grouped import is_grouped
 from tocsin.program.likelihood import CauseData, _integrals
 
 if TYPE_CHECKING:
@@ -73,6 +75,11 @@ def take_apart(effects: Effects, vectors: Floats, effect: Floats) -> Pointwise:
         vectors: draws of the declared parameters (S, P); effect: draws of the effects (S, R).
     """
     program = effects.program
+    if is_grouped(program.history):
+        raise ModelError(
+            "with times known by month or year the log-likelihood does not fall apart into events in order of time: "
+            "forecasts event by event need times by day"
+        )
     trace = program.trace
     event = np.flatnonzero(trace.events[:, EXPLAINED] >= 0)
     times = trace.time[event]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tocsin.errors import ModelError
 from tocsin.infer.convergence import warnings_of
+from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,8 +152,9 @@ class Posterior:
         groups = {
             "posterior": self.parameters.assign_attrs(facts),
             "sample_stats": stats.assign_attrs(facts),
-            "log_likelihood": self.log_likelihood.assign_attrs(facts),
         }
+        if not is_grouped(self.history):  # there the log-likelihood is not one of events in order
+            groups["log_likelihood"] = self.log_likelihood.assign_attrs(facts)
         return xarray.DataTree.from_dict(groups, name="tocsin")
 
     def flat(self) -> tuple[Floats, Floats]:
