@@ -114,6 +114,7 @@ def picture(ranks_of: pd.DataFrame, title: str) -> object:
     )
     band = (
         altair.Chart()
+        .transform_aggregate(simulations="sum(count)")  # one rectangle a facet
         .mark_rect(opacity=0.25, color="#555")
         .encode(y=altair.datum(low), y2=altair.datum(high))
     )
