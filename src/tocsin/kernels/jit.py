@@ -11,11 +11,11 @@ from typing import Any
 
 import numba as nb
 
-_INNER: dict[str, Any] = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_INNER: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 _njit: Any = nb.njit  # its stubs do not know these options
 inner = _njit(**_INNER, _nrt=False)
 inlined = _njit(**_INNER, _nrt=False, forceinline=True)
 comparing = _njit(**_INNER, _nrt=False, forceinline=True, fastmath={"nnan", "nsz"})  # of numbers, never NaN
 allocating = _njit(**_INNER)
-entry = _njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+entry = _njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)

@@ -23,12 +23,17 @@ FORCE, EXIT, ENTER, TIE, TOTAL, PIECE = range(6)
 
 STRIDE, SIZE = 0, 1  # columns of `variable`
 MOVES, TO = 0, 1  # columns of `transition`: the variable it moves, the state it enters
-TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS = range(6)  # columns of `cause`
+TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS, ROW = range(7)  # columns of `cause`
 TARGETS_HEAR, SOURCES_HEAR, OF_LAYER, OF_TOTAL, TARGET_DESIGNS, SOURCE_DESIGNS = range(6)  # rows of `listen`
 OUT, IN = 0, 1  # rows of `tie_first`
 OUT_TARGET, IN_SOURCE, IN_TIE = 0, 1, 2  # rows of `tie`
 KIND, A, B, C = 0, 1, 2, 3  # columns of `breaks`
 WHEN, VALUE = 0, 1  # rows of `break_at`
+
+
+def room_of(units: int) -> int:
+    """Return the room that a row has: whole steps of the widest processors, so that none is left over."""
+    return -(-units // 8) * 8
 
 
 class Layout(NamedTuple):
@@ -44,9 +49,9 @@ class Layout(NamedTuple):
     matters: B1  # (K, J) whether a unit in this joint state may ever be at risk of the transition again
     allowed: B1  # (K, N) 0 where an intervention prevents the transition; (0, 0) where none does
     cause: (
-        I4  # (C, 6) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
+        I4  # (C, 7) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
     )
-    #            and whether its memory decays
+    #            whether its memory decays, and the matrix along whose rows it is sent (-1: tie by tie)
     cause_key: U8  # (C,)
     counts: B1  # (C, J) whether a source in this joint state counts
     clause: B1  # (C, V) whether a variable stands in the clause `when`
@@ -62,7 +67,7 @@ class Layout(NamedTuple):
     tie: I4  # (3, P) target of each tie; by target, source and position of each tie
     weight: F8  # (P,) in force when the window begins
     dense_of: I4  # (L,) position of the layer in `dense`, -1 where it is kept as ties alone
-    dense: F8  # (dense layers, N, N) weights by source and target, in force when the window begins
+    dense: F8  # (2, dense layers, N, room of a row) weights by source and target, and by target and source, at the start
     totals: F8  # (totals, N) that normalise exposures, when the window begins
     early: I4  # (entries before the unit's own, 3) cause, unit, row of the source design
     early_time: F8

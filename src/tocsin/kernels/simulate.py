@@ -7,18 +7,36 @@ from typing import Any
 
 import numpy as np
 
+from tocsin.kernels.clock import (
+    DRAWN,
+    EXPOSURE,
+    FACTOR,
+    HAZARD,
+    HEARD,
+    LEFT,
+    NO_DRAW,
+    SENT,
+    SINCE,
+    SOURCES,
+    SPENT,
+    STREAM,
+    blank,
+)
 from tocsin.kernels.jit import allocating, entry, inlined, inner
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
     EXIT,
     FORCE,
+    IN,
     KIND,
     LAYER,
     MOVES,
     OF_LAYER,
     OF_TOTAL,
+    OUT,
     PIECE,
+    ROW,
     SIZE,
     SOURCE,
     SOURCE_DESIGNS,
@@ -37,20 +55,10 @@ from tocsin.kernels.layout import (
     Layout,
     Tables,
 )
+from tocsin.kernels.rows import begin_row
 from tocsin.kernels.streams import combine, threshold
-from tocsin.kernels.tournament import earliest, level_offsets, rebuild
+from tocsin.kernels.times import finish, first_to_fire, set_aside
 from tocsin.kernels.world import (
-    DRAWN,
-    FACTOR,
-    HAZARD,
-    HEARD,
-    LEFT,
-    NO_DRAW,
-    SENT,
-    SINCE,
-    STREAM,
-    WIDTH,
-    World,
     aim,
     draw_source,
     fires_after,
@@ -69,41 +77,13 @@ FORCED = -1  # the cause of an event that an intervention forces
 EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
 
 
-def blank(lay: Layout) -> World:
-    """Return a world with room for the program's units and clocks, with nobody present.
-
-    NumPy allocates it, because it asks for large pages where the memory is large.
-    """
-    units, causes = lay.state.size, lay.cause.shape[0]
-    levels = level_offsets(causes * units)
-    # Where sources tell all targets at once, each field of the clocks is contiguous; else each clock is.
-    clock = np.zeros((causes * units, WIDTH), order="F" if lay.dense.size else "C")
-    clock[:, SINCE] = lay.window[0]
-    stream = clock.view(np.uint64)
-    return World(
-        np.full(1, NO_DRAW, dtype=np.uint64),
-        lay.state.copy(),
-        np.zeros(units, dtype=np.uint8),
-        lay.offset.copy(),
-        lay.weight.copy(),
-        lay.dense.copy(),
-        lay.totals.copy(),
-        np.zeros((causes, units, 2)),
-        clock,
-        stream,
-        np.full(levels[-1], np.inf),
-        levels,
-        np.zeros(units),
-    )
-
-
 @inner
 def open_window(lay, tab, opened):
     """Give every clock the key of its stream, and let all units appear that are present at the start."""
     units = lay.state.size
     for c in range(lay.cause.shape[0]):
         for i in range(units):
-            opened.stream[c * units + i, STREAM] = combine(lay.unit_key[i], lay.cause_key[c])
+            opened.stream[c * opened.shares.size + i, STREAM] = combine(lay.unit_key[i], lay.cause_key[c])
     for i in range(units):
         if lay.presence[0, i] <= lay.window[0] < lay.presence[1, i]:
             c, bad = appear(lay, tab, opened, i, lay.window[0], ONE)
@@ -132,8 +112,8 @@ def appear(lay, tab, world, i, time, present):
                     carried += mark * math.exp(-tab.shape[0, c] * (time - lay.early_time[early]))
             if not carried < np.inf:
                 return c, i
-            world.memory[c, i, SENT] = carried
-            world.memory[c, i, HEARD] = time
+            world.memory[SENT, c, i] = carried
+            world.memory[HEARD, c, i] = time
             bad = send(lay, tab, world, c, i, time, carried, ONE) if carried > 0.0 else -1
         else:
             bad = reconsider(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
@@ -147,30 +127,73 @@ def begin(lay, tab, world, opened, key, fresh):
     """Make `world` a copy of the opened one (if `fresh`), with thresholds of its own."""
     world.key[0] = key
     if fresh:
-        world.state[:] = opened.state
-        world.present[:] = opened.present
+        for i in range(lay.state.size):
+            world.state[i] = opened.state[i]
+            world.present[i] = opened.present[i]
         if lay.breaks.shape[0] > 0:
             world.piece[:] = opened.piece
             world.weight[:] = opened.weight
             world.dense[:] = opened.dense
             world.totals[:] = opened.totals
-        world.memory[:] = opened.memory
-        world.clock[:] = opened.clock
-    units = lay.state.size
+        for c in range(lay.cause.shape[0]):
+            copy(world.memory[SENT, c], opened.memory[SENT, c])
+            copy(world.memory[HEARD, c], opened.memory[HEARD, c])
+        world.sources[:] = opened.sources
+        world.peak[:] = opened.peak
+        copy_clocks(world.tree, world.clock, opened.clock)
     for c in range(lay.cause.shape[0]):
-        rate = tab.shape[0, c] * tab.shape[1, c]
-        for i in range(units):
-            position = c * units + i
-            hazard = world.clock[position, HAZARD]
-            fires = np.inf
-            if world.clock[position, FACTOR] != 0.0:
-                left = threshold(key, world.stream[position, STREAM], 0)
-                world.clock[position, LEFT] = left
-                world.clock[position, DRAWN] = 1.0
-                if hazard > 0.0:
-                    fires = lay.window[0] + fires_after(left, hazard, rate)
-            world.tree[position] = fires
-    rebuild(world.tree, world.levels)
+        if lay.cause[c, ROW] >= 0:
+            begin_row(world, world.tree, c, lay.window[0])
+        else:
+            begin_clocks(lay, tab, world, c)
+    finish(world.tree, world.levels)
+
+
+@inlined
+def copy(to, origin):
+    """Copy numbers that stand in a row."""
+    for i in range(to.size):
+        to[i] = origin[i]
+
+
+@inlined
+def copy_clocks(tree, clock, opened):
+    """Copy the clocks but for what a world draws itself, field by field where fields are contiguous."""
+    if tree.ndim == 1:
+        for position in range(clock.shape[0]):
+            for field in range(STREAM):
+                clock[position, field] = opened[position, field]
+    else:
+        for field in (SINCE, HAZARD, EXPOSURE, FACTOR, SOURCES):
+            for position in range(clock.shape[0]):
+                clock[position, field] = opened[position, field]
+
+
+@inlined
+def begin_clocks(lay, tab, world, c):
+    """Give the clocks of one cause the first thresholds of a world: all, or those at risk where units are many."""
+    room, time = world.shares.size, lay.window[0]
+    rate = tab.shape[0, c] * tab.shape[1, c]
+    first = c * room
+    left = world.clock[first : first + room, LEFT]
+    drawn = world.clock[first : first + room, DRAWN]
+    stream = world.stream[first : first + room, STREAM]
+    factor = world.clock[first : first + room, FACTOR]
+    if room > MANY:
+        for i in range(room):
+            left[i], drawn[i] = SPENT, 0.0
+            if factor[i] != 0.0:
+                left[i], drawn[i] = threshold(world.key[0], stream[i], 0), 1.0
+    else:
+        for i in range(room):
+            left[i] = threshold(world.key[0], stream[i], 0)
+        for i in range(room):
+            drawn[i] = 1.0
+    for i in range(room):
+        hazard, fires = world.clock[first + i, HAZARD], np.inf
+        if hazard > 0.0:
+            fires = time + fires_after(left[i], hazard, rate)
+        set_aside(world.tree, world.least, c, i, room, fires)
 
 
 @inlined
@@ -196,21 +219,22 @@ def change(lay, tab, world, number, time):
         old = world.weight[tie]
         world.weight[tie] = new
         if lay.dense_of[group] >= 0:
-            world.dense[lay.dense_of[group], a, b] = new
+            world.dense[OUT, lay.dense_of[group], a, b] = new
+            world.dense[IN, lay.dense_of[group], b, a] = new
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
         c = np.int64(lay.listen[position])
         if listener == OF_LAYER:
             memory = sent(tab, world.memory, c, a, time)
             if memory > 0.0 and new != old:
                 factor, sources = (
-                    world.clock[c * units + b, FACTOR],
+                    world.clock[c * world.shares.size + b, FACTOR],
                     np.int64(new > 0.0) - np.int64(old > 0.0),
                 )
                 if not aim(lay, tab, world, c, b, time, factor, (new - old) * memory, sources):
                     return c, b
         else:
             factor = target_factor(lay, tab, world, c, b)
-            if factor != world.clock[c * units + b, FACTOR] and not aim(
+            if factor != world.clock[c * world.shares.size + b, FACTOR] and not aim(
                 lay, tab, world, c, b, time, factor, 0.0, NONE
             ):
                 return c, b
@@ -261,8 +285,8 @@ def run(lay, tab, world, log, times, events, most):
     event, upcoming = log[WRITTEN], log[UPCOMING]
     time = end
     while True:
-        position = earliest(world.tree, world.levels)
-        time = world.tree[position]
+        fired, i, time = first_to_fire(world.tree, world.levels, world.least, world.shares.size)
+        position = fired * world.shares.size + i
         drawn = NONE
         if event == times.size:
             log[STATUS] = FULL
@@ -287,11 +311,10 @@ def run(lay, tab, world, log, times, events, most):
             if not time <= end:
                 log[STATUS] = DONE
                 break
-            fired, i = position // units, position % units
             if units > MANY:  # far memory is read side by side, before anything waits for it
                 ahead = 0.0
                 for c in range(lay.cause.shape[0]):
-                    ahead += world.clock[c * units + i, FACTOR] + world.memory[c, i, SENT]
+                    ahead += world.clock[c * world.shares.size + i, FACTOR] + world.memory[SENT, c, i]
                 for layer in range(lay.tie_first.shape[1]):
                     ahead += lay.tie_first[0, layer, i] + lay.tie_first[1, layer, i]
                 if ahead < 0.0:
@@ -313,10 +336,10 @@ def run(lay, tab, world, log, times, events, most):
             events[event, EVENT_CAUSE], events[event, EVENT_SOURCE] = fired, source
             event += 1
         if drawn > 0:
-            # The clock that fired has spent its threshold; the next one counts from here.
-            world.clock[position, LEFT] = threshold(world.key[0], world.stream[position, STREAM], drawn)
-            world.clock[position, DRAWN] += 1.0
-            world.clock[position, HAZARD] = 0.0
+            # The clock that fired has spent its threshold; the next is drawn when it is needed.
+            world.clock[position, LEFT] = SPENT
+            if lay.cause[fired, ROW] < 0:
+                world.clock[position, HAZARD] = 0.0
         c, bad = move(lay, tab, world, i, variable, state, time)
         if bad < 0 and drawn > 0 and world.clock[position, FACTOR] != 0.0:
             factor = world.clock[position, FACTOR]
@@ -340,6 +363,7 @@ def run_worlds(lay, tab, opened, world, seed, first, last, most):
     log[CAUSE], log[WHO] = open_window(lay, tab, opened)
     if log[WHO] >= 0:
         return (NOT_FINITE, log[CAUSE], log[WHO], time), counts, times[:0], events[:0]
+    world.stream[:, STREAM] = opened.stream[:, STREAM]
     for number in range(first, last):
         begin(lay, tab, world, opened, combine(seed, np.uint64(number)), last - first > 1)
         log[BEGAN], log[UPCOMING], log[STATUS] = log[WRITTEN], 0, FULL

@@ -75,16 +75,6 @@ def put(tree, offsets, position, value):
 
 
 @inlined
-def put_range(tree, offsets, first, last):
-    """Bring the levels above up to date after the times of the clocks first..last-1 were set in place."""
-    low, high = first >> SHIFT, (last - 1) >> SHIFT
-    for level in range(offsets.size - 2):
-        for block in range(low, high + 1):
-            tree[offsets[level + 1] + block] = block_minimum(tree, offsets[level] + (block << SHIFT))
-        low, high = low >> SHIFT, high >> SHIFT
-
-
-@inlined
 def earliest(tree, offsets):
     """Return the position of the earliest time; the lowest position among equals."""
     index = 0

@@ -8,11 +8,23 @@ constant, or decays as one exponential, so the time at which it fires is known i
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tocsin.kernels.clock import (
+    DRAWN,
+    EXPOSURE,
+    FACTOR,
+    HAZARD,
+    HEARD,
+    LEFT,
+    NO_DRAW,
+    SENT,
+    SINCE,
+    SOURCES,
+    SPENT,
+    STREAM,
+)
 from tocsin.kernels.jit import inlined
 from tocsin.kernels.layout import (
     DECAYS,
@@ -22,39 +34,15 @@ from tocsin.kernels.layout import (
     LAYER,
     OUT,
     OUT_TARGET,
+    ROW,
     SOURCE,
     TARGET,
     TOTAL_OF,
     TRANSITION,
 )
+from tocsin.kernels.rows import aim_in_row, draw_from_row, retire, send_row
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
-from tocsin.kernels.tournament import put, put_range
-
-# One clock is one cache line of eight numbers.
-LEFT, SINCE, HAZARD, EXPOSURE, FACTOR, DRAWN, SOURCES, STREAM = range(8)
-WIDTH = 8
-SENT, HEARD = 0, 1  # what a source sends, and the time at which it was last brought up to date
-NO_DRAW = np.uint64(0)  # the key of a world that draws nothing
-
-
-class World(NamedTuple):
-    """The mutable state of one world."""
-
-    key: NDArray[np.uint64]  # (1,) key of seed and world
-    state: NDArray[np.int32]  # (N,) joint states
-    present: NDArray[np.uint8]  # (N,)
-    piece: NDArray[np.int64]  # (D, N) offset of the piece in force
-    weight: NDArray[np.float64]  # (P,)
-    dense: NDArray[np.float64]  # (dense layers, N, N)
-    totals: NDArray[np.float64]  # (totals, N)
-    memory: NDArray[np.float64]  # (C, N, 2)
-    clock: NDArray[np.float64]  # (C * N, WIDTH)
-    stream: NDArray[
-        np.uint64
-    ]  # (C * N, WIDTH) the same memory: its last column holds the keys of the streams
-    tree: NDArray[np.float64]  # times at which the clocks fire, as a tournament
-    levels: NDArray[np.int64]
-    hazards: NDArray[np.float64]  # (N,) scratch
+from tocsin.kernels.times import set_time, time_of
 
 
 @inlined
@@ -90,9 +78,9 @@ def source_mark(lay, tab, piece, c, j, s):
 @inlined
 def sent(tab, memory, c, j, time):
     """Return what source j sends under cause c at a time: its mark, or its decaying memory."""
-    value = memory[c, j, SENT]
+    value = memory[SENT, c, j]
     if tab.shape[0, c] > 0.0 and value > 0.0:
-        value *= math.exp(-tab.shape[0, c] * (time - memory[c, j, HEARD]))
+        value *= math.exp(-tab.shape[0, c] * (time - memory[HEARD, c, j]))
     return value
 
 
@@ -114,7 +102,9 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
 
     Returns False where the hazard is not a finite number.
     """
-    position = c * lay.state.size + i
+    if lay.cause[c, ROW] >= 0:
+        return aim_in_row(lay, world, c, i, time, factor, change)
+    position = c * world.shares.size + i
     clock = world.clock[position]
     decay = tab.shape[0, c]
     rate = tab.shape[1, c] * decay
@@ -142,13 +132,13 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
         return False
     key = world.key[0]
     if key != NO_DRAW:
-        if factor != 0.0 and clock[DRAWN] == 0.0:
-            clock[LEFT] = threshold(key, world.stream[position, STREAM], 0)
-            clock[DRAWN] = 1.0
+        if factor != 0.0 and clock[LEFT] == SPENT:
+            clock[LEFT] = threshold(key, world.stream[position, STREAM], np.int64(clock[DRAWN]))
+            clock[DRAWN] += 1.0
         fires = np.inf
         if hazard > 0.0:
             fires = time + fires_after(max(clock[LEFT], 0.0), hazard, rate)
-        put(world.tree, world.levels, position, fires)
+        set_time(world.tree, world.levels, world.least, c, i, world.shares.size, fires)
     return True
 
 
@@ -156,55 +146,12 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
 def refactor(lay, tab, world, c, i, time):
     """Recompute the factor of one clock after its unit changed. Returns False where it is not finite."""
     factor = target_factor(lay, tab, world, c, i)
-    if factor == world.clock[c * lay.state.size + i, FACTOR]:
+    if factor == world.clock[c * world.shares.size + i, FACTOR]:
+        return True
+    if factor == 0.0 and lay.cause[c, ROW] >= 0 and lay.matters[lay.cause[c, TRANSITION], world.state[i]] == 0:
+        retire(world, c, i)
         return True
     return aim(lay, tab, world, c, i, time, factor, 0.0, np.int64(0))
-
-
-@inlined
-def send_dense(lay, world, c, j, time, change, sources):
-    """Pass a change on along a dense layer, over all targets at once; see `send`.
-
-    The loops are short and touch few arrays each, so that the compiler can take several targets in one step.
-    A clock whose hazard stays as it was is left alone to the bit.
-    """
-    n = lay.state.size
-    first, layer = c * n, lay.cause[c, LAYER]
-    weight = world.dense[lay.dense_of[layer], j]
-    count = world.clock[first : first + n, SOURCES]
-    exposure = world.clock[first : first + n, EXPOSURE]
-    factor = world.clock[first : first + n, FACTOR]
-    hazard = world.clock[first : first + n, HAZARD]
-    left = world.clock[first : first + n, LEFT]
-    since = world.clock[first : first + n, SINCE]
-    fires = world.tree[first : first + n]
-    new = world.hazards
-    if sources != 0:
-        for i in range(n):
-            count[i] += sources if weight[i] > 0.0 else 0
-    for i in range(n):
-        value = exposure[i] + weight[i] * change
-        exposure[i] = (value if value > 0.0 else 0.0) if count[i] > 0.0 else 0.0
-    wrong = 0
-    for i in range(n):
-        new[i] = factor[i] * exposure[i] if exposure[i] > 0.0 else 0.0
-        wrong |= 0 if new[i] < np.inf else 1
-    if wrong != 0:
-        for i in range(n):
-            if not new[i] < np.inf:
-                return i
-    for i in range(n):
-        spent = hazard[i] * (time - since[i])
-        left[i] -= spent if new[i] != hazard[i] else 0.0
-    if world.key[0] != NO_DRAW:
-        for i in range(n):
-            value = time + (left[i] if left[i] > 0.0 else 0.0) / new[i] if new[i] > 0.0 else np.inf
-            fires[i] = value if new[i] != hazard[i] else fires[i]
-        put_range(world.tree, world.levels, first, first + n)
-    for i in range(n):
-        since[i] = time if new[i] != hazard[i] else since[i]
-        hazard[i] = new[i]
-    return -1
 
 
 @inlined
@@ -213,16 +160,16 @@ def send(lay, tab, world, c, j, time, change, sources):
 
     Returns -1, or a target whose hazard is not finite.
     """
-    layer, k, n = lay.cause[c, LAYER], lay.cause[c, TRANSITION], lay.state.size
+    layer, k, n = lay.cause[c, LAYER], lay.cause[c, TRANSITION], world.shares.size
     decays = tab.shape[0, c] > 0.0
-    if lay.dense_of[layer] >= 0 and not decays and tab.shape[1, c] == 1.0:
-        return send_dense(lay, world, c, j, time, change, sources)
+    if lay.cause[c, ROW] >= 0:
+        return send_row(lay, world, world.tree, c, j, time, change, sources)
     # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.
     ahead = 0.0
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
         i = np.int64(lay.tie[OUT_TARGET, tie])
         if lay.matters[k, world.state[i]] > 0:
-            ahead += world.clock[c * n + i, FACTOR] + min(world.tree[c * n + i], 0.0)
+            ahead += world.clock[c * n + i, FACTOR] + min(time_of(world.tree, c, i, n), 0.0)
     if ahead < 0.0:
         return j
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
@@ -272,20 +219,22 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
         return j
     if after == before:
         return -1
-    world.memory[c, j, SENT] = after
-    world.memory[c, j, HEARD] = time
+    world.memory[SENT, c, j] = after
+    world.memory[HEARD, c, j] = time
     return send(lay, tab, world, c, j, time, after - before, np.int64(after > 0.0) - np.int64(before > 0.0))
 
 
 @inlined
 def draw_source(lay, tab, world, c, i, number, time):
     """Draw the source of a contagion event in proportion to what each sends, from a stream of its own."""
-    layer, position = lay.cause[c, LAYER], c * lay.state.size + i
+    layer, position = lay.cause[c, LAYER], c * world.shares.size + i
     # The exposure of the clock is the sum of what its sources send.
     total = world.clock[position, EXPOSURE]
     if tab.shape[0, c] > 0.0:
         total *= math.exp(-tab.shape[0, c] * (time - world.clock[position, SINCE]))
     wanted = uniform(world.key[0], combine(world.stream[position, STREAM], SOURCE_STREAM), number) * total
+    if lay.cause[c, ROW] >= 0:
+        return draw_from_row(lay, world, c, i, wanted)
     summed, chosen = 0.0, np.int64(-1)
     for place in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
         j = np.int64(lay.tie[IN_SOURCE, place])

@@ -15,6 +15,7 @@ from tocsin.kernels.layout import (
     EXIT,
     LAYER,
     PIECE,
+    ROW,
     SOURCE,
     TARGET,
     TIE,
@@ -222,7 +223,7 @@ def _lay_causes(model: Model, history: History, joint: JointStates, observed: Ob
     layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
     normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
     designs = _Designs(history, joint, observed)
-    table = np.full((len(listed), 6), -1, dtype=np.int32)
+    table = np.full((len(listed), 7), -1, dtype=np.int32)
     table[:, DECAYS] = 0
     counts = np.zeros((len(listed), joint.count), dtype=np.uint8)
     clause = np.zeros((len(listed), len(joint.names)), dtype=np.uint8)
@@ -367,6 +368,9 @@ def compile_program(model: Model, history: History) -> Program:
     ]
     ties = lay_ties(numbers, causes.layers)
     dense_of, dense = lay_dense(ties, len(numbers.units))
+    for number, (_, cause) in enumerate(causes.listed):
+        if isinstance(cause, Contagion) and cause.half_life is None and cause.response is None:
+            table[number, ROW] = dense_of[table[number, LAYER]]
     breaks, totals = _lay_breaks(causes, numbers, ties, base)
     early, early_time = _early_entries(causes, observed)
     state = _entry_states(model, history, joint)

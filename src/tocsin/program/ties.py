@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import coo_array
 
+from tocsin.kernels.layout import IN, OUT, room_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -140,15 +142,18 @@ def lay_dense(ties: TieLayout, count: int) -> tuple[NDArray[np.int32], NDArray[n
     """Lay out as matrices the layers of small worlds in which every other unit is tied to a source.
 
     Returns:
-        For each layer its position among the matrices, or -1; and the matrices (layers, source, target).
+        For each layer its position among the matrices, or -1; and the matrices, by source and target and by
+        target and source (2, layers, units, room of a row).
     """
     sizes = ties.first[0, :, -1] - ties.first[0, :, 0]
     chosen = (sizes >= DENSE_SHARE * count * count) & (count <= DENSE_UNITS)
     position = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
-    dense = np.zeros((int(chosen.sum()), count, count))
+    dense = np.zeros((2, int(chosen.sum()), count, room_of(count)))
     for layer in np.flatnonzero(chosen):
         own = slice(ties.first[0, layer, 0], ties.first[0, layer, -1])
-        dense[position[layer], ties.source[own], ties.tie[0, own]] = ties.weight[own]
+        source, target = ties.source[own], ties.tie[0, own]
+        dense[OUT, position[layer], source, target] = ties.weight[own]
+        dense[IN, position[layer], target, source] = ties.weight[own]
     return position, dense
 
 

@@ -1,0 +1,77 @@
+"""One world as arrays: its states, what its sources send, and its clocks.
+
+Clocks are kept in one of two forms. In a program with dense layers each field of the clocks is contiguous and
+the times at which they fire are rows, one for each cause, so that a source can move a whole row of clocks in
+a few steps (`rows`). Otherwise each clock is one cache line, and the times are a tournament.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.kernels.layout import Layout, room_of
+from tocsin.kernels.tournament import level_offsets
+
+# What a clock knows. Under a clock of a row, SINCE holds what its exposure's integral lacks (see `rows`), and
+# HAZARD what is left of its threshold in units of exposure.
+LEFT, SINCE, HAZARD, EXPOSURE, FACTOR, DRAWN, SOURCES, STREAM = range(8)
+WIDTH = 8
+SPENT = -1.0  # in LEFT: the threshold is used up, or none was drawn yet
+SENT, HEARD = 0, 1  # what a source sends, and the time at which it was last brought up to date
+NO_DRAW = np.uint64(0)  # the key of a world that draws nothing
+
+
+class World(NamedTuple):
+    """The mutable state of one world."""
+
+    key: NDArray[np.uint64]  # (1,) key of seed and world
+    state: NDArray[np.int32]  # (N,) joint states
+    present: NDArray[np.uint8]  # (N,)
+    piece: NDArray[np.int64]  # (D, N) offset of the piece in force
+    weight: NDArray[np.float64]  # (P,)
+    dense: NDArray[np.float64]  # (2, dense layers, N, R) by source and target, and by target and source
+    totals: NDArray[np.float64]  # (totals, N)
+    memory: NDArray[np.float64]  # (2, C, R)
+    sources: NDArray[np.int64]  # (C,) how many units send, in rows
+    peak: NDArray[np.float64]  # (C,) the largest factor so far, in rows
+    clock: NDArray[np.float64]  # (C * R, WIDTH)
+    stream: NDArray[np.uint64]  # (C * R, WIDTH) the same memory: its last column holds the keys of the streams
+    tree: NDArray[np.float64]  # times at which the clocks fire: a tournament, or rows (C, R)
+    levels: NDArray[np.int64]  # of the tournament
+    least: NDArray[np.float64]  # (C,) the earliest time of each row
+    shares: NDArray[np.float64]  # (R,) scratch; its length is the room of a cause
+
+
+def blank(lay: Layout) -> World:
+    """Return a world with room for the program's units and clocks, with nobody present.
+
+    NumPy allocates it, because it asks for large pages where the memory is large.
+    """
+    units, causes = lay.state.size, lay.cause.shape[0]
+    rows = lay.dense.size > 0
+    room = room_of(units) if rows else units
+    levels = level_offsets(causes * room)
+    clock = np.zeros((causes * room, WIDTH), order="F" if rows else "C")
+    clock[:, SINCE] = lay.window[0]
+    clock[:, LEFT] = SPENT
+    return World(
+        np.full(1, NO_DRAW, dtype=np.uint64),
+        lay.state.copy(),
+        np.zeros(units, dtype=np.uint8),
+        lay.offset.copy(),
+        lay.weight.copy(),
+        lay.dense.copy(),
+        lay.totals.copy(),
+        np.zeros((2, causes, room)),
+        np.zeros(causes, dtype=np.int64),
+        np.zeros(causes),
+        clock,
+        clock.view(np.uint64),
+        np.full((causes, room) if rows else levels[-1], np.inf),
+        levels,
+        np.full(causes, np.inf),
+        np.zeros(room),
+    )

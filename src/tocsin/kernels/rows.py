@@ -1,0 +1,162 @@
+"""Rows: the clocks of one cause in a dense layer, one for each unit, moved all at once.
+
+The hazard of such a cause is A E, with an exposure E that is constant between events. A clock's integrated
+exposure since it was last set is E t - B: when a source begins to send w more at time t, E grows by w and B by
+w t, and nothing else need be known. What is left of the threshold, L, is spent when A (E t - B) reaches it, at
+t = (L / A + B) / E. So a source touches each of its targets with two sums and a quotient, which the compiler
+does for several targets in one step. Where a weight is zero nothing changes, to the bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tocsin.kernels.clock import (
+    DRAWN,
+    EXPOSURE,
+    FACTOR,
+    HAZARD,
+    LEFT,
+    NO_DRAW,
+    SENT,
+    SINCE,
+    SPENT,
+    STREAM,
+)
+from tocsin.kernels.jit import comparing, inlined
+from tocsin.kernels.layout import IN, OUT, ROW
+from tocsin.kernels.streams import threshold
+from tocsin.kernels.times import least_of, set_time
+
+
+@inlined
+def aim_in_row(lay, world, c, i, time, factor, change):
+    """Set the factor of one clock of a row and add to its exposure; see `world.aim`."""
+    position = c * world.shares.size + i
+    clock = world.clock[position]
+    exposure, base = clock[EXPOSURE], clock[SINCE]
+    if factor != clock[FACTOR] or clock[LEFT] == SPENT:
+        if clock[LEFT] != SPENT and clock[FACTOR] > 0.0:
+            clock[LEFT] = max(clock[LEFT] - clock[FACTOR] * (exposure * time - base), 0.0)
+        base = exposure * time
+        if factor != 0.0 and clock[LEFT] == SPENT and world.key[0] != NO_DRAW:
+            clock[LEFT] = threshold(world.key[0], world.stream[position, STREAM], np.int64(clock[DRAWN]))
+            clock[DRAWN] += 1.0
+        clock[FACTOR] = factor
+        if factor == 0.0:
+            clock[HAZARD] = np.inf
+        else:
+            clock[HAZARD] = clock[LEFT] / factor
+            world.peak[c] = max(world.peak[c], factor)
+    exposure = max(exposure + change, 0.0)
+    base += change * time
+    clock[EXPOSURE], clock[SINCE] = exposure, base
+    if not factor * exposure < np.inf:
+        return False
+    if world.key[0] != NO_DRAW:
+        fires = np.inf
+        if factor > 0.0 and exposure > 0.0:
+            fires = max((clock[HAZARD] + base) / exposure, time)
+        set_time(world.tree, world.levels, world.least, c, i, world.shares.size, fires)
+    return True
+
+
+@inlined
+def retire(world, c, i):
+    """Stop a clock of a row for good: its unit will never be at risk again."""
+    position = c * world.shares.size + i
+    world.clock[position, FACTOR] = 0.0
+    world.clock[position, HAZARD] = np.inf
+    set_time(world.tree, world.levels, world.least, c, i, world.shares.size, np.inf)
+
+
+@comparing
+def _move_row(exposure, base, scaled, fires, weight, change, time):
+    """Add to the exposures of a row; return the earliest time at which one fires, and the largest exposure.
+
+    The extremes are found in a loop of their own: the compiler takes more targets in one step in both.
+    """
+    later = change * time
+    for i in range(exposure.size):
+        e = exposure[i] + weight[i] * change
+        e = e if e > 0.0 else 0.0
+        b = base[i] + weight[i] * later
+        exposure[i] = e
+        base[i] = b
+        t = (scaled[i] + b) / e
+        t = t if t > time else time
+        fires[i] = t if e > 0.0 else np.inf
+    least, most = np.inf, 0.0
+    for i in range(exposure.size):
+        least = fires[i] if fires[i] < least else least
+        most = exposure[i] if exposure[i] > most else most
+    return least, most
+
+
+@inlined
+def send_row(lay, world, tree, c, j, time, change, sources):
+    """Pass a change of what source j sends on to a row; see `world.send`. Without rows there is nothing to do."""
+    if tree.ndim == 1:
+        return np.int64(-1)
+    else:
+        first, last = c * tree.shape[1], (c + 1) * tree.shape[1]
+        exposure = world.clock[first:last, EXPOSURE]
+        base = world.clock[first:last, SINCE]
+        scaled = world.clock[first:last, HAZARD]
+        weight = world.dense[OUT, lay.cause[c, ROW], j]
+        least, most = _move_row(exposure, base, scaled, tree[c], weight, change, time)
+        world.sources[c] += sources
+        if world.sources[c] == 0:
+            # Sums of what came and went leave rounding behind; without a source there is exactly no exposure.
+            for i in range(exposure.size):
+                base[i] -= exposure[i] * time
+                exposure[i] = 0.0
+                tree[c, i] = np.inf
+            least = np.inf
+        world.least[c] = least
+        if not most * world.peak[c] < np.inf:
+            for i in range(exposure.size):
+                if not world.clock[first + i, FACTOR] * exposure[i] < np.inf:
+                    return np.int64(i)
+        return np.int64(-1)
+
+
+@comparing
+def begin_row(world, tree, c, time):
+    """Give the clocks of a row the first thresholds of a world, also those that are not at risk yet."""
+    if tree.ndim == 2:
+        first, last = c * tree.shape[1], (c + 1) * tree.shape[1]
+        exposure = world.clock[first:last, EXPOSURE]
+        base = world.clock[first:last, SINCE]
+        scaled = world.clock[first:last, HAZARD]
+        factor = world.clock[first:last, FACTOR]
+        left = world.clock[first:last, LEFT]
+        drawn = world.clock[first:last, DRAWN]
+        stream = world.stream[first:last, STREAM]
+        for i in range(left.size):
+            left[i] = threshold(world.key[0], stream[i], 0)
+        for i in range(left.size):
+            drawn[i] = 1.0
+            scaled[i] = left[i] / factor[i] if factor[i] > 0.0 else np.inf
+            base[i] = exposure[i] * time
+            t = (scaled[i] + base[i]) / exposure[i]
+            tree[c, i] = t if exposure[i] > 0.0 else np.inf
+        world.least[c] = least_of(tree[c])
+
+
+@inlined
+def draw_from_row(lay, world, c, i, wanted):
+    """Return the source at which the shares of a target's exposure, summed, pass what is wanted."""
+    weight = world.dense[IN, lay.cause[c, ROW], i]
+    sent = world.memory[SENT, c]
+    shares = world.shares
+    for j in range(shares.size):
+        shares[j] = weight[j] * sent[j]
+    summed, chosen = 0.0, np.int64(-1)
+    for j in range(shares.size):
+        if shares[j] > 0.0:
+            summed += shares[j]
+            chosen = j
+            if summed > wanted:
+                break
+    return chosen

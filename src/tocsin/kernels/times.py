@@ -1,0 +1,77 @@
+"""The times at which clocks fire, and the earliest of them: in rows, one for each cause, or as a tournament.
+
+Which of the two it is follows from the number of dimensions of `tree`, so the compiler keeps only one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tocsin.kernels.jit import comparing, inlined
+from tocsin.kernels.tournament import earliest, put, rebuild
+
+
+@comparing
+def least_of(times):
+    """Return the earliest of some times."""
+    best = np.inf
+    for i in range(times.size):
+        best = times[i] if times[i] < best else best
+    return best
+
+
+@inlined
+def time_of(tree, c, i, room):
+    """Return the time at which a clock fires."""
+    if tree.ndim == 1:
+        return tree[c * room + i]
+    else:
+        return tree[c, i]
+
+
+@inlined
+def set_time(tree, levels, least, c, i, room, value):
+    """Set the time at which a clock fires."""
+    if tree.ndim == 1:
+        put(tree, levels, c * room + i, value)
+    else:
+        old = tree[c, i]
+        tree[c, i] = value
+        if value < least[c]:
+            least[c] = value
+        elif old == least[c] and value != old:
+            least[c] = least_of(tree[c])
+
+
+@inlined
+def first_to_fire(tree, levels, least, room):
+    """Return cause and unit of the clock that fires first, and when; the lowest position among equals."""
+    if tree.ndim == 1:
+        position = np.int64(earliest(tree, levels))
+        return position // room, position % room, tree[position]
+    else:
+        row = 0
+        for c in range(1, least.size):
+            if least[c] < least[row]:
+                row = c
+        chosen = 0
+        while chosen + 1 < tree.shape[1] and tree[row, chosen] != least[row]:
+            chosen += 1
+        return np.int64(row), np.int64(chosen), least[row]
+
+
+@inlined
+def set_aside(tree, least, c, i, room, value):
+    """Set the time of a clock, one after another from the first; `finish` must follow."""
+    if tree.ndim == 1:
+        tree[c * room + i] = value
+    else:
+        tree[c, i] = value
+        least[c] = value if i == 0 else min(value, least[c])
+
+
+@inlined
+def finish(tree, levels):
+    """Find out which times are the earliest after all were set aside."""
+    if tree.ndim == 1:
+        rebuild(tree, levels)
