@@ -213,6 +213,16 @@ class Program:
         """Return 'transition | cause' of a cause."""
         return f"{self.slots[number].transition} | {self.slots[number].cause}"
 
+    def shown_time(self, time: Any) -> Any:
+        """Return times of events (numbers of the trace) as the record has them.
+
+        Times known by month or year stand at the end of their interval in a program; the record names the
+        interval by its beginning.
+        """
+        from tocsin.program.grouped import is_grouped
+
+        return time - 1.0 if is_grouped(self.history) else time
+
     def when(self, time: float) -> str:
         """Return a clock number as a date or a number, for messages."""
         return str(self.history.to_date(float(time))) if self.history.dated else f"{time:g}"
