@@ -12,6 +12,7 @@ from tocsin.model import Baseline
 from tocsin.show import charts
 from tocsin.show.compared import Comparison
 from tocsin.show.findings import answer, headline, limits, said_by_model, what_happened
+from tocsin.show.parts import plain_float
 from tocsin.show.sentences import counted, hundred, length, moment, number, short, signed
 from tocsin.show.theme import style_sheet
 
@@ -214,7 +215,7 @@ def _estimates(replay: Replay) -> list[str]:
     rows = []
     for row in fit["estimates"]:
         values = [
-            charts._float(row.get(key)) for key in ("estimate", "se", "lower", "upper", "exp(estimate)", "p")
+            plain_float(row.get(key)) for key in ("estimate", "se", "lower", "upper", "exp(estimate)", "p")
         ]
         cells = [number(value) for value in values]
         if row["name"].endswith("| 1"):
