@@ -66,7 +66,7 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
     )
     x = time_axis(comparison.frame)
     base = alt.Chart(inline(curve)).encode(x=x)
-    count = alt.Axis(title=f"units in {comparison.wave.words}", tickMinStep=1, format="d")
+    count = alt.Axis(title=comparison.wave.standing, tickMinStep=1, format="d")
     layers: list[Any] = [
         base.mark_area(color=colour("band-wide"), interpolate="step-after").encode(
             y=alt.Y("q05:Q", axis=count), y2="q95:Q"
@@ -90,7 +90,7 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
         source_line(comparison),
         curve_finding(comparison),
         f"Ink: what happened. Bands: 50 and 90 of 100 worlds, thin line their median{unchanged}.",
-        f"Number of units in {comparison.wave.words} through time. Observed highest: {top['observed']:g}, "
+        f"Number of {comparison.wave.standing} through time. Observed highest: {top['observed']:g}, "
         f"on {when}; "
         f"at that time 90 of 100 worlds had {top['q05']:g} to {top['q95']:g}, median {top['q50']:g}.",
         width,
@@ -105,13 +105,13 @@ def curve_finding(comparison: Comparison) -> str:
     if comparison.difference is not None:
         d = comparison.difference
         return (
-            f"With the change, {signed(d.median)} entries into {comparison.wave.words} in the median world "
+            f"With the change, {signed(d.median)} {comparison.wave.entered} in the median world "
             f"({signed(d.low90)} to {signed(d.high90)} in 90 of 100)"
         )
-    count = counted(entries.observed or 0, "entry", "entries")
+    count = comparison.wave.entries(entries.observed or 0)
     verdict = ": more, or fewer, than the model expects" if entries.surprising else ""
     bounds = f"{entries.low90:g} to {entries.high90:g} in 90 of 100 worlds of the model"
-    return f"{count} into {comparison.wave.words} in the record, {bounds}{verdict}"
+    return f"{count} in the record, {bounds}{verdict}"
 
 
 def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
@@ -156,8 +156,8 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
         alt.layer(*layers),
         source_line(comparison),
         shares_finding(comparison),
-        f"Filled: came into {comparison.wave.words} in the record; hollow: did not{quiet}.{cut_note(comparison)}",
-        f"Worlds of 100 in which each unit came into {comparison.wave.words}; the most frequent: {top}.",
+        f"Filled: {comparison.wave.came} in the record; hollow: did not{quiet}.{cut_note(comparison)}",
+        f"Worlds of 100 in which each unit {comparison.wave.came}; the most frequent: {top}.",
         width,
         alt.Step(17),
         titled,
@@ -170,10 +170,10 @@ def shares_finding(comparison: Comparison) -> str:
     risen = table["observed_spells"] > 0
     if not risen.any() or risen.all():
         mean = hundred(table["share"].mean())
-        return f"Units came into {comparison.wave.words} in {mean} of 100 worlds on average"
+        return f"Units {comparison.wave.came} in {mean} of 100 worlds on average"
     yes, no = table.loc[risen, "share"].mean(), table.loc[~risen, "share"].mean()
     return (
-        f"Units that came into {comparison.wave.words} did so again in {hundred(yes)} of 100 worlds on "
+        f"Units that {comparison.wave.came} {comparison.wave.again} in {hundred(yes)} of 100 worlds on "
         "average, "
         f"the others in {hundred(no)}"
     )
@@ -219,8 +219,7 @@ def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt
         dates_finding(comparison),
         "Dot: what happened. Bars: among the worlds in which the unit entered at all, 50 and 90 of 100; "
         f"tick: median.{cut_note(comparison)}",
-        f"First entries into {comparison.wave.words}, observed and simulated, by unit. "
-        f"{dates_finding(comparison)}.",
+        f"First {comparison.wave.entered}, observed and simulated, by unit. {dates_finding(comparison)}.",
         width,
         alt.Step(17),
         titled,
@@ -232,7 +231,7 @@ def dates_finding(comparison: Comparison) -> str:
     table = comparison.units()
     seen = table[table["observed_first"].notna() & table["q05"].notna()]
     if not len(seen):
-        return f"No unit came into {comparison.wave.words} both in the record and in a world"
+        return f"No unit {comparison.wave.came} both in the record and in a world"
     inside = ((seen["observed_first"] >= seen["q05"]) & (seen["observed_first"] <= seen["q95"])).sum()
     return (
         f"For {inside} of {counted(len(seen), 'unit')} the first entry lies where 90 of 100 worlds have it, "
@@ -279,7 +278,7 @@ def calendar(comparison: Comparison, width: int = WIDE, titled: bool = True) -> 
         source_line(comparison),
         calendar_finding(comparison),
         "Bar: time in the state. Triangle: still in it when the window closed.",
-        f"Observed spells in {comparison.wave.words} by unit. {calendar_finding(comparison)}.",
+        f"Observed {comparison.wave.spells} by unit. {calendar_finding(comparison)}.",
         width,
         alt.Step(17),
         titled,
@@ -290,13 +289,14 @@ def calendar_finding(comparison: Comparison) -> str:
     """Return the finding of the calendar as a sentence."""
     spells = comparison.spells
     if not len(spells):
-        return f"No unit was in {comparison.wave.words}"
+        return f"No unit {comparison.wave.came}"
     lasting = int(spells["censored"].sum())
     ended = spells.loc[~spells["censored"], "duration"]
     unit = f"{comparison.frame.clock}s " if comparison.frame.dated else ""
     middle = f"; half of those that ended had lasted {ended.median():.3g} {unit}or less" if len(ended) else ""
-    count = counted(len(spells), "spell")
-    return f"{count} in {comparison.wave.words}, {lasting} unbroken at the end{middle}"
+    wave = comparison.wave
+    count = wave.entries(len(spells)) if wave.one else f"{counted(len(spells), 'spell')} in {wave.words}"
+    return f"{count}, {lasting} unbroken at the end{middle}"
 
 
 def forest(

@@ -19,6 +19,7 @@ from tocsin.show.theme import style_sheet
 if TYPE_CHECKING:
     from tocsin.ensemble import Frame
     from tocsin.show.replay import Replay
+    from tocsin.show.wave import Wave
 
 _WEB = ("http://", "https://")
 
@@ -81,8 +82,7 @@ def _opening(c: Comparison, title: str) -> str:
         "What would have become of it if one thing had been different: "
         f"{'; '.join(c.ensemble.interventions)}?"
         if c.ensemble.interventions
-        else f"Why did units come into {c.wave.words} when and where they did, and could it have gone "
-        "otherwise?"
+        else _why(c.wave)
     )
     description = f"<p>{_e(c.history.description)}</p>" if c.history.description else ""
     return (
@@ -90,6 +90,12 @@ def _opening(c: Comparison, title: str) -> str:
         f"<section><h2>The question</h2><p>{_e(question)}</p>{description}"
         f'<p class="answer">{_e(answer(c))}</p></section>\n'
     )
+
+
+def _why(wave: Wave) -> str:
+    if wave.many:
+        return f"Why were there {wave.many} when and where there were, and could it have gone otherwise?"
+    return f"Why did units come into {wave.words} when and where they did, and could it have gone otherwise?"
 
 
 def _figure(c: Comparison, draw: Any, finding: str, **options: Any) -> str:
