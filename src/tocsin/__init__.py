@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tocsin.ensemble import Ensemble
+    from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
+    from tocsin.ensemble.ledger_toml import load_ledger
     from tocsin.errors import FitError, HistoryError, ModelError, TocsinError
     from tocsin.history import History, load_history
     from tocsin.infer import Attribution, Fit, load_fit, weak_prior
@@ -19,22 +21,29 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Attribution": "tocsin.infer",
+    "Clause": "tocsin.ensemble.ledger",
     "Ensemble": "tocsin.ensemble",
+    "Fact": "tocsin.ensemble.ledger",
+    "Figure": "tocsin.ensemble.ledger",
     "Fit": "tocsin.infer",
     "FitError": "tocsin.errors",
     "History": "tocsin.history",
     "HistoryError": "tocsin.errors",
+    "Ledger": "tocsin.ensemble.ledger",
     "Model": "tocsin.model",
     "ModelError": "tocsin.errors",
     "Program": "tocsin.program",
     "StateVariable": "tocsin.words",
+    "Stock": "tocsin.ensemble.ledger",
     "TocsinError": "tocsin.errors",
     "Transition": "tocsin.model",
+    "Treaty": "tocsin.ensemble.ledger",
     "baseline": "tocsin.model",
     "contagion": "tocsin.model",
     "force": "tocsin.program.interventions",
     "load_fit": "tocsin.infer",
     "load_history": "tocsin.history",
+    "load_ledger": "tocsin.ensemble.ledger_toml",
     "prevent": "tocsin.program.interventions",
     "remove_layer": "tocsin.program.interventions",
     "scale": "tocsin.program.interventions",
@@ -45,23 +54,30 @@ _WHERE = {
 __version__ = "0.1.0"
 __all__ = [
     "Attribution",
+    "Clause",
     "Ensemble",
+    "Fact",
+    "Figure",
     "Fit",
     "FitError",
     "History",
     "HistoryError",
+    "Ledger",
     "Model",
     "ModelError",
     "Program",
     "StateVariable",
+    "Stock",
     "TocsinError",
     "Transition",
+    "Treaty",
     "__version__",
     "baseline",
     "contagion",
     "force",
     "load_fit",
     "load_history",
+    "load_ledger",
     "prevent",
     "remove_layer",
     "scale",
