@@ -11,12 +11,30 @@ if TYPE_CHECKING:
     from tocsin.ensemble import Ensemble
     from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
     from tocsin.ensemble.ledger_toml import load_ledger
-    from tocsin.errors import FitError, HistoryError, ModelError, TocsinError
+    from tocsin.errors import FitError, HistoryError, ModelError, SentenceError, TocsinError
     from tocsin.history import History, load_history
     from tocsin.infer import Attribution, Fit, load_fit, weak_prior
     from tocsin.model import Model, Transition, baseline, contagion
     from tocsin.program import Program
-    from tocsin.program.interventions import force, prevent, remove_layer, scale, scale_layer
+    from tocsin.program.interventions import (
+        add_tie,
+        change_parameter,
+        delay,
+        force,
+        lift,
+        prevent,
+        remove_cause,
+        remove_layer,
+        remove_tie,
+        remove_unit,
+        rewire_layer,
+        scale,
+        scale_cause,
+        scale_layer,
+        scale_tie,
+        set_covariate,
+        shift,
+    )
     from tocsin.words import StateVariable
 
 _WHERE = {
@@ -33,21 +51,34 @@ _WHERE = {
     "Model": "tocsin.model",
     "ModelError": "tocsin.errors",
     "Program": "tocsin.program",
+    "SentenceError": "tocsin.errors",
     "StateVariable": "tocsin.words",
     "Stock": "tocsin.ensemble.ledger",
     "TocsinError": "tocsin.errors",
     "Transition": "tocsin.model",
     "Treaty": "tocsin.ensemble.ledger",
+    "add_tie": "tocsin.program.interventions",
     "baseline": "tocsin.model",
+    "change_parameter": "tocsin.program.interventions",
     "contagion": "tocsin.model",
+    "delay": "tocsin.program.interventions",
     "force": "tocsin.program.interventions",
+    "lift": "tocsin.program.interventions",
     "load_fit": "tocsin.infer",
     "load_history": "tocsin.history",
     "load_ledger": "tocsin.ensemble.ledger_toml",
     "prevent": "tocsin.program.interventions",
+    "remove_cause": "tocsin.program.interventions",
     "remove_layer": "tocsin.program.interventions",
+    "remove_tie": "tocsin.program.interventions",
+    "remove_unit": "tocsin.program.interventions",
+    "rewire_layer": "tocsin.program.interventions",
     "scale": "tocsin.program.interventions",
+    "scale_cause": "tocsin.program.interventions",
     "scale_layer": "tocsin.program.interventions",
+    "scale_tie": "tocsin.program.interventions",
+    "set_covariate": "tocsin.program.interventions",
+    "shift": "tocsin.program.interventions",
     "weak_prior": "tocsin.infer",
 }
 
@@ -66,22 +97,35 @@ __all__ = [
     "Model",
     "ModelError",
     "Program",
+    "SentenceError",
     "StateVariable",
     "Stock",
     "TocsinError",
     "Transition",
     "Treaty",
     "__version__",
+    "add_tie",
     "baseline",
+    "change_parameter",
     "contagion",
+    "delay",
     "force",
+    "lift",
     "load_fit",
     "load_history",
     "load_ledger",
     "prevent",
+    "remove_cause",
     "remove_layer",
+    "remove_tie",
+    "remove_unit",
+    "rewire_layer",
     "scale",
+    "scale_cause",
     "scale_layer",
+    "scale_tie",
+    "set_covariate",
+    "shift",
     "weak_prior",
 ]
 

@@ -1,6 +1,7 @@
 """The command line: one verb, one function call. Nothing heavy is imported until a verb needs it.
 
 Exit codes: 0 done, 1 the data or the model are wrong (a message, no traceback), 2 the command line is wrong.
+A sentence of --do that cannot be read is a wrong command line; one that names what does not exist is not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.errors import TocsinError
+from tocsin.errors import SentenceError, TocsinError
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -380,6 +381,9 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def _guarded(act: Callable[[], None]) -> None:
     try:
         act()
+    except SentenceError as error:
+        typer.echo(f"tocsin: {error}", err=True)
+        raise typer.Exit(2) from None
     except TocsinError as error:
         typer.echo(f"tocsin: {error}", err=True)
         raise typer.Exit(1) from None

@@ -14,6 +14,7 @@ from tocsin.errors import FitError
 from tocsin.kernels.layout import SOURCE, TARGET, Tables
 from tocsin.kernels.sweep import EXPLAINED, UNIT, Trace
 from tocsin.model.declaration import Contagion
+from tocsin.program.damping import factors
 from tocsin.program.names import CauseSlots, pack
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Program:
         model, history: what was joined.
         parameter_names: the names of the parameters, in the order of every vector.
         causes: transition and cause, in the order of the kernels.
+        design_of: which design a formula has, with an intercept or without.
         layout: the arrays; see `kernels.layout.Layout`.
         observed: what happened, as events with joint states.
     """
@@ -77,6 +79,7 @@ class Program:
     slots: tuple[CauseSlots, ...]
     parameter_names: list[str]
     designs: tuple[Design, ...]
+    design_of: dict[tuple[str, bool], int]
     layout: Layout
     observed: Observed
 
@@ -116,6 +119,7 @@ class Program:
                 if design < 0:
                     continue
                 part = exponentials(self.designs[design].matrix, vector[terms.start : terms.stop])
+                part = factors(self.designs[design], part)
                 if not np.isfinite(part).all():
                     raise FitError(
                         f"the hazard of {self.cause_name(number)!r} overflows: "

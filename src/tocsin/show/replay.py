@@ -263,9 +263,9 @@ def open_model(record: History, model: str | Path | Model | None = None) -> tupl
 
 
 def _parsed(sentences: Sequence[str], record: History, model: Model) -> list[Any]:
-    from tocsin.program.interventions import parse
+    from tocsin.program.interventions import parse_all
 
-    return [parse(sentence, record, model) for sentence in sentences]
+    return list(parse_all(sentences, record, model))
 
 
 def _simulate(
