@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from distributed import Client
 
     from tocsin.ensemble import Ensemble
@@ -67,6 +68,40 @@ class Given:
 
         program = self.program(history)
         return attribute(program, program.pack(self.values))
+
+    def hazards_by_cause(
+        self,
+        history: History,
+        transition: str | None = None,
+        unit: str | None = None,
+        times: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """Return what each cause added to the hazard of what happened, through time.
+
+        expected = integral of lambda_c over the interval, of one unit or summed over all units at risk: the
+        number of events that the cause would bring in it, given what happened before.
+
+        Parameters:
+            history: what happened.
+            transition: the name of one transition; by default all.
+            unit: one unit; by default the sum over all.
+            times: dates or numbers that bound the intervals; by default the window in at most 120 of them.
+
+        Returns:
+            One row a transition, cause and interval: transition, cause, start, end, [date], expected, and
+            hazard, its mean per unit of the clock.
+
+        Raises:
+            TocsinError: there is no such transition or unit, or the times are not in order in the window.
+        """
+        from tocsin.program.course import course
+
+        program = self.program(history)
+        return course(program, program.pack(self.values), transition, unit, times)
+
+    def residuals(self, history: History) -> pd.DataFrame:
+        """Return the integrated hazards between events at these parameters; see `Program.residuals`."""
+        return self.program(history).residuals(self.values)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": None}
