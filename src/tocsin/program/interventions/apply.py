@@ -150,7 +150,9 @@ def _bars(program: Program, interventions: Sequence[d.Intervention]) -> list[Bar
 def _after_day(history: History, when: str) -> float:
     """Return the last moment of a day; where times are numbers, the number itself."""
     time = history.to_number(when)
-    return float(np.nextafter(time + 1.0, -np.inf)) if history.dated else time
+    if not history.dated or time + 1.0 >= history.numbers.end:
+        return min(time + 1.0, float(history.numbers.end)) if history.dated else time
+    return float(np.nextafter(time + 1.0, -np.inf))
 
 
 def _throughout(program: Program, bar: Bar) -> bool:
