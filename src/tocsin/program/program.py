@@ -193,8 +193,16 @@ class Program:
         seed: int,
         interventions: Sequence[Intervention | str] = (),
         progress: Callable[[int, int], None] | None = None,
+        given: str = "nothing",
+        clocks: str = "cause",
+        draws: Any = None,
     ) -> Ensemble:
-        """Simulate worlds of the program from the start of its window.
+        """Simulate worlds of the program.
+
+        What worlds are given is what they share with what happened: nothing, all until a date, or all that a
+        change does not reach. "Our world with one thing changed" depends on how worlds are coupled, which no
+        data can settle, so it is asked under each kind of clock; the difference of two ensembles that are
+        given nothing needs none.
 
         Parameters:
             params: a vector in the order of `parameter_names`, a mapping, or a Series.
@@ -202,14 +210,28 @@ class Program:
             seed: the seed; the same seed gives the same worlds, for any number of threads.
             interventions: changes of the program, as objects or sentences.
             progress: called with worlds done and worlds in all.
+            given: ``nothing`` (from the start of the window), ``until DATE`` (what happened up to that date,
+                its own events included; interventions act from then on), or ``history`` (the observed world,
+                changed: without interventions every world is the observed history). Causes and sources of
+                observed events are drawn, for each world, from their shares.
+            clocks: under ``history``: ``cause`` (each cause of each unit has a clock, and all its sources
+                drive it), ``source`` (each source has a clock of its own) or ``fresh`` (an event stays with
+                the ratio of its hazards, more come at their excess, and chance is fresh after the first
+                difference).
+            draws: parameters drawn from their uncertainty, instead of `params` for all worlds: a frame with a
+                column for each parameter, an array (draws, P), or a posterior; world k has draw k mod draws.
 
         Raises:
+            ModelError: `given`, `clocks` or `draws` cannot be read, or a change comes before the date.
             FitError: an observed transition of a moving variable is undeclared, a covariate is missing at
                 risk, a hazard overflows, or a world does not end.
         """
         from tocsin.ensemble.simulate import simulate
+        from tocsin.program.given import Condition
 
-        return simulate(self, self.pack(params), worlds, seed, interventions, progress)
+        condition = Condition.parse(given, clocks, self.history)
+        vector = self.pack(params)
+        return simulate(self, vector, worlds, seed, interventions, progress, condition=condition, draws=draws)
 
     # --- names in messages ------------------------------------------------------------------------------
 
