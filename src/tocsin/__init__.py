@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from tocsin.ensemble import Ensemble
     from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
     from tocsin.ensemble.ledger_toml import load_ledger
+    from tocsin.ensemble.outcome import Outcome
     from tocsin.errors import FitError, HistoryError, ModelError, SentenceError, TocsinError
     from tocsin.history import History, load_history
     from tocsin.infer import Attribution, Fit, load_fit, weak_prior
+    from tocsin.infer.allocation import Allocation
+    from tocsin.infer.support import Prevention, Support
     from tocsin.model import Model, Transition, baseline, contagion
     from tocsin.program import Program
     from tocsin.program.interventions import (
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from tocsin.words import StateVariable
 
 _WHERE = {
+    "Allocation": "tocsin.infer.allocation",
     "Attribution": "tocsin.infer",
     "Clause": "tocsin.ensemble.ledger",
     "Ensemble": "tocsin.ensemble",
@@ -50,10 +54,13 @@ _WHERE = {
     "Ledger": "tocsin.ensemble.ledger",
     "Model": "tocsin.model",
     "ModelError": "tocsin.errors",
+    "Outcome": "tocsin.ensemble.outcome",
+    "Prevention": "tocsin.infer.support",
     "Program": "tocsin.program",
     "SentenceError": "tocsin.errors",
     "StateVariable": "tocsin.words",
     "Stock": "tocsin.ensemble.ledger",
+    "Support": "tocsin.infer.support",
     "TocsinError": "tocsin.errors",
     "Transition": "tocsin.model",
     "Treaty": "tocsin.ensemble.ledger",
@@ -84,6 +91,7 @@ _WHERE = {
 
 __version__ = "0.1.0"
 __all__ = [
+    "Allocation",
     "Attribution",
     "Clause",
     "Ensemble",
@@ -96,10 +104,13 @@ __all__ = [
     "Ledger",
     "Model",
     "ModelError",
+    "Outcome",
+    "Prevention",
     "Program",
     "SentenceError",
     "StateVariable",
     "Stock",
+    "Support",
     "TocsinError",
     "Transition",
     "Treaty",
