@@ -3,6 +3,7 @@
 from tocsin.program.interventions.apply import Changed, checked, intervene
 from tocsin.program.interventions.checks import check
 from tocsin.program.interventions.declared import (
+    AddTie,
     Intervention,
     add_tie,
     change_parameter,
@@ -25,6 +26,7 @@ from tocsin.program.interventions.declared import (
 from tocsin.program.interventions.sentences import parse, parse_all, read
 
 __all__ = [
+    "AddTie",
     "Changed",
     "Intervention",
     "add_tie",
