@@ -307,6 +307,21 @@ class BarOptions(Options):
         return {"first in the record": (len(first), self.simulate(weights, vector, worlds, seed, changes))}
 
 
+def main_source(history: History, layer: str) -> str:
+    """Return the unit that gives most in a layer of the record, in weight times time.
+
+    Raises:
+        ModelError: there is no such layer, or it has no ties.
+    """
+    if layer not in history.layers:
+        raise ModelError(f"there is no layer {layer!r}" + suggestion(layer, history.layers))
+    rows = history.numbers.ties.get(layer)
+    if rows is None or not rows.weight.size:
+        raise ModelError(f"the layer {layer!r} has no ties in the record: name the unit that gives")
+    given = np.bincount(rows.source, weights=rows.weight * (rows.end - rows.start))
+    return history.numbers.units[int(np.argmax(given))]
+
+
 # --- checks ---------------------------------------------------------------------------------------------
 
 

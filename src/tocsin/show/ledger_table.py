@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from tocsin.show.table import frame_table
+from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
@@ -169,8 +171,23 @@ def ledger_page(
         parts.append(
             Text(f"{fact.name}: {fact.value} ({fact.confidence}). {fact.source}.{note}", style="dim")
         )
-    parts += [Text(answer(ledger, label, ensemble)) for label, ensemble in ensembles.items()]
+    for label, ensemble in ensembles.items():
+        if ensemble.interventions:
+            parts.append(Text(f"Changed in {label}: {'; '.join(ensemble.interventions)}.", style="dim"))
+        parts.append(Text(answer(ledger, label, ensemble)))
     return Group(*parts, Text(LIMITS))
+
+
+def write_value(ledger: Ledger, ensembles: Mapping[str, Ensemble], folder: Path) -> None:
+    """Write staked.csv, returned.csv and value.csv, one row a world and stock; raise TocsinError if it fails."""
+    tables = {"staked": ledger.staked()}
+    for name, ask in (("returned", ledger.returned), ("value", ledger.value)):
+        parts = [ask(ensemble) for ensemble in ensembles.values()]
+        for label, part in zip(ensembles, parts, strict=True):
+            part.insert(0, "worlds_of", label)
+        tables[name] = pd.concat(parts, ignore_index=True)
+    for name, table in tables.items():
+        write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 def hundred(share: float, lower: float, upper: float) -> str:
