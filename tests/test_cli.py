@@ -144,5 +144,13 @@ def test_fit_and_attribute(folder: Path, tmp_path: Path) -> None:
     result = tocsin("attribute", folder, "--out", tmp_path / "shares")
     assert result.exit_code == 0, result.output
     assert "road" in result.output
-    assert {path.name for path in (tmp_path / "shares").iterdir()} == {"causes.csv", "sources.csv"}
+    written = {path.name for path in (tmp_path / "shares").iterdir()}
+    assert written == {
+        "causes.csv",
+        "sources.csv",
+        "totals.csv",
+        "offspring.csv",
+        "tree.csv",
+        "tree.graphml",
+    }
     assert "1919-01-09" in tocsin("attribute", folder, "--unit", "bb").output

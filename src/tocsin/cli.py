@@ -232,6 +232,10 @@ def attribute(
         str | None,
         typer.Option("--unit", metavar="UNIT", help="The events of one unit, with what each came from."),
     ] = None,
+    transition: Annotated[
+        str | None,
+        typer.Option("--transition", metavar="NAME", help='Only one, such as "regime: old > soviet".'),
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -261,14 +265,14 @@ def attribute(
     \b
       tocsin attribute 1917
       tocsin attribute 1917 --by period
+      tocsin attribute 1917 --transition "regime: old > soviet" --tree
       tocsin attribute 1917 --unit hungary
-      tocsin attribute 1917 --unit hungary --tree
       tocsin attribute 1917 --out shares
 
     A share says how much of the hazard at that instant came from a cause or a source; the shares of one event
     add up to 1. It does not say that the event would not have happened without it. Intervals tell how much the
     shares change over the parameters that the record allows. What an event set off is the sum of its shares in
-    later events; the tree gives each event its likeliest parent, and says `weak` where another is as likely.
+    later events; the tree gives each event its likeliest parent, `weak` where its support is below one half.
     tree.graphml opens in Gephi, yEd, igraph and networkx.
     """
     first, last = _time(start, "--from"), _time(end, "--to")
@@ -276,15 +280,14 @@ def attribute(
         raise typer.BadParameter(f"{by!r} is not transition, layer, source or period", param_hint="--by")
 
     def act() -> None:
-        from tocsin.show.attributed import print_attribution
+        from tocsin.show.attributed import print_attribution, refuse_unknown
 
         record, declared = _opened(history, model, first, last)
-        if unit is not None and unit not in record.numbers.unit_index:
-            raise TocsinError(f"there is no unit {unit!r}" + suggestion(unit, record.numbers.units))
+        refuse_unknown(record, declared, unit, transition)
         with _progress() as tell:
             tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
             attribution = declared.fit(record).attribute(record, draws=draws)
-        print_attribution(attribution, unit, by, tree)
+        print_attribution(attribution, unit, transition, by, tree)
         for note in attribution.write(out) if out is not None else ():
             typer.echo(note, err=True)
 
@@ -463,6 +466,9 @@ def _guarded(act: Callable[[], None]) -> None:
     except TocsinError as error:
         typer.echo(f"tocsin: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+import tocsin.verbs  # noqa: E402, F401  (more verbs, on the same app)
 
 
 def main() -> None:
