@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from lifelines import KaplanMeierFitter
+from lifelines import KaplanMeierFitter, NelsonAalenFitter
 from small_wave import wave
 
 import tocsin as tc
-from tocsin.ensemble.survival import kaplan_meier, survival
+from tocsin.ensemble.survival import kaplan_meier, nelson_aalen, survival
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -29,6 +29,20 @@ def test_kaplan_meier_is_that_of_lifelines(seed: int, level: float) -> None:
     table = theirs.event_table
     assert mine["at_risk"].tolist() == table["at_risk"].astype(int).tolist()
     assert mine["censored"].tolist() == table["censored"].astype(int).tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nelson_aalen_is_that_of_lifelines(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    durations = pd.DataFrame({"duration": rng.exponential(size=40), "censored": rng.random(40) < 0.3})
+    if seed > 1:
+        durations["duration"] = np.ceil(3 * durations["duration"])
+    mine = nelson_aalen(durations)
+    theirs = NelsonAalenFitter().fit(durations["duration"], ~durations["censored"])
+    at = theirs.cumulative_hazard_.loc[mine["time"]].iloc[:, 0]
+    assert mine["hazard"].to_numpy() == pytest.approx(at.to_numpy())
+    bounds = theirs.confidence_interval_cumulative_hazard_.loc[mine["time"]].to_numpy()
+    assert mine[["lower", "upper"]].to_numpy() == pytest.approx(bounds)
 
 
 def test_where_nothing_is_left_there_is_no_interval() -> None:

@@ -78,6 +78,33 @@ def kaplan_meier(spells: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     return table
 
 
+def nelson_aalen(durations: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Return the cumulative hazard of durations (Nelson 1972, Aalen 1978).
+
+    H(t) = sum over durations s <= t of sum_{k < d_s} 1 / (n_s - k), d_s of n_s ending at s. The variance is the
+    sum of the squares of these terms; intervals are computed on the logarithm.
+
+    Parameters and errors: as for `kaplan_meier`.
+
+    Returns:
+        One row a duration at which one ended: time, at_risk, ended, hazard, lower, upper.
+    """
+    from scipy.stats import norm
+
+    table = kaplan_meier(durations, level)
+    table = table[table["ended"] > 0]
+    # Durations that end together are taken as if they ended one after the other.
+    terms = [
+        1.0 / (at_risk - np.arange(ended))
+        for at_risk, ended in table[["at_risk", "ended"]].to_numpy(dtype=int)
+    ]
+    hazard = np.cumsum([term.sum() for term in terms])
+    spread = np.sqrt(np.cumsum([(term**2).sum() for term in terms]))
+    shift = np.exp(norm.ppf(0.5 + level / 2) * spread / hazard)
+    columns = {"hazard": hazard, "lower": hazard / shift, "upper": hazard * shift}
+    return table[["time", "at_risk", "ended"]].reset_index(drop=True).assign(**columns)
+
+
 def survival(
     ensemble: Ensemble,
     variable: str,
@@ -94,7 +121,7 @@ def survival(
     Parameters:
         variable, state: the state asked about.
         quantiles: over worlds.
-        times: durations in clock units; by default 200 from zero to the longest.
+        times: durations in clock units; by default 200 from zero to the longest, closer at the beginning.
 
     Returns:
         DataFrame with columns time, known (share of worlds) and one for each quantile.
@@ -107,7 +134,9 @@ def survival(
     spells = ensemble.durations(variable, state)
     world, duration = spells["world"].to_numpy(), spells["duration"].to_numpy(dtype=float)
     longest = float(duration.max()) if duration.size else 0.0
-    points = np.linspace(0.0, longest, POINTS) if times is None else np.array([float(t) for t in times])
+    points = (
+        longest * np.linspace(0.0, 1.0, POINTS) ** 2 if times is None else np.array([float(t) for t in times])
+    )
     order = np.lexsort((spells["censored"].to_numpy(), duration, world))
     curves = _curves(world[order], duration[order], ~spells["censored"].to_numpy()[order], points)
     known = np.isfinite(curves).sum(axis=0)

@@ -34,6 +34,7 @@ from tocsin.show.sentences import counted, hundred, moment, signed
 from tocsin.show.theme import colour
 
 if TYPE_CHECKING:
+    from tocsin.infer import Fit
     from tocsin.show.compared import Comparison
 
 __all__ = [
@@ -300,15 +301,25 @@ def calendar_finding(comparison: Comparison) -> str:
 
 
 def forest(
-    fit: dict[str, Any], comparison: Comparison, width: int = WIDE, titled: bool = True, rates: bool = False
+    fit: Fit | dict[str, Any],
+    comparison: Comparison,
+    width: int = WIDE,
+    titled: bool = True,
+    rates: bool = False,
 ) -> alt.LayerChart | None:
     """Return a forest plot of estimates with 95% intervals, on a logarithmic axis; None if there are none.
 
     Parameters:
-        fit: the content of `fit.json`.
+        fit: a fit, or the content of `fit.json`.
+        comparison: the record beside the worlds.
+        width, titled: as for other charts.
         rates: whether to show the rates (intercepts: hazards per clock unit, of a baseline or of one tie of
             weight 1) or the factors by which terms multiply them.
     """
+    if not isinstance(fit, dict):
+        from tocsin.show.replay import fit_content
+
+        fit = fit_content(fit)
     rows = []
     for row in fit["estimates"]:
         parts = [part.strip() for part in row["name"].split("|")]

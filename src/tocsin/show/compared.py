@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.ensemble import Ensemble, Frame, observed_world
+from tocsin.ensemble.survival import survival
 from tocsin.show.wave import Wave, wave_of
 
 if TYPE_CHECKING:
@@ -62,6 +63,30 @@ class Comparison:
     wave: Wave
     ensemble: Ensemble
     baseline: Ensemble | None = None
+
+    @classmethod
+    def of(
+        cls,
+        ensemble: Ensemble,
+        model: Model,
+        wave: str | None = None,
+        unchanged: Ensemble | None = None,
+    ) -> Comparison:
+        """Return the record beside the worlds of an ensemble.
+
+        Parameters:
+            ensemble: worlds that know their history.
+            model: what they were simulated by.
+            wave: the state to follow, such as ``regime=soviet``; by default the model's own.
+            unchanged: the same worlds without what was changed.
+
+        Raises:
+            TocsinError: the wave is no state of the model, or the ensemble does not know its history.
+        """
+        from tocsin.show.standing import history_of
+
+        record = history_of(ensemble)
+        return cls(record, model, wave_of(model, wave, record), ensemble, unchanged)
 
     @cached_property
     def observed(self) -> Ensemble:
@@ -125,6 +150,11 @@ class Comparison:
         """Return the observed spells in the state: unit, start, end, duration, censored, sorted by start."""
         spells = self.observed.durations(*self._wave).drop(columns="world")
         return spells.sort_values("start", kind="stable").reset_index(drop=True)
+
+    @cached_property
+    def survival(self) -> pd.DataFrame:
+        """Return the share of spells that last longer than each duration, over worlds; see `survival`."""
+        return survival(self.ensemble, *self._wave)
 
     def units(
         self, everything: bool = False, variable: str | None = None, state: str | None = None

@@ -111,7 +111,7 @@ def clipped(labels: pd.Series, width: int) -> list[str]:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Return a title in lines that fit a width in pixels."""
-    return textwrap.wrap(text, max(20, width // 9))
+    return textwrap.wrap(text, max(20, int(width / 8.2)))
 
 
 def times_of(comparison: Comparison, numbers: Any) -> Any:
