@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tocsin.explore.outlines import days_of_cuts, views_of
+from tocsin.explore.questions import Refused
 from tocsin.explore.scenes import days_of, labels_of
 from tocsin.model import Contagion
+from tocsin.program.interventions import force, prevent, remove_layer, scale
 from tocsin.show.geometry import cut_dates
 from tocsin.show.map import STATE_COLOURS
 
@@ -150,6 +152,7 @@ def _layers(laboratory: Laboratory) -> list[dict[str, Any]]:
         {
             "name": name,
             "words": name.replace("_", " "),
+            "say": str(remove_layer(name)),
             "ties": int(counts.get(name, 0)),
             "used": name in used,
             "wave": name in waving,
@@ -189,22 +192,30 @@ def examples(laboratory: Laboratory) -> list[dict[str, str]]:
     ]
     # A model tells what lies nearest first and what was done on purpose last, which is asked about most.
     found = [
-        {"say": f"remove layer {layer}", "words": f"without {layer.replace('_', ' ')}"}
+        {"say": str(remove_layer(layer)), "words": f"without {layer.replace('_', ' ')}"}
         for layer in reversed(list(dict.fromkeys(causes)))
     ]
     first = laboratory.observed.first_times(wave.variable, wave.state).sort_values("time", kind="stable")
     early = list(dict.fromkeys(first["unit"].astype(str)))
     prevented = [
-        {"say": f"prevent {unit} {wave}", "words": f"no {wave.one or wave.words} in {short[unit]}"}
+        {"say": str(prevent(unit, str(wave))), "words": f"no {wave.one or wave.words} in {short[unit]}"}
         for unit in early[:1]
     ]
     halved = [
-        {"say": f"scale {name} by 0.5", "words": f"half of {name.replace('_', ' ')}"}
+        {"say": str(scale(name, 0.5)), "words": f"half of {name.replace('_', ' ')}"}
         for name in sorted(history.numbers.covariates)
         if _moves_wave(laboratory, name)
     ]
     mixed = [*found[:3], *prevented, *_forced(laboratory, set(early)), *halved, *found[3:]]
-    return mixed[:EXAMPLES]
+    return [each for each in mixed if _can_be_said(laboratory, each["say"])][:EXAMPLES]
+
+
+def _can_be_said(laboratory: Laboratory, sentence: str) -> bool:
+    """Return whether the page can ask for a sentence: names may be longer than what may be asked."""
+    try:
+        return laboratory.reader.sentences([sentence], "do") == (sentence,)
+    except Refused:
+        return False
 
 
 def _forced(laboratory: Laboratory, early: set[str]) -> list[dict[str, str]]:
@@ -225,7 +236,7 @@ def _forced(laboratory: Laboratory, early: set[str]) -> list[dict[str, str]]:
     if frame.clock != "day" and frame.dated:
         return []
     label = labels_of(laboratory)[unit]
-    return [{"say": f"force {unit} {wave} at {text}", "words": f"{label} {wave.within} too"}]
+    return [{"say": str(force(unit, str(wave), text)), "words": f"{label} {wave.within} too"}]
 
 
 def _moves_wave(laboratory: Laboratory, covariate: str) -> bool:

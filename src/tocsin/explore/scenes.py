@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.ensemble import Ensemble
+from tocsin.ensemble.counting import Z95, wilson
 from tocsin.explore.questions import Question, Scenario
 from tocsin.show.compared import Range, range_of
 from tocsin.show.sentences import of_worlds, signed
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 POINTS = 366  # of a curve, and of a history whose times are numbers
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 LETTERS = 57  # from # to [: neither the quote nor the backslash, which JSON would have to escape
-Z95 = 1.959963984540054
 
 
 def days_of(laboratory: Laboratory, step: int = 1) -> tuple[NDArray[np.float64], float]:
@@ -128,40 +128,33 @@ def ever(ensemble: Ensemble, show: Wave) -> NDArray[np.bool_]:
     return came
 
 
-def paired(more: NDArray[np.int64], less: NDArray[np.int64], worlds: int) -> NDArray[np.float64]:
-    """Return the difference of two shares of the same worlds, and its 95% interval.
+def paired(gained: NDArray[np.float64], lost: NDArray[np.float64], worlds: int) -> NDArray[np.float64]:
+    """Return the difference of two shares of the same worlds, and its 95% interval (as `Paired.units` has it).
 
-    (b - c) / n, with half a world added to each of the four cells for the interval, and
-    variance ((b + c) - (b - c)^2 / n) / n^2 (Agresti & Min 2005).
+    d = gained - lost, with variance (gained + lost - d^2) / n, from pairs of worlds.
 
     Parameters:
-        more, less: worlds in which only the one, or only the other, has it.
+        gained, lost: shares of worlds in which only the one, or only the other, has it (units,).
         worlds: how many worlds.
 
     Returns:
         difference, lower, upper: (3, units).
     """
-    n = worlds + 2.0
-    middle = (more - less) / n
-    spread = np.sqrt(np.maximum((more + less + 1.0) - (more - less) ** 2 / n, 0.0)) / n
-    share = (more - less) / max(worlds, 1)
-    return np.array(
-        [share, np.minimum(middle - Z95 * spread, share), np.maximum(middle + Z95 * spread, share)]
-    )
+    change = gained - lost
+    half = Z95 * np.sqrt(np.maximum(gained + lost - change**2, 0.0) / max(worlds, 1))
+    return np.array([change, change - half, change + half])
 
 
 def _unit_rows(
     laboratory: Laboratory, changed: Ensemble, plain: Ensemble, question: Question
 ) -> list[dict[str, Any]]:
-    from tocsin.ensemble.counting import wilson
-
     show, names = question.show, labels_of(laboratory)
     here, there = ever(changed, show), ever(plain, show)
     n = changed.worlds
     after, before = here.mean(axis=0), there.mean(axis=0)
     low_after, high_after = wilson(after, n)
     low_before, high_before = wilson(before, n)
-    change, low, high = paired((here & ~there).sum(axis=0), (there & ~here).sum(axis=0), n)
+    change, low, high = paired((here & ~there).mean(axis=0), (there & ~here).mean(axis=0), n)
     observed = laboratory.observed.first_times(show.variable, show.state)["unit"].astype(str)
     seen = set(observed)
     rows: list[dict[str, Any]] = []

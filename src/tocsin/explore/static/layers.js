@@ -21,8 +21,8 @@ export class Layers {
       h("fieldset", {}, h("legend", {}, "Ties, as they stand on the day"),
         h("ul", { class: "checks wide" }, about.layers.filter((each) => each.ties).map((each) => {
           const item = box("ties", each.name, `${each.words} (${each.ties})`);
-          if (each.used) {
-            const say = `remove layer ${each.name}`;
+          if (each.used && data.free) {
+            const { say } = each;
             const button = h("button", {
               type: "button", class: "small link", "aria-label": `What if there were no ${each.words}?`,
               onclick: () => {

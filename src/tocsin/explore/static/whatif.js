@@ -118,7 +118,7 @@ export class WhatIf {
       h("summary", {}, "Compare with something else than the unchanged worlds"), this.base.element);
     const forms = h("details", { class: "small" }, h("summary", {}, "All that can be said"),
       h("ul", { class: "forms" }, state.about.vocabulary.shown.map((form) => h("li", {}, h("code", {}, form)))));
-    fill(byId("builder"), this.examples, this.builder.element, other, forms);
+    fill(byId("builder"), this.examples, data.free ? [this.builder.element, other, forms] : this.builder.chips);
     state.listen(["do", "unit"], () => this.offer());
     this.offer();
   }
@@ -127,12 +127,19 @@ export class WhatIf {
     const { about } = this.state;
     const now = this.state.get("do");
     const all = [...about.examples];
-    fill(this.examples, all.map((each) => h("li", {}, h("button", {
-      type: "button", class: "example", "aria-pressed": now.includes(each.say) ? "true" : "false", title: each.say,
-      onclick: () => (now.includes(each.say)
-        ? this.state.set({ do: now.filter((said) => said !== each.say) }, true)
-        : this.builder.add(each.say)),
-    }, each.words))));
+    fill(this.examples, all.map((each) => {
+      // An edition holds whole scenarios; a server answers any sentences together.
+      const said = each.do || [each.say];
+      const pressed = each.do ? String(now) === String(said) : now.includes(each.say);
+      const press = () => {
+        if (each.do) this.state.set({ do: pressed ? [] : said }, true);
+        else if (pressed) this.state.set({ do: now.filter((text) => text !== each.say) }, true);
+        else this.builder.add(each.say);
+      };
+      return h("li", {}, h("button", {
+        type: "button", class: "example", "aria-pressed": pressed ? "true" : "false", title: said.join("; "), onclick: press,
+      }, each.words));
+    }));
   }
 
   // The answer about the wave and about the unit that is looked at.
