@@ -132,12 +132,10 @@ def test_what_cannot_be_compared_is_refused() -> None:
 def test_a_chain_leads_back_to_the_intervention() -> None:
     paired, found = chains("prevent a regime=soviet")
     paths = found.table("regime", "soviet").set_index("path")
-    assert {"intervention → a", "intervention → a → b (road)", "intervention → a → b (road) → c (road)"} <= {
-        name.replace("a (road)", "a") for name in paths.index
-    }
+    assert {"change → a", "change → a → b (road)", "change → a → b (road) → c (road)"} <= set(paths.index)
     assert "not traced" not in set(found.events["via"])
     first = paths.iloc[0]
-    assert paths.index[0] == "intervention → a"
+    assert paths.index[0] == "change → a"
     assert first["share"] == paired.units("regime", "soviet").loc["a", "lost"]
     assert set(found.events["unit"]) <= {"a", "b", "c", "d"}
     # Every event that differs comes after the one that it came from, in its world.
@@ -157,16 +155,16 @@ def test_a_chain_leads_back_to_the_intervention() -> None:
 def test_chains_of_removed_ties_units_and_causes() -> None:
     _, found = chains("remove tie road b > c")
     paths = set(found.table("regime", "soviet")["path"])
-    assert "intervention → c" in paths
-    assert "intervention → c → d (road)" in paths
+    assert "change → c" in paths
+    assert "change → c → d (road)" in paths
     assert not set(found.events["unit"]) & {"a", "b", "e"}
     _, gone = chains("remove unit a")
-    assert "intervention → a → b (road)" in set(gone.table("regime", "soviet")["path"])
+    assert "change → a → b (road)" in set(gone.table("regime", "soviet")["path"])
     _, late = chains("remove cause regime: old > soviet | road for b from 20")
     assert (late.events["time"] > 19.9).all()
-    assert late.table()["path"].iloc[0] == "intervention → b"
+    assert late.table()["path"].iloc[0] == "change → b"
     _, added = chains("add tie rail a > e from 5")
-    assert "intervention → e" in set(added.table("regime", "soviet")["path"])
+    assert "change → e" in set(added.table("regime", "soviet")["path"])
     assert set(added.events["unit"]) == {"e"}
     _, none = chains("scale layer road by 1")
     assert none.events.empty
@@ -179,4 +177,4 @@ def test_differences_count_as_many_events_as_the_worlds_differ_by() -> None:
     table = paired.table("regime", "soviet").set_index("measure")
     net = found.table("regime", "soviet", most=10_000)
     assert net["gained"].sum() - net["lost"].sum() == pytest.approx(table.loc["entries", "difference"])
-    assert found.table("regime", "soviet")["path"].iloc[0] == "intervention → c"
+    assert found.table("regime", "soviet")["path"].iloc[0] == "change → c"

@@ -8,7 +8,7 @@ intervention. The path is read off the events; it does not say that each step al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 DIRECT, HOME, UNTRACED = -1, -2, -3  # steps that are no cause: touched itself, its own unit's course, unknown
+DIRECTLY, OWN, UNKNOWN = "directly", "own course", "not traced"
 SAME = 1e-6  # clock units: two events nearer than this, alike in all else, are one (rounding of clocks)
 
 
@@ -44,7 +45,7 @@ class Chains:
     Attributes:
         events: one row an event that differs: world, unit, variable, to, time, cause, source, side (`gained`
             with the change, `lost` with it), parent (row of the event that it came from, -1 for none), via
-            (`intervention`, a cause, `own course`, or `not traced`), path.
+            (`directly`, a cause, `own course`, or `not traced`), path.
         worlds: how many worlds were compared.
         paths: of every number in `path`, the steps from the intervention on: (via, unit).
     """
@@ -53,8 +54,19 @@ class Chains:
     worlds: int
     paths: list[tuple[tuple[str, str], ...]]
 
-    def table(self, variable: str | None = None, state: str | None = None, most: int = 20) -> pd.DataFrame:
+    def table(
+        self,
+        variable: str | None = None,
+        state: str | None = None,
+        most: int = 20,
+        label: Callable[[str], str] = str,
+    ) -> pd.DataFrame:
         """Return the commonest paths of the difference, those that end in entries into a state if one is named.
+
+        Parameters:
+            variable, state: the state, or all.
+            most: how many paths.
+            label: what a unit is called in the words of a path.
 
         Returns:
             DataFrame: path in words, steps, share of worlds in which an event differs along it, events gained
@@ -81,7 +93,7 @@ class Chains:
                 "lost": grouped["lost"].sum() / max(self.worlds, 1),
             }
         )
-        table.insert(0, "path", [self.words(int(number)) for number in table.index])
+        table.insert(0, "path", [self.words(int(number), label) for number in table.index])
         table.insert(1, "steps", [len(self.paths[int(number)]) for number in table.index])
         order = np.lexsort((table["path"], table["steps"], -table["share"]))
         return table.iloc[order[:most]].reset_index(drop=True)
@@ -91,11 +103,11 @@ class Chains:
 
         What the intervention touches itself has no source; what a unit's own course brought on is left out.
         """
-        events = self.events[~self.events["via"].isin(["own course", "not traced"])]
+        events = self.events[~self.events["via"].isin([OWN, UNKNOWN])]
         parent = events["parent"].to_numpy()
         units = self.events["unit"].to_numpy(dtype=object)
         gone = events["source"].to_numpy(dtype=object).copy()
-        gone[(events["via"] == "intervention").to_numpy()] = None
+        gone[(events["via"] == DIRECTLY).to_numpy()] = None
         source = np.where(parent >= 0, units[np.maximum(parent, 0)], gone) if len(units) else gone
         table = pd.DataFrame(
             {
@@ -111,10 +123,10 @@ class Chains:
             drop=True
         )
 
-    def words(self, path: int) -> str:
-        """Return a path as words: 'intervention → hungary → slovakia (land_border)'."""
-        steps = [unit if via == "intervention" else f"{unit} ({via})" for via, unit in self.paths[path]]
-        return " → ".join(["intervention", *steps])
+    def words(self, path: int, label: Callable[[str], str] = str) -> str:
+        """Return a path as words: 'change → hungary → slovakia (land_border)'."""
+        steps = [label(unit) + ("" if via == DIRECTLY else f" ({via})") for via, unit in self.paths[path]]
+        return " → ".join(["change", *steps])
 
 
 def chains_of(paired: Paired, program: Program, interventions: Sequence[Intervention]) -> Chains:
@@ -175,6 +187,7 @@ class _Tracer:
         self.variables = program.model.variables
         self.causes = list(dict.fromkeys([*(cause.name for _, cause in program.causes), "intervention"]))
         self.number = self._numbers()
+        self.abroad = np.array([isinstance(cause, Contagion) for _, cause in program.causes])
         self.heard = [
             [program.joint.index(name) for name in parse_clause(cause.when, program.model.by_name)]
             if isinstance(cause, Contagion)
@@ -182,7 +195,7 @@ class _Tracer:
             for _, cause in program.causes
         ]
         self.via_names = {number: cause.name for number, (_, cause) in enumerate(program.causes)}
-        self.via_names |= {DIRECT: "intervention", HOME: "own course", UNTRACED: "not traced"}
+        self.via_names |= {DIRECT: DIRECTLY, HOME: OWN, UNTRACED: UNKNOWN}
 
     def _numbers(self) -> Ints:
         """Return the number of a cause by variable, states left and entered, and name; -1 for none."""
@@ -206,14 +219,18 @@ class _Tracer:
         variable = codes_of(table["variable"], [each.name for each in self.variables]).astype(np.int64)
         left, entered = (code[variable, codes_of(table[name], every)] for name in ("from", "to"))
         name = codes_of(table["cause"], self.causes).astype(np.int64)
+        source = codes_of(table["source"], self.units).astype(np.int64)
+        cause = self.number[variable, left, entered, name]
+        # A cause may be called "intervention" as well; what is forced has no source.
+        cause[(source < 0) & np.append(self.abroad, False)[cause]] = -1
         return {
             "world": table["world"].to_numpy().astype(np.int64),
             "unit": codes_of(table["unit"], self.units).astype(np.int64),
             "variable": variable,
             "to": entered,
             "time": table["time"].to_numpy(),
-            "cause": self.number[variable, left, entered, name],
-            "source": codes_of(table["source"], self.units).astype(np.int64),
+            "cause": cause,
+            "source": source,
             "side": np.full(table.num_rows, side, dtype=np.int64),
         }
 

@@ -48,6 +48,7 @@ class Paired:
                 "draw both with one seed"
             )
         self.changed, self.unchanged = changed, unchanged
+        self._measured: dict[tuple[object, ...], pd.DataFrame] = {}
 
     @property
     def worlds(self) -> int:
@@ -65,6 +66,12 @@ class Paired:
             One row a world and measure: measure, world, changed, unchanged, difference.
         """
         points = self.changed.frame.grid(list(at)) if (at := list(at)) else np.empty(0)
+        key = (variable, state, *points.tolist())
+        if key not in self._measured:
+            self._measured[key] = self._measures(variable, state, points)
+        return self._measured[key].copy()
+
+    def _measures(self, variable: str, state: str, points: Floats) -> pd.DataFrame:
         names = [f"standing {self.changed.frame.label(float(point))}" for point in points]
         parts = []
         for first, here, there in side_by_side(self.changed, self.unchanged):

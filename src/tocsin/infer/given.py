@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tocsin.infer.allocation import Allocation
     from tocsin.infer.attribution import Attribution
     from tocsin.infer.support import Prevention, Support
+    from tocsin.infer.what_if import WhatIf
     from tocsin.model import Model
     from tocsin.program import Program
     from tocsin.program.interventions import Intervention
@@ -71,6 +72,42 @@ class Given:
         condition = Condition.parse(given, clocks, history)
         return simulate(
             program, vector, worlds, seed, interventions, progress, folder, runner, condition, draws
+        )
+
+    def what_if(
+        self,
+        history: History,
+        interventions: Sequence[Intervention | str] | Intervention | str,
+        worlds: int = 2000,
+        seed: int = 1917,
+        given: str = "nothing",
+        against: Sequence[Intervention | str] | Intervention | str = (),
+        clocks: Sequence[str] | str | None = None,
+        draws: Any = None,
+        wave: str | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> WhatIf:
+        """Set worlds with a change beside the same worlds without it; see `WhatIf`.
+
+        Parameters:
+            interventions: the change, as objects or sentences.
+            worlds, seed: how many pairs of worlds, and the seed that the worlds of a pair share.
+            given: ``nothing``, ``until DATE`` or ``history``; given history, the answer depends on how worlds
+                are coupled, and comes under each coupling with its range.
+            against: another change, in the place of none.
+            clocks: under ``history`` only some couplings: ``cause``, ``source``, ``fresh``.
+            draws: parameters for each world; see `simulate`.
+            wave: the state to follow, such as ``regime=soviet``; by default the model's own.
+            progress: called with what is being done, worlds done and worlds in all.
+
+        Raises:
+            SentenceError: a sentence cannot be read.
+            ModelError: an intervention names what does not exist, or a date is outside the window.
+        """
+        from tocsin.infer.what_if import what_if
+
+        return what_if(
+            self, history, interventions, worlds, seed, given, against, clocks, draws, wave, progress
         )
 
     def attribute(

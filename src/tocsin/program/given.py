@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.errors import FitError, ModelError, TocsinError, suggestion
+from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, suggestion
 from tocsin.kernels.layout import FORCE, KIND, LAYER, TRANSITION, VALUE, WHEN, A, B, C
 from tocsin.kernels.past import NOT_FINITE, UNEXPLAINED, gather, name_streams, record
 from tocsin.kernels.slots import Past, Plan
@@ -53,19 +53,20 @@ class Condition:
         """Read ``nothing``, ``until DATE`` or ``history``, and how clocks are coupled.
 
         Raises:
-            ModelError: a word that is none of these, a date outside the window, or clocks without a history.
+            SentenceError: a word that is none of these.
+            ModelError: a date outside the window, or clocks without a history.
         """
         if isinstance(given, Condition):
             return given
         if clocks not in CLOCKS:
-            raise ModelError(
+            raise SentenceError(
                 f"clocks= is 'cause', 'source' or 'fresh', not {clocks!r}" + suggestion(str(clocks), CLOCKS)
             )
         words = given.split() if isinstance(given, str) else []
         known = ("nothing", "history")
         if not words or (words[0] != "until" and (words[0] not in known or len(words) > 1)):
             hint = suggestion(words[0], (*known, "until")) if words else ""
-            raise ModelError(f"given= is 'nothing', 'until DATE' or 'history', not {given!r}{hint}")
+            raise SentenceError(f"given= is 'nothing', 'until DATE' or 'history', not {given!r}{hint}")
         if words[0] == "history":
             return Condition("history", clocks)
         if clocks != "cause":
