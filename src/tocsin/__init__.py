@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tocsin.history import History, load_history
     from tocsin.infer import Attribution, Fit, load_fit, weak_prior
     from tocsin.infer.allocation import Allocation
+    from tocsin.infer.calibration import calibration
     from tocsin.infer.support import Prevention, Support
     from tocsin.model import Model, Transition, baseline, contagion
     from tocsin.program import Program
@@ -66,6 +67,7 @@ _WHERE = {
     "Treaty": "tocsin.ensemble.ledger",
     "add_tie": "tocsin.program.interventions",
     "baseline": "tocsin.model",
+    "calibration": "tocsin.infer.calibration",
     "change_parameter": "tocsin.program.interventions",
     "contagion": "tocsin.model",
     "delay": "tocsin.program.interventions",
@@ -117,6 +119,7 @@ __all__ = [
     "__version__",
     "add_tie",
     "baseline",
+    "calibration",
     "change_parameter",
     "contagion",
     "delay",
