@@ -82,6 +82,27 @@ initial = "calm"
 states = ["none", "communist"]
 initial = "none"
 
+# What sentences call a state.
+[waves."regime=soviet"]
+one = "soviet republic"
+many = "soviet republics"
+
+[waves."army=mutinous"]
+one = "mutiny"
+many = "mutinies"
+
+[waves."labour=strike"]
+one = "mass strike"
+many = "mass strikes"
+
+[waves."order=rising"]
+one = "rising"
+many = "risings"
+
+[waves."party=communist"]
+one = "communist party"
+many = "communist parties"
+
 # Parallel rows of these layers are separate operations: the greatest weight in force counts.
 [layers.comintern]
 combine = "max"

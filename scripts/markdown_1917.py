@@ -1,4 +1,4 @@
-"""How the tables of docs/models/1917.md are printed."""
+"""How the tables of pages about 1917 are printed, and put into their pages."""
 
 from __future__ import annotations
 
@@ -40,3 +40,15 @@ def entered(history: tc.History) -> pd.DataFrame:
     """Return the observed events into the second state of each variable."""
     events = history.events
     return events[events["state"].isin([variable.states[1] for variable in history.variables])]
+
+
+def filled(page: str, texts: dict[str, str]) -> str:
+    """Return the page with each text between its two marks; raise ValueError where a mark is missing."""
+    for name, text in texts.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+        before, mark, rest = page.partition(begin)
+        _, close, after = rest.partition(end)
+        if not mark or not close:
+            raise ValueError(f"the page has no place for {name}")
+        page = f"{before}{begin}{text}{end}{after}"
+    return page

@@ -35,7 +35,7 @@ from choices_1917 import (
     records,
     with_memory,
 )
-from markdown_1917 import entered, interval, number, table
+from markdown_1917 import entered, filled, interval, number, table
 from worlds_1917 import SEED, Worlds
 
 import tocsin as tc
@@ -277,18 +277,6 @@ class Results:
 
 NAMES = ("facts", "estimates", "shares", "choices", "layers", "memory", "rivals", "order")
 OF_WORLDS = ("ensemble", "places", "removed")
-
-
-def filled(page: str, texts: dict[str, str]) -> str:
-    """Return the page with each text between its two marks; raise ValueError where a mark is missing."""
-    for name, text in texts.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
-        before, mark, rest = page.partition(begin)
-        _, close, after = rest.partition(end)
-        if not mark or not close:
-            raise ValueError(f"the page has no place for {name}")
-        page = f"{before}{begin}{text}{end}{after}"
-    return page
 
 
 def main() -> int:

@@ -56,12 +56,14 @@ def test_help_teaches_and_imports_nothing_heavy() -> None:
         ("validate",),
         ("fit",),
         ("attribute", "1917", "--from", "x"),
+        ("replay", "1917", "--do", "set fire to it"),
+        ("replay", "1917", "--do", "romove layer comintern"),
     ],
 )
 def test_a_wrong_command_line_exits_2(arguments: tuple[str, ...]) -> None:
     result = tocsin(*arguments)
     assert result.exit_code == 2
-    assert "Error" in result.output
+    assert "Error" in result.output or result.output.startswith("tocsin: cannot read the intervention")
 
 
 def test_wrong_data_exits_1_and_names_the_place(folder: Path, tmp_path: Path) -> None:
@@ -69,7 +71,6 @@ def test_wrong_data_exits_1_and_names_the_place(folder: Path, tmp_path: Path) ->
         (("replay", tmp_path / "none"), "none"),
         (("fit", folder, "--model", tmp_path / "none.toml"), "none.toml"),
         (("replay", folder, "--do", "remove layer rod"), "did you mean 'road'"),
-        (("replay", folder, "--do", "set fire to it"), "cannot read the intervention"),
         (("replay", folder, "--from", "1931-01-01"), "window"),
         (("replay", folder, "--wave", "regime=x"), "no state 'x'"),
         (("replay", "--again", tmp_path / "manifest.json"), "manifest.json"),
@@ -143,5 +144,13 @@ def test_fit_and_attribute(folder: Path, tmp_path: Path) -> None:
     result = tocsin("attribute", folder, "--out", tmp_path / "shares")
     assert result.exit_code == 0, result.output
     assert "road" in result.output
-    assert {path.name for path in (tmp_path / "shares").iterdir()} == {"causes.csv", "sources.csv"}
+    written = {path.name for path in (tmp_path / "shares").iterdir()}
+    assert written == {
+        "causes.csv",
+        "sources.csv",
+        "totals.csv",
+        "offspring.csv",
+        "tree.csv",
+        "tree.graphml",
+    }
     assert "1919-01-09" in tocsin("attribute", folder, "--unit", "bb").output

@@ -23,7 +23,7 @@ def done(request: pytest.FixtureRequest) -> Replay:
 def test_charts_carry_title_source_and_description(draw, done: Replay) -> None:
     spec = draw(done.comparison).to_dict()
     assert spec["title"]["text"]
-    assert "Source: Nobody (1920); 40 worlds" in spec["title"]["subtitle"][1]
+    assert "Source: Nobody (1920); 40 worlds" in " ".join(spec["title"]["subtitle"])
     assert len(spec["description"]) > 30
     svg = charts.to_svg(draw(done.comparison, width=charts.NARROW, titled=False))
     assert svg.startswith('<svg role="img" aria-label=')

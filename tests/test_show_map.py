@@ -388,7 +388,7 @@ def test_a_map_of_the_record(record: tc.History) -> None:
         unit for unit, each in standings_of(record, "regime", "soviet", "1919-03-20").items() if each.observed
     }
     spec = chart.to_dict()
-    assert " ".join(spec["title"]["text"]).startswith("21 March 1919: 7 of 81 units in regime “soviet”")
+    assert " ".join(spec["title"]["text"]).startswith("21 March 1919: 7 of 81 units with a soviet republic")
     words = " ".join(spec["title"]["subtitle"])
     assert "Borders of 15 April 1919" in words and "Source: The Tocsin founders" in words
     assert "Hungary" in spec["description"]

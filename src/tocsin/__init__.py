@@ -9,63 +9,137 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tocsin.ensemble import Ensemble
-    from tocsin.errors import FitError, HistoryError, ModelError, TocsinError
+    from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
+    from tocsin.ensemble.ledger_toml import load_ledger
+    from tocsin.ensemble.outcome import Outcome
+    from tocsin.errors import FitError, HistoryError, ModelError, SentenceError, TocsinError
     from tocsin.history import History, load_history
     from tocsin.infer import Attribution, Fit, load_fit, weak_prior
+    from tocsin.infer.allocation import Allocation
+    from tocsin.infer.calibration import calibration
+    from tocsin.infer.support import Prevention, Support
     from tocsin.model import Model, Transition, baseline, contagion
     from tocsin.program import Program
-    from tocsin.program.interventions import force, prevent, remove_layer, scale, scale_layer
+    from tocsin.program.interventions import (
+        add_tie,
+        change_parameter,
+        delay,
+        force,
+        lift,
+        prevent,
+        remove_cause,
+        remove_layer,
+        remove_tie,
+        remove_unit,
+        rewire_layer,
+        scale,
+        scale_cause,
+        scale_layer,
+        scale_tie,
+        set_covariate,
+        shift,
+    )
     from tocsin.words import StateVariable
 
 _WHERE = {
+    "Allocation": "tocsin.infer.allocation",
     "Attribution": "tocsin.infer",
+    "Clause": "tocsin.ensemble.ledger",
     "Ensemble": "tocsin.ensemble",
+    "Fact": "tocsin.ensemble.ledger",
+    "Figure": "tocsin.ensemble.ledger",
     "Fit": "tocsin.infer",
     "FitError": "tocsin.errors",
     "History": "tocsin.history",
     "HistoryError": "tocsin.errors",
+    "Ledger": "tocsin.ensemble.ledger",
     "Model": "tocsin.model",
     "ModelError": "tocsin.errors",
+    "Outcome": "tocsin.ensemble.outcome",
+    "Prevention": "tocsin.infer.support",
     "Program": "tocsin.program",
+    "SentenceError": "tocsin.errors",
     "StateVariable": "tocsin.words",
+    "Stock": "tocsin.ensemble.ledger",
+    "Support": "tocsin.infer.support",
     "TocsinError": "tocsin.errors",
     "Transition": "tocsin.model",
+    "Treaty": "tocsin.ensemble.ledger",
+    "add_tie": "tocsin.program.interventions",
     "baseline": "tocsin.model",
+    "calibration": "tocsin.infer.calibration",
+    "change_parameter": "tocsin.program.interventions",
     "contagion": "tocsin.model",
+    "delay": "tocsin.program.interventions",
     "force": "tocsin.program.interventions",
+    "lift": "tocsin.program.interventions",
     "load_fit": "tocsin.infer",
     "load_history": "tocsin.history",
+    "load_ledger": "tocsin.ensemble.ledger_toml",
     "prevent": "tocsin.program.interventions",
+    "remove_cause": "tocsin.program.interventions",
     "remove_layer": "tocsin.program.interventions",
+    "remove_tie": "tocsin.program.interventions",
+    "remove_unit": "tocsin.program.interventions",
+    "rewire_layer": "tocsin.program.interventions",
     "scale": "tocsin.program.interventions",
+    "scale_cause": "tocsin.program.interventions",
     "scale_layer": "tocsin.program.interventions",
+    "scale_tie": "tocsin.program.interventions",
+    "set_covariate": "tocsin.program.interventions",
+    "shift": "tocsin.program.interventions",
     "weak_prior": "tocsin.infer",
 }
 
 __version__ = "0.1.0"
 __all__ = [
+    "Allocation",
     "Attribution",
+    "Clause",
     "Ensemble",
+    "Fact",
+    "Figure",
     "Fit",
     "FitError",
     "History",
     "HistoryError",
+    "Ledger",
     "Model",
     "ModelError",
+    "Outcome",
+    "Prevention",
     "Program",
+    "SentenceError",
     "StateVariable",
+    "Stock",
+    "Support",
     "TocsinError",
     "Transition",
+    "Treaty",
     "__version__",
+    "add_tie",
     "baseline",
+    "calibration",
+    "change_parameter",
     "contagion",
+    "delay",
     "force",
+    "lift",
     "load_fit",
     "load_history",
+    "load_ledger",
     "prevent",
+    "remove_cause",
     "remove_layer",
+    "remove_tie",
+    "remove_unit",
+    "rewire_layer",
     "scale",
+    "scale_cause",
     "scale_layer",
+    "scale_tie",
+    "set_covariate",
+    "shift",
     "weak_prior",
 ]
 

@@ -1,6 +1,7 @@
 """The command line: one verb, one function call. Nothing heavy is imported until a verb needs it.
 
 Exit codes: 0 done, 1 the data or the model are wrong (a message, no traceback), 2 the command line is wrong.
+A sentence of --do that cannot be read is a wrong command line; one that names what does not exist is not.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.errors import TocsinError
+from tocsin.errors import SentenceError, TocsinError
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -55,6 +56,13 @@ ToOption = Annotated[
     str | None, typer.Option("--to", metavar="DATE", help="End here, instead of the history's last date.")
 ]
 
+WaveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--wave", metavar="CLAUSE", help="The state to follow, such as regime=soviet; else the model's own."
+    ),
+]
+
 
 @app.command()
 def replay(
@@ -74,14 +82,7 @@ def replay(
         list[str] | None,
         typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
     ] = None,
-    wave: Annotated[
-        str | None,
-        typer.Option(
-            "--wave",
-            metavar="CLAUSE",
-            help="The state to follow, such as regime=soviet; else the model's own.",
-        ),
-    ] = None,
+    wave: WaveOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where to write; else runs/HISTORY-<date>-<digest>."),
@@ -228,39 +229,118 @@ def attribute(
     start: FromOption = None,
     end: ToOption = None,
     unit: Annotated[
-        str | None, typer.Option("--unit", metavar="UNIT", help="The events of one unit, with their sources.")
+        str | None,
+        typer.Option("--unit", metavar="UNIT", help="The events of one unit, with what each came from."),
     ] = None,
+    transition: Annotated[
+        str | None,
+        typer.Option("--transition", metavar="NAME", help='Only one, such as "regime: old > soviet".'),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="WHAT", help="One table only: sums by transition, layer, source or period."
+        ),
+    ] = None,
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws", metavar="N", min=0, help="Draws of the parameters for the intervals; 0 for none."
+        ),
+    ] = 200,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="The consensus tree: each event below its likeliest parent.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Write causes.csv and sources.csv, one row an event and cause or source.",
+            help="Write causes.csv, sources.csv, totals.csv, offspring.csv, tree.csv and tree.graphml.",
         ),
     ] = None,
 ) -> None:
-    """Fit the model and say, for every event, the shares of its causes and of the units that set it off.
+    """Fit the model and say what each event came from: causes, sources, and the events that set it off.
 
     \b
       tocsin attribute 1917
+      tocsin attribute 1917 --by period
+      tocsin attribute 1917 --transition "regime: old > soviet" --tree
       tocsin attribute 1917 --unit hungary
       tocsin attribute 1917 --out shares
 
-    A share says how much of the hazard at that instant came from a cause or a source. It does not say that
-    the event would not have happened without it.
+    A share says how much of the hazard at that instant came from a cause or a source; the shares of one event
+    add up to 1. It does not say that the event would not have happened without it. Intervals tell how much the
+    shares change over the parameters that the record allows. What an event set off is the sum of its shares in
+    later events; the tree gives each event its likeliest parent, `weak` where its support is below one half.
+    tree.graphml opens in Gephi, yEd, igraph and networkx.
+    """
+    first, last = _time(start, "--from"), _time(end, "--to")
+    if by not in (None, "transition", "layer", "source", "period"):
+        raise typer.BadParameter(f"{by!r} is not transition, layer, source or period", param_hint="--by")
+
+    def act() -> None:
+        from tocsin.show.attributed import print_attribution, refuse_unknown
+
+        record, declared = _opened(history, model, first, last)
+        refuse_unknown(record, declared, unit, transition)
+        with _progress() as tell:
+            tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
+            attribution = declared.fit(record).attribute(record, draws=draws)
+        print_attribution(attribution, unit, transition, by, tree)
+        for note in attribution.write(out) if out is not None else ():
+            typer.echo(note, err=True)
+
+    _guarded(act)
+
+
+@app.command()
+def explore(
+    history: Annotated[
+        str, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
+    ] = "1917",
+    model: ModelOption = None,
+    worlds: Annotated[
+        int, typer.Option("--worlds", metavar="N", min=50, max=20_000, help="How many worlds an answer has.")
+    ] = 2000,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="The seed of the worlds.")
+    ] = 1917,
+    start: FromOption = None,
+    end: ToOption = None,
+    wave: WaveOption = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="NAME", help="Where to listen; this machine only by default.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any that is free.")
+    ] = 8017,
+) -> None:
+    """Open a page on which the history is played, questioned and changed (extra: explorer).
+
+    \b
+      tocsin explore               the revolutions of 1917-1923
+      tocsin explore my-history --port 0
     """
     first, last = _time(start, "--from"), _time(end, "--to")
 
     def act() -> None:
-        from tocsin.show.attributed import print_attribution, write_attribution
+        from tocsin.explore.serve import serve
 
-        record, declared = _opened(history, model, first, last)
         with _progress() as tell:
-            tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-            attribution = declared.fit(record).attribute(record)
-        if out is not None:
-            write_attribution(attribution, out)
-        print_attribution(attribution, record, unit)
+            serve_at = serve(
+                history,
+                model,
+                host=host,
+                port=port,
+                worlds=worlds,
+                seed=seed,
+                start=first,
+                end=last,
+                wave=wave,
+                progress=tell,
+            )
+        serve_at.run(typer.echo)
 
     _guarded(act)
 
@@ -380,9 +460,15 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def _guarded(act: Callable[[], None]) -> None:
     try:
         act()
+    except SentenceError as error:
+        typer.echo(f"tocsin: {error}", err=True)
+        raise typer.Exit(2) from None
     except TocsinError as error:
         typer.echo(f"tocsin: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+import tocsin.verbs  # noqa: E402, F401  (more verbs, on the same app)
 
 
 def main() -> None:

@@ -15,6 +15,10 @@ class ModelError(TocsinError):
     """The declaration of a model, a formula, a clause or an intervention is wrong."""
 
 
+class SentenceError(ModelError):
+    """A sentence that says what to change, or what is given, cannot be read as one."""
+
+
 class FitError(TocsinError):
     """A model cannot be fitted to, or simulated on, a history; the message says what to do."""
 

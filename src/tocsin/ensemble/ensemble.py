@@ -50,9 +50,10 @@ class Ensemble:
         frame: units, variables, presence and calendar.
         history: the history that was simulated; needed by `history(k)` only.
         interventions: what was changed, as sentences.
+        given: what of the observed history the worlds share, as words.
     """
 
-    __slots__ = ("_cache", "events", "frame", "interventions", "of", "seed", "worlds")
+    __slots__ = ("_cache", "events", "frame", "given", "interventions", "of", "seed", "worlds")
 
     events: pa.Table
     worlds: int
@@ -60,6 +61,7 @@ class Ensemble:
     frame: Frame
     of: History | None
     interventions: tuple[str, ...]
+    given: str
     _cache: dict[str, Moves]
 
     def __init__(
@@ -70,6 +72,7 @@ class Ensemble:
         frame: Frame,
         history: History | None = None,
         interventions: Sequence[str] = (),
+        given: str = "nothing",
     ) -> None:
         content = {
             "events": events,
@@ -78,6 +81,7 @@ class Ensemble:
             "frame": frame,
             "of": history,
             "interventions": tuple(interventions),
+            "given": str(given),
             "_cache": {},
         }
         for name, value in content.items():
@@ -87,7 +91,8 @@ class Ensemble:
         raise AttributeError(f"an ensemble does not change: {name} cannot be set")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Ensemble, (self.events, self.worlds, self.seed, self.frame, self.of, self.interventions)
+        shared = (self.seed, self.frame, self.of, self.interventions, self.given)
+        return Ensemble, (self.events, self.worlds, *shared)
 
     # --- shares of worlds -------------------------------------------------------------------------------
 
@@ -125,6 +130,7 @@ class Ensemble:
         share = np.empty_like(held)
         share[:, order] = held / max(self.worlds, 1)
         absent = (points < frame.enter[:, None]) | (points > frame.exit[:, None])
+        absent |= (frame.enter >= frame.exit)[:, None]  # a unit that was never there
         share[absent] = np.nan
         coordinates = {"unit": list(frame.units), "time": frame.to_dates(points)}
         about = {"variable": variable, "state": state, "worlds": self.worlds, "seed": self.seed}
@@ -404,6 +410,7 @@ class Ensemble:
 
     def __repr__(self) -> str:
         changed = f", interventions={list(self.interventions)}" if self.interventions else ""
+        changed += f", given={self.given!r}" if self.given != "nothing" else ""
         return f"Ensemble(worlds={self.worlds}, events={self.events.num_rows}, seed={self.seed}{changed})"
 
     def _repr_html_(self) -> str:
@@ -421,6 +428,7 @@ class Ensemble:
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
         )
         changed = "".join(f"<br>changed: {html.escape(sentence)}" for sentence in self.interventions)
+        changed += f"<br>given: {html.escape(self.given)}" if self.given != "nothing" else ""
         return (
             f"<p><b>{self.worlds:,} worlds</b> of {len(frame.units):,} units, {frame.label(frame.start)} to "
             f"{frame.label(frame.last)}, {self.events.num_rows:,} events, seed {self.seed}"
@@ -450,7 +458,7 @@ class Ensemble:
         table = self._range(first, last)
         if first:
             table = table.set_column(0, "world", pc.subtract(table["world"], first))
-        return Ensemble(table, last - first, self.seed, self.frame, None, self.interventions)
+        return Ensemble(table, last - first, self.seed, self.frame, None, self.interventions, self.given)
 
     def _relation(self) -> Any:
         """Return what DuckDB reads as `events`."""

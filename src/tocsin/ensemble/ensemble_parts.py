@@ -47,6 +47,7 @@ class EnsembleParts(Ensemble):
             "frame": frame,
             "of": history,
             "interventions": tuple(interventions),
+            "given": str(parts.content["given"]),
             "_cache": {},
         }
         for name, value in content.items():

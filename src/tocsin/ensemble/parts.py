@@ -32,6 +32,7 @@ _TELLING = {
     "model": "model",
     "parameters": "parameters",
     "interventions": "interventions",
+    "given": "what worlds are given",
     "seed": "seed",
     "worlds": "number of worlds",
     "versions": "versions",
@@ -46,7 +47,7 @@ class Parts:
     Attributes:
         folder: where the parts lie.
         content: the manifest: form, run, seed, worlds, size (worlds a part), history, model, parameters,
-            interventions, frame (digest of frame.json), versions.
+            interventions, given, frame (digest of frame.json), versions.
     """
 
     folder: Path
@@ -156,6 +157,8 @@ def open_parts(folder: Path) -> tuple[Parts, Frame]:
         ) from None
     except (OSError, ValueError) as error:
         raise TocsinError(f"{folder}: its manifest cannot be read: {error}") from None
+    if isinstance(content, dict):
+        content.setdefault("given", "nothing")  # as folders were before worlds could be given something
     needed = {"form", "size", "frame", *_TELLING}
     if not isinstance(content, dict) or not needed <= set(content):
         raise TocsinError(f"{folder / MANIFEST}: not the manifest of a folder of worlds")

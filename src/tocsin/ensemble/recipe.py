@@ -62,6 +62,10 @@ class Recipe:
         )
         return Drawn(first, counts, times, events, failure)
 
+    def arrays(self) -> list[tuple[str, NDArray[Any]]]:
+        """Return all arrays that worlds follow from, by name."""
+        return [*self.layout._asdict().items(), *self.tables._asdict().items()]
+
     def table(self, drawn: Sequence[Drawn]) -> pa.Table:
         """Return the events of worlds as the table of an ensemble; the worlds follow one another."""
         counts = np.concatenate([np.empty(0, dtype=np.int64), *(part.counts for part in drawn)])

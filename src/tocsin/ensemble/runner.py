@@ -50,6 +50,7 @@ def manifest_of(
     program: Program,
     params: NDArray[np.float64],
     interventions: Sequence[object],
+    given: str = "nothing",
 ) -> dict[str, Any]:
     """Return what a folder says of the run whose worlds it keeps."""
     return {
@@ -63,6 +64,7 @@ def manifest_of(
             name: float(value).hex() for name, value in zip(program.parameter_names, params, strict=True)
         },
         "interventions": [str(each) for each in interventions],
+        "given": given,
         "versions": versions(),
     }
 
@@ -71,7 +73,7 @@ def digest_of_recipe(recipe: Recipe, worlds: int, size: int) -> str:
     """Return a digest of everything that the worlds follow from."""
     sha = hashlib.sha256(repr((recipe.seed, recipe.most, worlds, size, recipe.day)).encode())
     sha.update(repr((recipe.units, recipe.variables, recipe.causes)).encode())
-    for name, array in [*recipe.layout._asdict().items(), *recipe.tables._asdict().items()]:
+    for name, array in recipe.arrays():
         values = np.ascontiguousarray(array)
         sha.update(f"{name} {values.dtype.str} {values.shape}".encode())
         sha.update(values.data if values.size else b"")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from tocsin.ensemble.recipe import Drawn, Failure, Recipe, first_worlds
 from tocsin.errors import FitError, ModelError
 from tocsin.kernels.layout import FORCE, KIND, VALUE, WHEN, A, B, C
 from tocsin.kernels.simulate import ENDLESS, FORCED
+from tocsin.program.given import NOTHING
 from tocsin.program.interventions import intervene
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.kernels.layout import Layout
+    from tocsin.program.given import Condition
     from tocsin.program.interventions import Changed, Intervention
     from tocsin.program.program import Program
 
@@ -144,6 +146,8 @@ def simulate(
     progress: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
     runner: Client | None = None,
+    condition: Condition = NOTHING,
+    draws: Any = None,
 ) -> Ensemble:
     """Simulate worlds of a program; see `Program.simulate`.
 
@@ -151,10 +155,19 @@ def simulate(
         folder: keep the worlds there, as Parquet parts, instead of in memory; a run that was interrupted goes
             on from its finished parts.
         runner: a dask.distributed Client, whose machines draw the worlds.
+        condition: what of the observed history the worlds share.
+        draws: parameters for each world, instead of `vector` for all.
     """
     check_numbers(worlds, seed)
     recipe, changed = recipe_of(program, vector, seed, interventions)
-    frame = frame_of_worlds(changed.program, changed.layout)
+    shown = changed.layout
+    if condition != NOTHING or draws is not None:
+        from tocsin.ensemble.given import Setting
+
+        setting = Setting(program, changed, recipe, condition)
+        shown = setting.shown
+        recipe = setting.recipe(vector) if draws is None else setting.drawn(draws)
+    frame = frame_of_worlds(changed.program, shown)
     sentences = tuple(str(intervention) for intervention in changed.interventions)
 
     def refuse(failure: Failure) -> NoReturn:
@@ -174,6 +187,7 @@ def simulate(
             program,
             vector,
             changed.interventions,
+            str(condition),
         )
         if folder is not None:
             from tocsin.ensemble.ensemble_parts import EnsembleParts
@@ -182,7 +196,7 @@ def simulate(
             return EnsembleParts(parts, frame, program.history, sentences)
         assert runner is not None
         table = gather(recipe, content, refuse, progress, runner)
-    return Ensemble(table, int(worlds), int(seed), frame, program.history, sentences)
+    return Ensemble(table, int(worlds), int(seed), frame, program.history, sentences, str(condition))
 
 
 def draw_all(

@@ -119,7 +119,7 @@ def spells_of(moves: Moves, frame: Frame, variable: str, state: str, worlds: int
     alone = ~opens
     alone[1:] &= ~follows[:-1]
     held_world, held_unit = _kept_throughout(
-        world[alone], unit[alone], frame.initial[variable] == code, worlds
+        world[alone], unit[alone], (frame.initial[variable] == code) & (frame.enter < frame.exit), worlds
     )
     spells = Spells(
         np.concatenate([world[opens], world[alone], held_world]),

@@ -28,6 +28,7 @@ def write_ensemble(ensemble: Ensemble, path: Path) -> Path:
         "worlds": ensemble.worlds,
         "seed": ensemble.seed,
         "interventions": list(ensemble.interventions),
+        "given": ensemble.given,
     }
     metadata = {
         _KEY: json.dumps(facts, sort_keys=True).encode(),
@@ -76,4 +77,5 @@ def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
         frame,
         history=history,
         interventions=facts["interventions"],
+        given=facts.get("given", "nothing"),
     )

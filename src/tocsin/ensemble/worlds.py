@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,14 +84,28 @@ def _before_entry(observed: History) -> pd.DataFrame:
     )
 
 
-def compare_worlds(
-    one: Ensemble, other: Ensemble, variable: str | None, state: str | None, by: str
-) -> pd.DataFrame:
-    """Return the differences of two ensembles, world by world or unit by unit (see `Ensemble.compare`)."""
+def check_comparable(one: Ensemble, other: Ensemble) -> None:
+    """Raise TocsinError where two ensembles cannot be compared world by world."""
     if one.worlds != other.worlds:
         raise TocsinError(f"ensembles of {one.worlds} and {other.worlds} worlds cannot be compared by world")
     if one.frame.units != other.frame.units or one.frame.variables != other.frame.variables:
         raise TocsinError("ensembles of different units or variables cannot be compared world by world")
+
+
+def side_by_side(one: Ensemble, other: Ensemble) -> Iterator[tuple[int, Ensemble, Ensemble]]:
+    """Give the same worlds of two ensembles, and the number of the first of them.
+
+    Worlds in memory come at once; where one side lies in parts, part by part.
+    """
+    for first, last in max(one._bounds(), other._bounds(), key=len):
+        yield first, one._piece(first, last), other._piece(first, last)
+
+
+def compare_worlds(
+    one: Ensemble, other: Ensemble, variable: str | None, state: str | None, by: str
+) -> pd.DataFrame:
+    """Return the differences of two ensembles, world by world or unit by unit (see `Ensemble.compare`)."""
+    check_comparable(one, other)
     if by not in ("world", "unit"):
         raise TocsinError(f"by must be 'world' or 'unit', not {by!r}")
     if state is not None and variable is None:
@@ -102,9 +117,7 @@ def compare_worlds(
     ]
     question = _by_world if by == "world" else _by_unit
     answers: dict[tuple[str, str], list[pd.DataFrame]] = {each: [] for each in asked}
-    # Worlds in memory are compared at once; where one side lies in parts, part by part.
-    for first, last in max(one._bounds(), other._bounds(), key=len):
-        here, there = one._piece(first, last), other._piece(first, last)
+    for first, here, there in side_by_side(one, other):
         for each in asked:
             answer = question(here, there, *each)
             answer["world"] += first

@@ -33,6 +33,8 @@ def digest_of(history: History) -> str:
         "layers": history.layers,
         "outside": history.outside,
     }
+    if history.waves:  # absent where nothing is named, so that older digests stand
+        head["waves"] = history.waves
     sha.update(json.dumps(head, sort_keys=True).encode("utf-8", "surrogatepass"))
     for name in sorted(history._tables):
         table = history._tables[name]

@@ -195,12 +195,12 @@ def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int
             i, j, w, s, e = i[kept], j[kept], w[kept], s[kept], e[kept]
         rule = layers[name]
         if rule is not None and len(i):
-            i, j, w, s, e = _combined(i, j, w, s, e, rule, count)
+            i, j, w, s, e = combined(i, j, w, s, e, rule, count)
         out[name] = TieArrays(np.array(i), np.array(j), np.array(w), np.array(s), np.array(e))
     return out
 
 
-def _combined(
+def combined(
     i: Ints, j: Ints, w: Floats, s: Floats, e: Floats, rule: str, count: int
 ) -> tuple[Ints, Ints, Floats, Floats, Floats]:
     """Rows of one pair in force together made into one row per stretch of time: their maximum or their

@@ -72,6 +72,7 @@ def read_folder(name_or_path: str | Path) -> History:
         **{key: head.texts.get(key, "") for key in ("title", "description", "citation", "licence")},
         "model_path": model,
         "borders_path": borders[0],
+        "waves": head.waves,
     }
     history = History._from_raws(raws, head.declared, head.clock, report, where, about)
     _drawn(history, *borders, head.borders_line, where)

@@ -17,6 +17,7 @@ from tocsin.history.assemble import Declared, assemble
 from tocsin.history.clock import EPOCH, Clock
 from tocsin.history.frames import Raw, from_frame
 from tocsin.history.problems import Report
+from tocsin.history.waves import read_waves
 from tocsin.history.window import read_clock, read_time
 from tocsin.words import StateVariable
 
@@ -34,11 +35,10 @@ class History:
     """What happened: units, their events, ties, covariates and the window in which they were watched.
 
     Parameters:
-        units: table with `unit` and optionally label, enter, exit, lon, lat, own (static) covariates and,
-        named
+        units: table with `unit` and optionally label, enter, exit, lon, lat, own (static) covariates and, named
             after a state variable, the state on entry.
         events: table with `unit`, `variable`, `state` (the one entered), `time`; optionally time_latest,
-        sequence.
+            sequence.
         ties: table with `layer`, `source`, `target`; optionally weight (1), start, end (the window).
         covariates: table with `unit` ("*" for all), `covariate`, `value`; optionally start, end.
         variables: the state variables.
@@ -51,10 +51,10 @@ class History:
         name, title, description, citation, licence: what to call it and whom to thank.
         model_path: the model file that comes with it.
         borders_path: a GeoJSON or TopoJSON file of outlines to draw its units with.
+        waves: what to call a state, one and many, by clause such as "regime=soviet".
 
-    Any table may be a frame of pandas, Polars or Arrow, or a dict of columns; rows in any order; times
-    dates or
-    plain numbers, as the window is.
+    Any table may be a frame of pandas, Polars or Arrow, or a dict of columns; rows in any order; times dates
+    or plain numbers, as the window is.
 
     Raises:
         HistoryError: anything is wrong; `problems` lists every fault.
@@ -81,14 +81,16 @@ class History:
         licence: str = "",
         model_path: str | Path | None = None,
         borders_path: str | Path | None = None,
+        waves: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         report = Report()
         frames = dict(zip(TABLES, (units, events, ties, covariates, episodes, sources), strict=True))
         raws = {table: from_frame(frame, table, report) for table, frame in frames.items()}
         rules, strict = _read_layers(layers, report)
         declared = Declared(_read_variables(variables, report), rules, strict, _read_outside(outside, report))
+        nouns = read_waves(waves or {}, declared, report)
         self._build(raws, declared, read_clock(window, clock, report), report, f"history {name!r}")
-        self._describe(name, title, description, citation, licence, model_path, borders_path)
+        self._describe(name, title, description, citation, licence, model_path, borders_path, nouns)
 
     @classmethod
     def _from_raws(
@@ -129,11 +131,13 @@ class History:
         licence: str,
         model_path: str | Path | None,
         borders_path: str | Path | None = None,
+        waves: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self._name, self._title, self._description = str(name), str(title), str(description)
         self._citation, self._licence = str(citation), str(licence)
         self._model_path = None if model_path is None else Path(model_path)
         self._borders_path = None if borders_path is None else Path(borders_path)
+        self._waves = dict(sorted((waves or {}).items()))
 
     # What it says about itself.
 
@@ -171,6 +175,11 @@ class History:
     def borders_path(self) -> Path | None:
         """The file of outlines that comes with it, if there is one."""
         return self._borders_path
+
+    @property
+    def waves(self) -> dict[str, tuple[str, str]]:
+        """What sentences call a state, one and many, by clause such as ``regime=soviet``."""
+        return dict(self._waves)
 
     @property
     def clock(self) -> str:

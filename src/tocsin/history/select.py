@@ -43,7 +43,16 @@ def rebuilt(
     )
     about = {
         key: getattr(history, key)
-        for key in ("name", "title", "description", "citation", "licence", "model_path", "borders_path")
+        for key in (
+            "name",
+            "title",
+            "description",
+            "citation",
+            "licence",
+            "model_path",
+            "borders_path",
+            "waves",
+        )
     }
     return History._from_raws(
         raws, declared, clock or history._clock, Report(), f"history {history.name!r}", about

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import ModelError, nearest
+from tocsin.history import waves
 from tocsin.history.assemble import Declared
 from tocsin.history.clock import Clock
 from tocsin.history.csvfile import decode
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE = "history.toml"
 TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
-KEYS = (*TEXTS, "window", "clock", "variables", "layers", "covariates", "columns")
+KEYS = (*TEXTS, "window", "clock", "variables", "layers", "covariates", "columns", "waves")
 COMBINE = ("max", "sum")
 
 
@@ -36,6 +37,7 @@ class Head:
     texts: dict[str, str] = field(default_factory=dict)
     model_line: int | None = None
     borders_line: int | None = None
+    waves: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def read_head(path: Path, report: Report) -> Head | None:
@@ -106,7 +108,8 @@ class _Head:
             file=FILE,
             lines=lines,
         )
-        return Head(clock, declared, texts, self.line("default_model"), self.line("borders"))
+        nouns = self.waves(self.section(data, "waves"), declared)
+        return Head(clock, declared, texts, self.line("default_model"), self.line("borders"), nouns)
 
     def variables(self, tables: Mapping[str, Mapping[str, Any]]) -> tuple[StateVariable, ...]:
         found: list[StateVariable] = []
@@ -198,6 +201,20 @@ class _Head:
                     at="type",
                 )
         return frozenset(found)
+
+    def waves(
+        self, tables: Mapping[str, Mapping[str, Any]], declared: Declared
+    ) -> dict[str, tuple[str, str]]:
+        found = {}
+        for clause, table in tables.items():
+            self.known(clause, table, waves.KEYS)
+            checked = waves.check_wave(clause, table, declared, self._bad_wave(clause))
+            if checked is not None:
+                found[checked[0]] = checked[1]
+        return found
+
+    def _bad_wave(self, clause: str) -> Callable[[str, str, object], None]:
+        return lambda message, at, value: self.bad(clause, message, value, at=at or None)
 
     def section(self, data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
         """The tables under one key; anything else there is reported."""

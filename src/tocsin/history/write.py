@@ -131,6 +131,8 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
         head["layers"] = layers
     if history.outside:
         head["covariates"] = {name: {"outside": value} for name, value in history.outside.items()}
+    if history.waves:
+        head["waves"] = {clause: {"one": one, "many": many} for clause, (one, many) in history.waves.items()}
     texts = _ambiguous(history)
     if texts:
         head["columns"] = {name: {"type": "text"} for name in texts}

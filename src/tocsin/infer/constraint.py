@@ -115,6 +115,8 @@ class Constraint:
 
     def pull_matrix(self, matrix: Floats) -> Floats:
         """Return the Hessian in the free values (F, F) from that in all parameters (P, P)."""
+        if self.size == self.base.size:  # all are free, none tied: nothing changes
+            return np.asarray(matrix)
         into = self.into()
         return np.asarray(into.T @ matrix @ into)
 

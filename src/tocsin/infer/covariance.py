@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+MANY = 300  # parameters
 WIDEST = 50.0  # standard error of a log hazard ratio over half the range of its term: nothing is known of it
 
 
@@ -67,6 +68,10 @@ def identify(task: Task, found: Found) -> Identified:
     left = [z for z in range(constraint.size) if z not in {int(constraint.group[p]) for p in bound}]
     lost: list[int] = []
     inverse = np.empty((0, 0))
+    if len(left) > MANY:  # what has no information of its own needs no eigenvalues to be found
+        own = np.diag(information) / width**2
+        lost = [z for z in left if own[z] < WIDEST**-4]
+        left = [z for z in left if own[z] >= WIDEST**-4]
     while left:
         part = information[np.ix_(left, left)]
         scaled = part / np.outer(width[left], width[left])  # now each counts as a log hazard ratio

@@ -170,31 +170,40 @@ def of_information(task: Task, found: Found, identified: Identified) -> list[str
             f"{names[position]!r} lies at a bound of what is allowed ({natural:.4g}); its interval is "
             f"open there"
         )
+    stems = [name.rsplit(BAR, 2)[0] for name in names]
+    beside: dict[str, list[int]] = {}
+    for position in identified.lost:
+        beside.setdefault(stems[position], []).append(position)
+    endless: dict[str, list[str]] = {"minus": [], "plus": []}
     for position in identified.lost:
         value = found.vector[position] * width[position]
-        mates = [
-            names[other]
-            for other in identified.lost
-            if other != position and names[other].rsplit(BAR, 2)[0] == names[position].rsplit(BAR, 2)[0]
-        ]
+        mates = [names[other] for other in beside[stems[position]] if other != position]
         if names[position].endswith(f"{BAR}1") and mates:
-            listed = ", ".join(map(repr, mates))
             warnings.append(
-                f"{names[position]!r} is known only together with {listed}, which is not identified"
+                f"{names[position]!r} is known only together with {_listed(mates)}, which is not identified"
             )
         elif abs(value) > 8.0:
-            way, none = ("minus", "no") if value < 0 else ("plus", "every")
-            warnings.append(
-                f"{names[position]!r} runs to {way} infinity: {none} event that this cause could explain "
-                f"came where "
-                "its term is high (separation); its size is not known, see fit.profile for its bound. Merge "
-                "categories, leave the term out, or use prior=tc.weak_prior()"
-            )
+            endless["minus" if value < 0 else "plus"].append(names[position])
         else:
             warnings.append(
                 f"the data say nothing of {names[position]!r}: leave it out, or use prior=tc.weak_prior()"
             )
+    for way, lost in endless.items():
+        none = "no" if way == "minus" else "every"
+        if lost:
+            run = "runs" if len(lost) == 1 else "run"
+            warnings.append(
+                f"{_listed(lost)} {run} to {way} infinity: {none} event that this cause could explain came "
+                "where its term is high (separation); its size is not known, see fit.profile for its bound. "
+                "Merge categories, leave the term out, or use prior=tc.weak_prior()"
+            )
     return warnings + confusions(program, identified.vcov)
+
+
+def _listed(names: list[str], most: int = 4) -> str:
+    """Return quoted names, the first few where there are many."""
+    said = ", ".join(map(repr, names[:most]))
+    return said if len(names) <= most else f"{said} and {len(names) - most} more"
 
 
 def confusions(program: Program, vcov: Floats) -> list[str]:
@@ -204,18 +213,19 @@ def confusions(program: Program, vcov: Floats) -> list[str]:
     two causes of one transition (Greve, Strang & Tuma 1995). Estimates correlated by r have standard errors
     1 / sqrt(1 - r^2) times those that they would have if the other were known.
     """
-    names, warnings = program.parameter_names, []
+    terms = [name.split(BAR)[3] for name in program.parameter_names]
+    error = np.sqrt(np.diag(vcov))
+    warnings = []
     for group in program.likelihood.groups:
+        places = [{terms[p]: p for p in program.slots[number].target} for number in group]
         for place, first in enumerate(group):
-            for second in group[place + 1 :]:
-                for p in program.slots[first].target:
-                    for q in program.slots[second].target:
-                        if names[p].split(BAR)[3] != names[q].split(BAR)[3]:
-                            continue
-                        scale = np.sqrt(vcov[p, p] * vcov[q, q])
-                        r = vcov[p, q] / scale if scale > 0 else 0.0
-                        if abs(r) > CONFUSED:
-                            warnings.append(_confused(program, first, second, p, q, float(r)))
+            for after, second in enumerate(group[place + 1 :], place + 1):
+                both = [term for term in places[place] if term in places[after]]
+                p, q = ([places[k][term] for term in both] for k in (place, after))
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    r = vcov[p, q] / (error[p] * error[q])
+                for k in np.flatnonzero(np.abs(r) > CONFUSED):
+                    warnings.append(_confused(program, first, second, p[k], q[k], float(r[k])))
     return warnings
 
 

@@ -100,9 +100,9 @@ class Effects:
         """Return how many effects there are in all."""
         return sum(block.size for block in self.blocks)
 
-    def terms(self, design: int) -> tuple[list[int], list[tuple[int, Block]]]:
+    def terms(self, design: int, program: Program | None = None) -> tuple[list[int], list[tuple[int, Block]]]:
         """Return which columns of a design are declared terms, and which number the effects of a block."""
-        names = self.program.designs[design].terms
+        names = (program or self.program).designs[design].terms
         blocks = {block.column: block for block in self.blocks}
         numbered = [(place, blocks[name]) for place, name in enumerate(names) if name in blocks]
         return [place for place, name in enumerate(names) if name not in blocks], numbered
@@ -126,7 +126,7 @@ class Effects:
             return program, vector
         designs = list(program.designs)
         for number in set(program.layout.cause[:, TARGET].tolist()):
-            numbered = self.terms(number)[1]
+            numbered = self.terms(number, program)[1]
             if numbered:
                 matrix = designs[number].matrix.copy()
                 for place, block in numbered:

@@ -170,13 +170,11 @@ def cause_table(program: Program, found: Found) -> pd.DataFrame:
 
     rows = []
     for group in program.likelihood.groups:
-        hazard = np.array([program.likelihood.causes[c].events(found.vector, 0)[1].value for c in group])
-        share = hazard / hazard.sum(axis=0)
-        for number, mine in zip(group, share, strict=True):
+        given, events = program.likelihood.given_to(group, found.vector)
+        for number, mine in zip(group, given, strict=True):
             expected = float(program.likelihood.causes[number].integral(found.vector, 0).value.sum())
             slots = program.slots[number]
-            mean = float(mine.mean()) if mine.size else 0.0
-            rows.append((slots.transition, slots.cause, float(mine.sum()), mean, expected))
+            rows.append((slots.transition, slots.cause, float(mine), float(mine) / max(events, 1), expected))
     return pd.DataFrame(rows, columns=["transition", "cause", "events", "share", "expected"])
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from distributed import Client
 
     from tocsin.ensemble import Ensemble
+    from tocsin.ensemble.outcome import Outcome
     from tocsin.history import History
+    from tocsin.infer.allocation import Allocation
     from tocsin.infer.attribution import Attribution
+    from tocsin.infer.support import Prevention, Support
+    from tocsin.infer.what_if import WhatIf
     from tocsin.model import Model
     from tocsin.program import Program
     from tocsin.program.interventions import Intervention
@@ -49,24 +54,171 @@ class Given:
         progress: Callable[[int, int], None] | None = None,
         folder: str | Path | None = None,
         runner: Client | None = None,
+        given: str = "nothing",
+        clocks: str = "cause",
+        draws: Any = None,
     ) -> Ensemble:
-        """Simulate worlds of a history at these parameters; see `Program.simulate`."""
+        """Simulate worlds of a history at these parameters; see `Program.simulate`.
+
+        Parameters:
+            folder: keep the worlds there, as Parquet parts, instead of in memory.
+            runner: a dask.distributed Client, whose machines draw the worlds.
+        """
         from tocsin.ensemble.simulate import simulate
+        from tocsin.program.given import Condition
 
         program = self.program(history)
         vector = program.pack(self.values)
-        return simulate(program, vector, worlds, seed, interventions, progress, folder, runner)
+        condition = Condition.parse(given, clocks, history)
+        return simulate(
+            program, vector, worlds, seed, interventions, progress, folder, runner, condition, draws
+        )
 
-    def attribute(self, history: History) -> Attribution:
-        """Return for every explained event the share of each cause and each source.
+    def what_if(
+        self,
+        history: History,
+        interventions: Sequence[Intervention | str] | Intervention | str,
+        worlds: int = 2000,
+        seed: int = 1917,
+        given: str = "nothing",
+        against: Sequence[Intervention | str] | Intervention | str = (),
+        clocks: Sequence[str] | str | None = None,
+        draws: Any = None,
+        wave: str | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> WhatIf:
+        """Set worlds with a change beside the same worlds without it; see `WhatIf`.
+
+        Parameters:
+            interventions: the change, as objects or sentences.
+            worlds, seed: how many pairs of worlds, and the seed that the worlds of a pair share.
+            given: ``nothing``, ``until DATE`` or ``history``; given history, the answer depends on how worlds
+                are coupled, and comes under each coupling with its range.
+            against: another change, in the place of none.
+            clocks: under ``history`` only some couplings: ``cause``, ``source``, ``fresh``.
+            draws: parameters for each world; see `simulate`.
+            wave: the state to follow, such as ``regime=soviet``; by default the model's own.
+            progress: called with what is being done, worlds done and worlds in all.
+
+        Raises:
+            SentenceError: a sentence cannot be read.
+            ModelError: an intervention names what does not exist, or a date is outside the window.
+        """
+        from tocsin.infer.what_if import what_if
+
+        return what_if(
+            self, history, interventions, worlds, seed, given, against, clocks, draws, wave, progress
+        )
+
+    def attribute(
+        self,
+        history: History | None = None,
+        draws: int | None = None,
+        level: float = 0.95,
+        seed: int = 1917,
+        method: str = "likelihood",
+    ) -> Attribution:
+        """Return for every explained event the share of each cause, of each source and of each of its events.
 
         share of cause c = lambda_c / sum of all causes, at the instant of the event. Shares say what moved
-        the hazard at that instant; they are not but-for probabilities.
+        the hazard at that instant; they are not but-for probabilities. A fit gives them at its estimates, with
+        intervals over draws of its parameters; given parameters have no uncertainty, and no intervals.
+
+        Parameters:
+            history: whose events; of a fit by default the one that was fitted.
+            draws: of the parameters of a fit; 200 by default (fewer where that needs much memory), 0 for none.
+            level: probability of the intervals.
+            seed: of the draws.
+            method: ``likelihood`` or ``bootstrap``; see `tocsin.infer.uncertainty.draw_parameters`.
+
+        Raises:
+            TocsinError: draws of given parameters, or a number, level or method that is none.
         """
-        from tocsin.infer.attribution import attribute
+        from tocsin.infer.attributed import attribute
+
+        return attribute(self, history, draws, level, seed, method)
+
+    def hazards_by_cause(
+        self,
+        history: History,
+        transition: str | None = None,
+        unit: str | None = None,
+        times: Iterable[Any] | None = None,
+    ) -> pd.DataFrame:
+        """Return what each cause added to the hazard of what happened, through time.
+
+        expected = integral of lambda_c over the interval, of one unit or summed over all units at risk: the
+        number of events that the cause would bring in it, given what happened before.
+
+        Parameters:
+            history: what happened.
+            transition: the name of one transition; by default all.
+            unit: one unit; by default the sum over all.
+            times: dates or numbers that bound the intervals; by default the window in at most 120 of them.
+
+        Returns:
+            One row a transition, cause and interval: transition, cause, start, end, [date], expected, and
+            hazard, its mean per unit of the clock.
+
+        Raises:
+            TocsinError: there is no such transition or unit, or the times are not in order in the window.
+        """
+        from tocsin.program.course import course
 
         program = self.program(history)
-        return attribute(program, program.pack(self.values))
+        return course(program, program.pack(self.values), transition, unit, times)
+
+    def residuals(self, history: History) -> pd.DataFrame:
+        """Return the integrated hazards between events at these parameters; see `Program.residuals`."""
+        return self.program(history).residuals(self.values)
+
+    def allocate(
+        self,
+        history: History,
+        support: Support | Prevention,
+        outcome: Outcome | str | Callable[[Ensemble], Any],
+        worlds: int = 500,
+        seed: int = 1,
+        maximise: bool = True,
+        interventions: Sequence[Intervention | str] = (),
+        lazy: bool = True,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Allocation:
+        """Find where and when scarce support raises (or lowers) an expected outcome most.
+
+        The budget is laid out step by step, each step where the mean outcome of worlds that share their luck
+        grows most for its cost (greedy, with lazy evaluation: Minoux 1978; Kempe, Kleinberg & Tardos 2003). The
+        plan is then judged on fresh worlds beside nothing, the record's own allocation, an even one and random
+        ones. The guarantee of 1 - 1/e holds where returns diminish, which a model need not.
+
+        Parameters:
+            support: `Support`, ties of one source in one layer, or `Prevention`, units kept out of a state.
+            outcome: a sentence such as ``units regime=soviet`` (see `Outcome`), or a function from an ensemble
+                to one number for each world.
+            worlds: worlds of each evaluation; the plan is judged on four times as many, drawn with seed + 1.
+            maximise: whether more is better.
+            interventions: changes that hold in all worlds, on top of each choice.
+            lazy: whether gains are kept between steps.
+            progress: called with evaluations done and to be done at the least.
+
+        Raises:
+            ModelError: the support or the outcome is wrong; every problem is listed.
+        """
+        from tocsin.infer.allocate import allocate
+
+        program = self.program(history)
+        return allocate(
+            program,
+            program.pack(self.values),
+            support,
+            outcome,
+            worlds,
+            seed,
+            maximise,
+            interventions,
+            lazy,
+            progress,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": None}

@@ -74,7 +74,12 @@ def _completed(model: Model) -> list[Model]:
         at_home = " + ".join(cause.formula for cause in homes)
         open_to = " + ".join(cause.susceptibility for cause in abroad)
         lacking = bool(homes and abroad) and not at_home == open_to == "1"
-        if not lacking or "0" in f"{at_home} {open_to}".split() or "-" in at_home + open_to:
+        if (
+            not lacking
+            or _terms(at_home) == _terms(open_to)
+            or "0" in f"{at_home} {open_to}".split()
+            or "-" in at_home + open_to
+        ):
             continue
         causes: list[Cause] = [
             replace(cause, formula=f"{cause.formula} + {open_to}")
@@ -85,6 +90,10 @@ def _completed(model: Model) -> list[Model]:
         alone = Transition(move.variable, move.origin, move.to, *causes, requires=move.requires)
         found.append(Model(model.variables, [alone]))
     return found
+
+
+def _terms(formula: str) -> set[str]:
+    return {term.replace(" ", "") for term in formula.split("+")}
 
 
 def left_out(task: Task, found: Found) -> list[LeftOut]:
@@ -147,6 +156,21 @@ def _of_one(task: Task, found: Found, program: Program) -> list[LeftOut]:
 
 
 def of_left_out(task: Task, found: Found) -> list[str]:
-    """Return warnings of terms that may stand in the wrong place."""
-    said = (each.warning() for each in left_out(task, found))
-    return [text for text in said if text is not None]
+    """Return warnings of terms that may stand in the wrong place, those of one kind together."""
+    effects = [each for each in left_out(task, found) if each.warning() is not None]
+    asked = [each for each in effects if each.p < SURE]
+    hidden = [each for each in effects if each.p >= SURE]
+    if len(hidden) < 2:
+        return [each.warning() or "" for each in effects]
+    most: dict[str, float] = {}  # the same term may stand in several causes
+    for each in hidden:
+        transition, _, place, term = each.twin.split(BAR)
+        key = f"{term!r} as {place} in {transition!r}"
+        most[key] = max(most.get(key, 0.0), each.shared)
+    listed = ", ".join(f"{key} ({shared:.0%})" for key, shared in most.items())
+    return [
+        *(each.warning() or "" for each in asked),
+        "the data can hardly tell whether these terms make units ready by themselves (propensity) or open to "
+        f"others (susceptibility); the model chose: {listed}. The shares say how much of the information on "
+        "the other place is taken up already (Greve, Strang & Tuma 1995); fit.check() tests each",
+    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Length = Callable[[NDArray[np.float64]], float]
 
 TOLERANCE = 1e-9
+CLEARLY_CONCAVE = 1e-7  # of the scaled Hessian, above which no eigenvalue needs to be looked at
 LONGEST_STEP = 4.0  # of the logarithm of any hazard; beyond it a quadratic model says nothing
 
 
@@ -103,6 +105,9 @@ def _lower(new: Floats, old: Floats, hessian: Floats) -> bool:
 
 def _uphill(gradient: Floats, hessian: Floats) -> Floats:
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), 1e-12))
+    root, failed = dpotrf(-hessian * scale[:, None] * scale[None, :], lower=1)
+    if not failed and np.diag(root).min() ** 2 > CLEARLY_CONCAVE:
+        return np.asarray(scale * dpotrs(root, gradient * scale, lower=1)[0])
     curvature, basis = np.linalg.eigh(-hessian * scale[:, None] * scale[None, :])
     floor = 1e-10 * max(1.0, float(np.abs(curvature).max()))
     inner = basis.T @ (gradient * scale) / np.maximum(np.abs(curvature), floor)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tocsin.ensemble import Ensemble
     from tocsin.history import History
+    from tocsin.infer.attribution import Attribution
     from tocsin.infer.effects import Effects
     from tocsin.infer.prior import Prior
     from tocsin.infer.target import Belief
@@ -310,6 +311,25 @@ class Posterior:
         from tocsin.infer.leaveout import leave_future_out
 
         return leave_future_out(self, **options)
+
+    def attribute(
+        self, history: History | None = None, draws: int | None = None, level: float = 0.95
+    ) -> Attribution:
+        """Return for every explained event the share of each cause and source: means over draws, with intervals.
+
+        Random effects multiply all causes of a transition alike and leave the shares as they are.
+
+        Parameters:
+            history: whose events; by default the one that was sampled.
+            draws: how many draws of the posterior; 200 by default.
+            level: probability of the intervals, with equal tails.
+
+        Raises:
+            TocsinError: more draws than there are, or a level that is none.
+        """
+        from tocsin.infer.attributed import attribute_posterior
+
+        return attribute_posterior(self, history, draws, level)
 
     def program(self) -> Program:
         """Return the model compiled against the history, without random effects."""

@@ -64,7 +64,7 @@ def simulate_draws(
         for world in range(begin, end):
             program, vector = effects.at(changed.program, vectors[world % size], effect[world % size])
             try:
-                one = replace(first, tables=program.tables(vector)).draw(world, world + 1)
+                one = replace(first, tables=program.tables(changed.alter(vector))).draw(world, world + 1)
                 if one.failure is not None:
                     _refuse(program, one.failure)
             except FitError as error:

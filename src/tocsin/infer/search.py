@@ -100,8 +100,12 @@ class Task:
 
     def penalised(self, vector: Floats) -> tuple[float, Floats, Floats]:
         """Return what is maximised with its gradient and Hessian, in all parameters."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            value, gradient, hessian = self.program.likelihood.all(vector)
+        last = self.program.likelihood.known  # one place is often asked for twice: at an end and a beginning
+        if last is None or not np.array_equal(last[0], vector):
+            with np.errstate(over="ignore", invalid="ignore"):
+                last = vector.copy(), *self.program.likelihood.all(vector)
+            self.program.likelihood.known = last
+        _, value, gradient, hessian = last
         if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
             return -np.inf, np.zeros_like(gradient), np.zeros_like(hessian)
         if self.penalty is not None:
@@ -278,7 +282,7 @@ class Task:
                     or (self.constraint.group == self.constraint.group[place]).sum() > 1
                 ):
                     continue
-                event, _ = cause.events(vector, 0)
+                event, _ = cause.reach()
                 expected = float(cause.integral(vector, 0).value.sum())
                 if expected < VANISHED * max(event.size, 1):
                     found.append(number)

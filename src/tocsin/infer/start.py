@@ -86,12 +86,10 @@ def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: in
     for _ in range(steps):
         moved = vector.copy()
         for group in likelihood.groups:
-            hazard = np.array([likelihood.causes[number].events(vector, 0)[1].value for number in group])
-            with np.errstate(over="ignore"):
-                total = hazard.sum(axis=0)
-            if not total.size or not np.all(np.isfinite(total) & (total > 0)):
+            shares, events = likelihood.given_to(group, vector)
+            if not events or not np.isfinite(shares).all():
                 return vector
-            for number, given in zip(group, (hazard / total).sum(axis=1), strict=True):
+            for number, given in zip(group, shares, strict=True):
                 expected = float(likelihood.causes[number].integral(vector, 0).value.sum())
                 if given > 1e-12 and 0.0 < expected < math.inf:
                     shift(program, number, moved, math.log(given / expected))
@@ -113,7 +111,12 @@ def starts(program: Program, constraint: Constraint) -> list[Floats]:
         for group in program.likelihood.groups
     )
     size = sum(c.matrix.size + program.trace.time.size * len(c.positions) for c in program.likelihood.causes)
+    from tocsin.infer.concave import factors_at_summit
+
     chosen = [first_start(program, constraint)]
+    summit, whole = factors_at_summit(program, constraint, chosen[0])
+    if whole:
+        return [summit]
     if memory:
         chosen += [first_start(program, constraint, memory=place) for place in (0.2, 0.8)]
     if response:

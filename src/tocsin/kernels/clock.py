@@ -38,7 +38,9 @@ class World(NamedTuple):
     sources: NDArray[np.int64]  # (C,) how many units send, in rows
     peak: NDArray[np.float64]  # (C,) the largest factor so far, in rows
     clock: NDArray[np.float64]  # (C * R, WIDTH)
-    stream: NDArray[np.uint64]  # (C * R, WIDTH) the same memory: its last column holds the keys of the streams
+    stream: NDArray[
+        np.uint64
+    ]  # (C * R, WIDTH) the same memory: its last column holds the keys of the streams
     tree: NDArray[np.float64]  # times at which the clocks fire: a tournament, or rows (C, R)
     levels: NDArray[np.int64]  # of the tournament
     least: NDArray[np.float64]  # (C,) the earliest time of each row

@@ -11,7 +11,13 @@ from typing import Any
 
 import numba as nb
 
-_INNER: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_INNER: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",  # a division by zero is infinite, and no branch stands in the way of whole steps
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 _njit: Any = nb.njit  # its stubs do not know these options
 inner = _njit(**_INNER, _nrt=False)

@@ -67,7 +67,7 @@ class Layout(NamedTuple):
     tie: I4  # (3, P) target of each tie; by target, source and position of each tie
     weight: F8  # (P,) in force when the window begins
     dense_of: I4  # (L,) position of the layer in `dense`, -1 where it is kept as ties alone
-    dense: F8  # (2, dense layers, N, room of a row) weights by source and target, and by target and source, at the start
+    dense: F8  # (2, dense layers, N, room of a row) weights by source, target and by target, source, at first
     totals: F8  # (totals, N) that normalise exposures, when the window begins
     early: I4  # (entries before the unit's own, 3) cause, unit, row of the source design
     early_time: F8

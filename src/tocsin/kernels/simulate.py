@@ -14,7 +14,6 @@ from tocsin.kernels.clock import (
     HAZARD,
     HEARD,
     LEFT,
-    NO_DRAW,
     SENT,
     SINCE,
     SOURCES,

@@ -148,7 +148,11 @@ def refactor(lay, tab, world, c, i, time):
     factor = target_factor(lay, tab, world, c, i)
     if factor == world.clock[c * world.shares.size + i, FACTOR]:
         return True
-    if factor == 0.0 and lay.cause[c, ROW] >= 0 and lay.matters[lay.cause[c, TRANSITION], world.state[i]] == 0:
+    if (
+        factor == 0.0
+        and lay.cause[c, ROW] >= 0
+        and lay.matters[lay.cause[c, TRANSITION], world.state[i]] == 0
+    ):
         retire(world, c, i)
         return True
     return aim(lay, tab, world, c, i, time, factor, 0.0, np.int64(0))

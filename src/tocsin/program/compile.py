@@ -26,6 +26,7 @@ from tocsin.kernels.layout import (
 )
 from tocsin.kernels.states import trace_states
 from tocsin.model.declaration import Baseline, Contagion
+from tocsin.program.damping import Damping, damped
 from tocsin.program.design import Design, build_design
 from tocsin.program.joint import JointStates
 from tocsin.program.names import cause_key, name_parameters, unit_keys
@@ -72,10 +73,15 @@ def _check_words(model: Model, history: History) -> None:
 
 
 class _Designs:
-    """The distinct designs of a program; causes with one formula share a design."""
+    """The distinct designs of a program; causes with one formula share a design.
 
-    def __init__(self, history: History, joint: JointStates, observed: Observed) -> None:
-        self.history, self.joint = history, joint
+    Designs of an earlier program of the same model are kept where all that they read is as it was.
+    """
+
+    def __init__(
+        self, history: History, joint: JointStates, observed: Observed, earlier: Program | None
+    ) -> None:
+        self.history, self.joint, self.earlier = history, joint, earlier
         self.early = (observed.unit[observed.early].astype(np.int64), observed.time[observed.early])
         self.number: dict[tuple[str, bool], int] = {}
         self.built: list[Design] = []
@@ -85,10 +91,39 @@ class _Designs:
         if key not in self.number:
             self.number[key] = len(self.built)
             early = None if intercept else self.early
-            self.built.append(
-                build_design(formula, self.history, self.joint, intercept=intercept, early=early)
-            )
+            number = None if self.earlier is None else self.earlier.design_of.get(key)
+            if self.earlier is not None and number is not None and self.same(self.earlier, number):
+                self.built.append(self.earlier.designs[number])
+            else:
+                self.built.append(
+                    build_design(formula, self.history, self.joint, intercept=intercept, early=early)
+                )
         return self.number[key]
+
+    def same(self, earlier: Program, number: int) -> bool:
+        """Return whether a design of an earlier program would come out the same."""
+        old, new = earlier.history, self.history
+        return (
+            old.numbers.enter is new.numbers.enter
+            and old.numbers.exit is new.numbers.exit
+            and all(
+                old.numbers.covariates.get(name) is new.numbers.covariates.get(name)
+                and old.numbers.static.get(name) is new.numbers.static.get(name)
+                and old.outside.get(name) == new.outside.get(name)
+                for name in earlier.designs[number].uses
+            )
+        )
+
+    def damp(self, table: NDArray[np.int32], dampings: Sequence[Damping]) -> None:
+        """Give causes whose hazards are damped designs of their own; causes damped alike share one."""
+        made: dict[tuple[int, tuple[Damping, ...]], int] = {}
+        for cause in dict.fromkeys(each.cause for each in dampings):
+            own = tuple(each._replace(cause=-1) for each in dampings if each.cause == cause)
+            key = (int(table[cause, TARGET]), own)
+            if key not in made:
+                made[key] = len(self.built)
+                self.built.append(damped(self.built[key[0]], self.history.numbers, own))
+            table[cause, TARGET] = made[key]
 
 
 def _listeners(groups: Sequence[Sequence[Sequence[int]]]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -209,20 +244,28 @@ class _Causes:
     layers: tuple[str, ...]
     normalised: tuple[str, ...]
     designs: list[Design]
+    design_of: dict[tuple[str, bool], int]
     table: NDArray[np.int32]
     counts: NDArray[np.uint8]
     clause: NDArray[np.uint8]
     listen: tuple[NDArray[np.int32], NDArray[np.int32]]
 
 
-def _lay_causes(model: Model, history: History, joint: JointStates, observed: Observed) -> _Causes:
+def _lay_causes(
+    model: Model,
+    history: History,
+    joint: JointStates,
+    observed: Observed,
+    earlier: Program | None,
+    dampings: Sequence[Damping],
+) -> _Causes:
     listed: list[tuple[int, Cause]] = [
         (number, cause) for number, move in enumerate(model.transitions) for cause in move.causes
     ]
     abroad = [cause for _, cause in listed if isinstance(cause, Contagion)]
     layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
     normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
-    designs = _Designs(history, joint, observed)
+    designs = _Designs(history, joint, observed, earlier)
     table = np.full((len(listed), 7), -1, dtype=np.int32)
     table[:, DECAYS] = 0
     counts = np.zeros((len(listed), joint.count), dtype=np.uint8)
@@ -250,6 +293,7 @@ def _lay_causes(model: Model, history: History, joint: JointStates, observed: Ob
                     spoken |= set(designs.built[table[number, SOURCE]].uses)
         target_hears.append(heard | set(designs.built[table[number, TARGET]].uses))
         source_hears.append(spoken)
+    designs.damp(table, dampings)
 
     def having(column: int, size: int) -> list[list[int]]:
         return [[int(c) for c in np.flatnonzero(table[:, column] == thing)] for thing in range(size)]
@@ -265,7 +309,7 @@ def _lay_causes(model: Model, history: History, joint: JointStates, observed: Ob
             having(SOURCE, len(designs.built)),
         ]
     )
-    return _Causes(listed, layers, normalised, designs.built, table, counts, clause, listen)
+    return _Causes(listed, layers, normalised, designs.built, designs.number, table, counts, clause, listen)
 
 
 def _early_entries(causes: _Causes, observed: Observed) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -345,11 +389,23 @@ def compile_program(model: Model, history: History) -> Program:
             f"the times of {history.name!r} are known by {history.clock} only; models of such histories need "
             "the grouped-time likelihood, which this version does not have yet"
         )
+    return join(model, history)
+
+
+def join(
+    model: Model, history: History, earlier: Program | None = None, dampings: Sequence[Damping] = ()
+) -> Program:
+    """Join a model with a history; see `compile_program`.
+
+    Parameters:
+        earlier: a program of the same model, whose designs are kept where nothing that they read has changed.
+        dampings: hazards that are multiplied for some units over some time.
+    """
     numbers = history.numbers
     joint = JointStates(model.variables)
     transition, after = _transition_tables(model, joint)
     observed = _observed(model, history, joint, after)
-    causes = _lay_causes(model, history, joint, observed)
+    causes = _lay_causes(model, history, joint, observed, earlier, dampings)
     designs, table = causes.designs, causes.table
     parameter_names, slots = name_parameters(
         [
@@ -416,6 +472,7 @@ def compile_program(model: Model, history: History) -> Program:
         slots=tuple(slots),
         parameter_names=parameter_names,
         designs=tuple(designs),
+        design_of=causes.design_of,
         layout=layout,
         observed=observed,
     )

@@ -41,6 +41,7 @@ class Design:
         columns: column of `rows` for each joint state (joint states,).
         early: row of each early event and column of states (early events, columns), by left limit.
         uses: the names that the formula uses.
+        scale: by what the hazard of each row is multiplied (rows,), None for nothing; see `damping`.
     """
 
     terms: tuple[str, ...]
@@ -51,6 +52,7 @@ class Design:
     columns: NDArray[np.int32]
     early: NDArray[np.int32]
     uses: tuple[str, ...]
+    scale: NDArray[np.float64] | None = None
 
 
 def known_names(history: History, joint: JointStates) -> list[str]:

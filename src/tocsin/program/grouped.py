@@ -21,7 +21,8 @@ from tocsin.errors import FitError
 from tocsin.kernels.layout import TRANSITION
 from tocsin.kernels.states import trace_states
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
-from tocsin.program.likelihood import CauseData, Elements, Likelihood, Swept
+from tocsin.program.likelihood import CauseData, Elements, Likelihood
+from tocsin.program.swept import Swept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

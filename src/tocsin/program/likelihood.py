@@ -11,34 +11,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.kernels.layout import SOURCE, TARGET, TRANSITION
+from tocsin.kernels.layout import LAYER, SOURCE, TARGET, TRANSITION
 from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
+from tocsin.program.quick import sweep_together, swept_home
+from tocsin.program.stack import Stack
+from tocsin.program.swept import Swept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.program.program import Program
-
-
-class Swept(NamedTuple):
-    """What a sweep of one cause returns; see `kernels.sweep.sweep`."""
-
-    summed: NDArray[np.float64]
-    event: NDArray[np.int64]
-    event_row: NDArray[np.int64]
-    event_exposure: NDArray[np.float64]
-    row: NDArray[np.int32]
-    unit: NDArray[np.int32]
-    time: NDArray[np.float64]
-    span: NDArray[np.float64]
-    exposure: NDArray[np.float64]
-    source_event: NDArray[np.int32]
-    source_unit: NDArray[np.int32]
-    source_sent: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -74,9 +60,18 @@ class CauseData:
         shapes = [position for position in (slots.half_life, slots.alpha) if position >= 0]
         return [*slots.target, *slots.source, *shapes]
 
+    @property
+    def plain(self) -> bool:
+        """Return whether the cause has target parameters only, so that its hazard is a factor of exposure."""
+        return len(self.slots.source) == 0 and self.slots.half_life < 0 and self.slots.alpha < 0
+
     def swept(self, decay: float, keep: bool = False) -> Swept:
         """Return the sweep at one decay rate, with stretches and sources if `keep`; keeps the last few."""
         key = (decay, keep)
+        if key not in self.cached and not keep and self.program.layout.cause[self.number, LAYER] < 0:
+            found = swept_home(self)
+            if found is not None:
+                self.cached[key] = found
         if key not in self.cached:
             kept = self._room(0, 0)
             tally, _, summed, event, exposure = self._sweep(decay, kept)
@@ -163,8 +158,13 @@ class CauseData:
         weight = np.exp(self.marks @ gamma)
         exposure = moments[:, :, 0] @ weight
         seen = exposure > 0.0
-        safe = np.where(seen, exposure, 1.0)
         log_value = self.log_factors(vector)[row] if row is not None else self.log_factors(vector)
+        if self.plain and span is None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                value = np.where(seen, np.exp(log_value) * exposure, 0.0)
+            terms = np.empty((0, 0)) if order == 0 else self.matrix if row is None else self.matrix[row]
+            return Elements(value, terms, np.empty((len(value) if order == 2 else 0, 0, 0)))
+        safe = np.where(seen, exposure, 1.0)
         log_exposure = np.log(safe)
         rate = alpha * decay
         log_value = log_value + alpha * log_exposure
@@ -275,7 +275,33 @@ class Likelihood:
             [c for c in range(len(self.causes)) if program.layout.cause[c, TRANSITION] == k]
             for k in range(len(program.model.transitions))
         ]
+        self.known: tuple[NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._stacks: dict[int, tuple[list[float], Stack | None]] = {}
+        sweep_together(self)
         self._refuse_unexplained()
+
+    def stack(self, group: list[int], vector: NDArray[np.float64]) -> Stack | None:
+        """Return the events of one transition gathered by what they see, None where that gains nothing."""
+        decays = [self.causes[c].shape(vector)[0] for c in group]
+        if group[0] not in self._stacks or self._stacks[group[0]][0] != decays:
+            causes = [self.causes[c] for c in group]
+            plain = all(cause.plain for cause in causes)
+            swept = [cause.swept(decay) for cause, decay in zip(causes, decays, strict=True)] if plain else []
+            self._stacks[group[0]] = decays, Stack.make(causes, swept) if plain else None
+        return self._stacks[group[0]][1]
+
+    def given_to(self, group: list[int], vector: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+        """Return the events of a transition given to each of its causes by their shares (C,), and their number.
+
+        Where the hazard of an event is zero or not finite the shares are not numbers.
+        """
+        stack = self.stack(group, vector)
+        if stack is not None:
+            return stack.shares(vector), stack.exposure.shape[0]
+        hazard = np.array([self.causes[number].events(vector, 0)[1].value for number in group])
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = hazard.sum(axis=0)
+            return (hazard / total).sum(axis=1), total.size
 
     def _refuse_unexplained(self) -> None:
         """An event without exposure to any of its causes has hazard zero under every parameter."""
@@ -350,13 +376,18 @@ class Likelihood:
                 positions = cause.positions
                 gradient[positions] -= elements.value @ elements.slope
             if order == 2:
-                block = (elements.slope * elements.value[:, None]).T @ elements.slope
+                root = elements.slope * np.sqrt(elements.value)[:, None]
+                block = root.T @ root
                 shapes = elements.bend.shape[1]
                 if shapes:
                     first = block.shape[0] - shapes
                     block[first:, first:] += np.einsum("n,nab->ab", elements.value, elements.bend)
                 hessian[np.ix_(positions, positions)] -= block
         for group in self.groups:
+            stack = self.stack(group, vector)
+            if stack is not None:
+                value += stack.add(vector, order, gradient, hessian)
+                continue
             hazard, slopes, bends, places, event = self._group(vector, group, order)
             if not event.size:
                 continue

@@ -14,6 +14,7 @@ from tocsin.errors import FitError
 from tocsin.kernels.layout import SOURCE, TARGET, Tables
 from tocsin.kernels.sweep import EXPLAINED, UNIT, Trace
 from tocsin.model.declaration import Contagion
+from tocsin.program.damping import factors
 from tocsin.program.names import CauseSlots, pack
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Program:
         model, history: what was joined.
         parameter_names: the names of the parameters, in the order of every vector.
         causes: transition and cause, in the order of the kernels.
+        design_of: which design a formula has, with an intercept or without.
         layout: the arrays; see `kernels.layout.Layout`.
         observed: what happened, as events with joint states.
     """
@@ -77,6 +79,7 @@ class Program:
     slots: tuple[CauseSlots, ...]
     parameter_names: list[str]
     designs: tuple[Design, ...]
+    design_of: dict[tuple[str, bool], int]
     layout: Layout
     observed: Observed
 
@@ -116,6 +119,7 @@ class Program:
                 if design < 0:
                     continue
                 part = exponentials(self.designs[design].matrix, vector[terms.start : terms.stop])
+                part = factors(self.designs[design], part)
                 if not np.isfinite(part).all():
                     raise FitError(
                         f"the hazard of {self.cause_name(number)!r} overflows: "
@@ -189,8 +193,16 @@ class Program:
         seed: int,
         interventions: Sequence[Intervention | str] = (),
         progress: Callable[[int, int], None] | None = None,
+        given: str = "nothing",
+        clocks: str = "cause",
+        draws: Any = None,
     ) -> Ensemble:
-        """Simulate worlds of the program from the start of its window.
+        """Simulate worlds of the program.
+
+        What worlds are given is what they share with what happened: nothing, all until a date, or all that a
+        change does not reach. "Our world with one thing changed" depends on how worlds are coupled, which no
+        data can settle, so it is asked under each kind of clock; the difference of two ensembles that are
+        given nothing needs none.
 
         Parameters:
             params: a vector in the order of `parameter_names`, a mapping, or a Series.
@@ -198,20 +210,44 @@ class Program:
             seed: the seed; the same seed gives the same worlds, for any number of threads.
             interventions: changes of the program, as objects or sentences.
             progress: called with worlds done and worlds in all.
+            given: ``nothing`` (from the start of the window), ``until DATE`` (what happened up to that date,
+                its own events included; interventions act from then on), or ``history`` (the observed world,
+                changed: without interventions every world is the observed history). Causes and sources of
+                observed events are drawn, for each world, from their shares.
+            clocks: under ``history``: ``cause`` (each cause of each unit has a clock, and all its sources
+                drive it), ``source`` (each source has a clock of its own) or ``fresh`` (an event stays with
+                the ratio of its hazards, more come at their excess, and chance is fresh after the first
+                difference).
+            draws: parameters drawn from their uncertainty, instead of `params` for all worlds: a frame with a
+                column for each parameter, an array (draws, P), or a posterior; world k has draw k mod draws.
 
         Raises:
+            ModelError: `given`, `clocks` or `draws` cannot be read, or a change comes before the date.
             FitError: an observed transition of a moving variable is undeclared, a covariate is missing at
                 risk, a hazard overflows, or a world does not end.
         """
         from tocsin.ensemble.simulate import simulate
+        from tocsin.program.given import Condition
 
-        return simulate(self, self.pack(params), worlds, seed, interventions, progress)
+        condition = Condition.parse(given, clocks, self.history)
+        vector = self.pack(params)
+        return simulate(self, vector, worlds, seed, interventions, progress, condition=condition, draws=draws)
 
     # --- names in messages ------------------------------------------------------------------------------
 
     def cause_name(self, number: int) -> str:
         """Return 'transition | cause' of a cause."""
         return f"{self.slots[number].transition} | {self.slots[number].cause}"
+
+    def shown_time(self, time: Any) -> Any:
+        """Return times of events (numbers of the trace) as the record has them.
+
+        Times known by month or year stand at the end of their interval in a program; the record names the
+        interval by its beginning.
+        """
+        from tocsin.program.grouped import is_grouped
+
+        return time - 1.0 if is_grouped(self.history) else time
 
     def when(self, time: float) -> str:
         """Return a clock number as a date or a number, for messages."""

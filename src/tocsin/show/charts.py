@@ -13,14 +13,45 @@ import numpy as np
 import pandas as pd
 
 from tocsin.show.compared import most
+from tocsin.show.parts import (
+    MOST_ROWS,
+    NARROW,
+    WIDE,
+    clipped,
+    cut_note,
+    finished,
+    inline,
+    label_width,
+    plain_float,
+    source_line,
+    time_axis,
+    times_of,
+    to_svg,
+    x_axis,
+    x_scale,
+)
 from tocsin.show.sentences import counted, hundred, moment, signed
-from tocsin.show.theme import chart_config, colour, with_variables
+from tocsin.show.theme import colour
 
 if TYPE_CHECKING:
+    from tocsin.infer import Fit
     from tocsin.show.compared import Comparison
 
-WIDE, NARROW = 700, 320
-MOST_ROWS = 48  # of a chart with one row a unit
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "calendar",
+    "calendar_finding",
+    "curve_finding",
+    "dates",
+    "dates_finding",
+    "forest",
+    "shares",
+    "shares_finding",
+    "source_line",
+    "to_svg",
+    "wave_curve",
+]
 
 
 def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
@@ -34,9 +65,9 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
     curve = comparison.curve().rename(
         columns=lambda name: f"q{round(name * 100):02d}" if isinstance(name, float) else name
     )
-    x = _time_axis(comparison, curve)
-    base = alt.Chart(_rows(curve)).encode(x=x)
-    count = alt.Axis(title=f"units in {comparison.wave.words}", tickMinStep=1, format="d")
+    x = time_axis(comparison.frame)
+    base = alt.Chart(inline(curve)).encode(x=x)
+    count = alt.Axis(title=comparison.wave.standing, tickMinStep=1, format="d")
     layers: list[Any] = [
         base.mark_area(color=colour("band-wide"), interpolate="step-after").encode(
             y=alt.Y("q05:Q", axis=count), y2="q95:Q"
@@ -55,12 +86,12 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
     top = most(curve, "observed")
     when = moment(top["time"], comparison.frame)
     unchanged = "; dashed: median of the unchanged worlds" if "unchanged" in curve else ""
-    return _finished(
+    return finished(
         alt.layer(*layers),
-        comparison,
+        source_line(comparison),
         curve_finding(comparison),
         f"Ink: what happened. Bands: 50 and 90 of 100 worlds, thin line their median{unchanged}.",
-        f"Number of units in {comparison.wave.words} through time. Observed highest: {top['observed']:g}, "
+        f"Number of {comparison.wave.standing} through time. Observed highest: {top['observed']:g}, "
         f"on {when}; "
         f"at that time 90 of 100 worlds had {top['q05']:g} to {top['q95']:g}, median {top['q50']:g}.",
         width,
@@ -75,13 +106,13 @@ def curve_finding(comparison: Comparison) -> str:
     if comparison.difference is not None:
         d = comparison.difference
         return (
-            f"With the change, {signed(d.median)} entries into {comparison.wave.words} in the median world "
+            f"With the change, {signed(d.median)} {comparison.wave.entered} in the median world "
             f"({signed(d.low90)} to {signed(d.high90)} in 90 of 100)"
         )
-    count = counted(entries.observed or 0, "entry", "entries")
+    count = comparison.wave.entries(entries.observed or 0)
     verdict = ": more, or fewer, than the model expects" if entries.surprising else ""
     bounds = f"{entries.low90:g} to {entries.high90:g} in 90 of 100 worlds of the model"
-    return f"{count} into {comparison.wave.words} in the record, {bounds}{verdict}"
+    return f"{count} in the record, {bounds}{verdict}"
 
 
 def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
@@ -92,7 +123,7 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
     table = comparison.units().head(MOST_ROWS).copy()
     frame = pd.DataFrame(
         {
-            "label": _clipped(table["label"], width),
+            "label": clipped(table["label"], width),
             "share": 100 * table["share"],
             "lower": 100 * table["lower"],
             "upper": 100 * table["upper"],
@@ -105,14 +136,14 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
     y = alt.Y(
         "label:N",
         sort=list(frame["label"]),
-        axis=alt.Axis(title=None, labelLimit=_label_width(width), grid=True),
+        axis=alt.Axis(title=None, labelLimit=label_width(width), grid=True),
     )
     x = alt.X(
         "share:Q",
         scale=alt.Scale(domain=[0, 100]),
         axis=alt.Axis(title="worlds of 100", values=[0, 25, 50, 75, 100]),
     )
-    base = alt.Chart(_rows(frame)).encode(y=y)
+    base = alt.Chart(inline(frame)).encode(y=y)
     ink = colour("ink")
     layers: list[Any] = [base.mark_rule(color=ink).encode(x=alt.X("lower:Q"), x2="upper:Q")]
     if "unchanged" in frame:
@@ -122,12 +153,12 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
     layers.append(dots.encode(x=x, color=fill))
     quiet = "; grey mark: unchanged worlds" if "unchanged" in frame else ""
     top = ", ".join(f"{r['label']} {hundred(r['share'] / 100)}" for r in frame.head(8).to_dict("records"))
-    return _finished(
+    return finished(
         alt.layer(*layers),
-        comparison,
+        source_line(comparison),
         shares_finding(comparison),
-        f"Filled: came into {comparison.wave.words} in the record; hollow: did not{quiet}.{_cut(comparison)}",
-        f"Worlds of 100 in which each unit came into {comparison.wave.words}; the most frequent: {top}.",
+        f"Filled: {comparison.wave.came} in the record; hollow: did not{quiet}.{cut_note(comparison)}",
+        f"Worlds of 100 in which each unit {comparison.wave.came}; the most frequent: {top}.",
         width,
         alt.Step(17),
         titled,
@@ -140,10 +171,10 @@ def shares_finding(comparison: Comparison) -> str:
     risen = table["observed_spells"] > 0
     if not risen.any() or risen.all():
         mean = hundred(table["share"].mean())
-        return f"Units came into {comparison.wave.words} in {mean} of 100 worlds on average"
+        return f"Units {comparison.wave.came} in {mean} of 100 worlds on average"
     yes, no = table.loc[risen, "share"].mean(), table.loc[~risen, "share"].mean()
     return (
-        f"Units that came into {comparison.wave.words} did so again in {hundred(yes)} of 100 worlds on "
+        f"Units that {comparison.wave.came} {comparison.wave.again} in {hundred(yes)} of 100 worlds on "
         "average, "
         f"the others in {hundred(no)}"
     )
@@ -161,16 +192,16 @@ def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt
         "observed_first": "observed",
     }
     frame = table[list(names)].rename(columns=names)
-    frame.insert(0, "label", _clipped(table["label"], width))
+    frame.insert(0, "label", clipped(table["label"], width))
     kind = "T" if comparison.frame.dated else "Q"
     y = alt.Y(
         "label:N",
         sort=list(frame["label"]),
-        axis=alt.Axis(title=None, labelLimit=_label_width(width), grid=True),
+        axis=alt.Axis(title=None, labelLimit=label_width(width), grid=True),
     )
-    axis = _x_axis(comparison, width, "first entry")
-    scale = _x_scale(comparison)
-    base = alt.Chart(_rows(frame)).encode(y=y)
+    axis = x_axis(width, "first entry")
+    scale = x_scale(comparison.frame)
+    base = alt.Chart(inline(frame)).encode(y=y)
     layers = [
         base.mark_bar(color=colour("band-wide"), height=11).encode(
             x=alt.X(f"q05:{kind}", axis=axis, scale=scale), x2="q95"
@@ -183,14 +214,13 @@ def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt
             x=alt.X(f"observed:{kind}", scale=scale)
         ),
     ]
-    return _finished(
+    return finished(
         alt.layer(*layers),
-        comparison,
+        source_line(comparison),
         dates_finding(comparison),
         "Dot: what happened. Bars: among the worlds in which the unit entered at all, 50 and 90 of 100; "
-        f"tick: median.{_cut(comparison)}",
-        f"First entries into {comparison.wave.words}, observed and simulated, by unit. "
-        f"{dates_finding(comparison)}.",
+        f"tick: median.{cut_note(comparison)}",
+        f"First {comparison.wave.entered}, observed and simulated, by unit. {dates_finding(comparison)}.",
         width,
         alt.Step(17),
         titled,
@@ -202,7 +232,7 @@ def dates_finding(comparison: Comparison) -> str:
     table = comparison.units()
     seen = table[table["observed_first"].notna() & table["q05"].notna()]
     if not len(seen):
-        return f"No unit came into {comparison.wave.words} both in the record and in a world"
+        return f"No unit {comparison.wave.came} both in the record and in a world"
     inside = ((seen["observed_first"] >= seen["q05"]) & (seen["observed_first"] <= seen["q95"])).sum()
     return (
         f"For {inside} of {counted(len(seen), 'unit')} the first entry lies where 90 of 100 worlds have it, "
@@ -217,11 +247,11 @@ def calendar(comparison: Comparison, width: int = WIDE, titled: bool = True) -> 
     spells = spells[spells["unit"].isin(units)]
     frame = pd.DataFrame(
         {
-            "label": _clipped(
+            "label": clipped(
                 pd.Series([comparison.labels[str(unit)] for unit in spells["unit"]], dtype=object), width
             ),
-            "start": _times(comparison, spells["start"]),
-            "end": _times(comparison, spells["end"]),
+            "start": times_of(comparison, spells["start"]),
+            "end": times_of(comparison, spells["end"]),
             "open": spells["censored"].to_numpy(),
         }
     )
@@ -229,12 +259,12 @@ def calendar(comparison: Comparison, width: int = WIDE, titled: bool = True) -> 
     y = alt.Y(
         "label:N",
         sort=list(dict.fromkeys(frame["label"])),
-        axis=alt.Axis(title=None, labelLimit=_label_width(width), grid=True),
+        axis=alt.Axis(title=None, labelLimit=label_width(width), grid=True),
     )
-    scale = _x_scale(comparison)
-    base = alt.Chart(_rows(frame)).encode(y=y)
+    scale = x_scale(comparison.frame)
+    base = alt.Chart(inline(frame)).encode(y=y)
     bars = base.mark_bar(color=colour("wave"), height=8, minBandSize=2).encode(
-        x=alt.X(f"start:{kind}", axis=_x_axis(comparison, width, None), scale=scale), x2="end"
+        x=alt.X(f"start:{kind}", axis=x_axis(width, None), scale=scale), x2="end"
     )
     onsets = base.mark_tick(color=colour("wave"), thickness=2, size=12).encode(
         x=alt.X(f"start:{kind}", scale=scale)
@@ -244,12 +274,12 @@ def calendar(comparison: Comparison, width: int = WIDE, titled: bool = True) -> 
         .mark_point(shape="triangle-right", filled=True, color=colour("wave"), size=70, opacity=1)
         .encode(x=alt.X(f"end:{kind}", scale=scale))
     )
-    return _finished(
+    return finished(
         alt.layer(bars, onsets, ends),
-        comparison,
+        source_line(comparison),
         calendar_finding(comparison),
         "Bar: time in the state. Triangle: still in it when the window closed.",
-        f"Observed spells in {comparison.wave.words} by unit. {calendar_finding(comparison)}.",
+        f"Observed {comparison.wave.spells} by unit. {calendar_finding(comparison)}.",
         width,
         alt.Step(17),
         titled,
@@ -260,32 +290,43 @@ def calendar_finding(comparison: Comparison) -> str:
     """Return the finding of the calendar as a sentence."""
     spells = comparison.spells
     if not len(spells):
-        return f"No unit was in {comparison.wave.words}"
+        return f"No unit {comparison.wave.came}"
     lasting = int(spells["censored"].sum())
     ended = spells.loc[~spells["censored"], "duration"]
     unit = f"{comparison.frame.clock}s " if comparison.frame.dated else ""
     middle = f"; half of those that ended had lasted {ended.median():.3g} {unit}or less" if len(ended) else ""
-    count = counted(len(spells), "spell")
-    return f"{count} in {comparison.wave.words}, {lasting} unbroken at the end{middle}"
+    wave = comparison.wave
+    count = wave.entries(len(spells)) if wave.one else f"{counted(len(spells), 'spell')} in {wave.words}"
+    return f"{count}, {lasting} unbroken at the end{middle}"
 
 
 def forest(
-    fit: dict[str, Any], comparison: Comparison, width: int = WIDE, titled: bool = True, rates: bool = False
+    fit: Fit | dict[str, Any],
+    comparison: Comparison,
+    width: int = WIDE,
+    titled: bool = True,
+    rates: bool = False,
 ) -> alt.LayerChart | None:
     """Return a forest plot of estimates with 95% intervals, on a logarithmic axis; None if there are none.
 
     Parameters:
-        fit: the content of `fit.json`.
+        fit: a fit, or the content of `fit.json`.
+        comparison: the record beside the worlds.
+        width, titled: as for other charts.
         rates: whether to show the rates (intercepts: hazards per clock unit, of a baseline or of one tie of
             weight 1) or the factors by which terms multiply them.
     """
+    if not isinstance(fit, dict):
+        from tocsin.show.replay import fit_content
+
+        fit = fit_content(fit)
     rows = []
     for row in fit["estimates"]:
         parts = [part.strip() for part in row["name"].split("|")]
         role, term = parts[-2], parts[-1]
         if role not in ("propensity", "susceptibility", "infectiousness") or (term == "1") != rates:
             continue
-        values = [_float(row.get(key)) for key in ("estimate", "lower", "upper")]
+        values = [plain_float(row.get(key)) for key in ("estimate", "lower", "upper")]
         if not np.isfinite(values).all() or max(np.abs(values)) > 60:
             continue
         # The bar separates the parts of a name; the transition itself may hold bars, so it is what is left.
@@ -305,12 +346,12 @@ def forest(
     title = f"rate per {comparison.frame.clock}" if rates else "multiplies the hazard by"
     # The transition above, the cause and its term below: one line would not fit a telephone.
     lines = alt.Axis(
-        title=None, labelLimit=_label_width(width), grid=True, labelExpr="split(datum.label, ' · ')"
+        title=None, labelLimit=label_width(width), grid=True, labelExpr="split(datum.label, ' · ')"
     )
     y = alt.Y("label:N", sort=list(frame["label"]), axis=lines)
     scale = alt.Scale(type="log", nice=False)
     axis = alt.Axis(title=title, format="~g", tickCount=5, labelOverlap=True)
-    base = alt.Chart(_rows(frame)).encode(y=y)
+    base = alt.Chart(inline(frame)).encode(y=y)
     layers: list[Any] = []
     if not rates:
         one = alt.Chart(alt.InlineData(values=[{"one": 1}]))
@@ -332,135 +373,13 @@ def forest(
     listing = "; ".join(
         f"{r.label} {r.estimate:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in frame.head(12).itertuples()
     )
-    return _finished(
+    return finished(
         alt.layer(*layers),
-        comparison,
+        source_line(comparison),
         finding,
         "Dot: estimate; line: 95% interval, cut where it would leave the picture.",
         f"Estimates with 95% intervals: {listing}.",
         width,
         alt.Step(34),
         titled,
-    )
-
-
-def to_svg(chart: alt.TopLevelMixin) -> str:
-    """Return a chart as SVG text that names itself to a screen reader and follows the page's colours."""
-    import html
-
-    import vl_convert
-
-    spec = chart.to_dict()
-    svg: str = vl_convert.vegalite_to_svg(spec)
-    label = html.escape(str(spec.get("description", "")), quote=True)
-    # Vega's own roles inside would be read out one by one; the picture is one thing with one text.
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-    return with_variables(svg)
-
-
-# --- parts that charts share ----------------------------------------------------------------------------
-
-
-def _float(value: Any) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _finished(
-    chart: Any,
-    comparison: Comparison,
-    title: str,
-    subtitle: str,
-    description: str,
-    width: int,
-    height: Any,
-    titled: bool,
-) -> alt.LayerChart:
-    options: dict[str, Any] = {"width": width - _label_width(width) if _by_unit(height) else width - 60}
-    # What a page needs to print the title and the key itself travels with the chart.
-    about = {"finding": title, "note": subtitle}
-    chart = chart.properties(height=height, description=description, usermeta=about, **options)
-    if titled:
-        lines = [subtitle, f"Source: {source_line(comparison)}"]
-        chart = chart.properties(title=alt.TitleParams(text=_wrapped(title, width), subtitle=lines))
-    done: alt.LayerChart = chart.configure(**chart_config())
-    return done
-
-
-def source_line(comparison: Comparison) -> str:
-    """Return where a picture's numbers come from."""
-    record = comparison.history.citation or comparison.history.title or comparison.history.name
-    return f"{record}; {comparison.ensemble.worlds:,} worlds, seed {comparison.ensemble.seed}"
-
-
-def _by_unit(height: Any) -> bool:
-    return isinstance(height, alt.Step)
-
-
-def _cut(comparison: Comparison) -> str:
-    count = len(comparison.units())
-    return f" The first {MOST_ROWS} of {count} units." if count > MOST_ROWS else ""
-
-
-def _label_width(width: int, most: int = 190) -> int:
-    return most if width > 500 else min(most, 130)
-
-
-def _clipped(labels: pd.Series, width: int) -> list[str]:
-    """Return labels cut to what fits, and told apart where cutting makes them alike."""
-    most = 28 if width > 500 else 18
-    # What stands in brackets after a name explains it, and goes first where room is short.
-    bare = [text if len(text) <= most else text.split(" (")[0] for text in labels.astype(str)]
-    cut = [text if len(text) <= most else text[: most - 1].rstrip(" ,(") + "…" for text in bare]
-    seen: dict[str, str] = {}
-    result = []
-    for full, text in zip(labels.astype(str), cut, strict=True):
-        while seen.setdefault(text, full) != full:
-            text += "\u200b"
-        result.append(text)
-    return result
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, max(20, width // 9))
-
-
-def _times(comparison: Comparison, numbers: Any) -> Any:
-    return comparison.frame.to_dates(np.asarray(numbers, dtype=float)) if comparison.frame.dated else numbers
-
-
-def _time_axis(comparison: Comparison, curve: pd.DataFrame) -> alt.X:
-    field = "date:T" if comparison.frame.dated else "time:Q"
-    axis = alt.Axis(
-        title=None if comparison.frame.dated else "time", grid=False, labelOverlap=True, tickCount=7
-    )
-    return alt.X(
-        field, axis=axis, scale=alt.Scale(type="utc") if comparison.frame.dated else alt.Scale(nice=False)
-    )
-
-
-def _x_axis(comparison: Comparison, width: int, title: str | None) -> alt.Axis:
-    return alt.Axis(title=title, grid=False, labelOverlap=True, tickCount=7 if width > 500 else 4)
-
-
-def _x_scale(comparison: Comparison) -> alt.Scale:
-    frame = comparison.frame
-    if not frame.dated:
-        return alt.Scale(domain=[frame.start, frame.end], nice=False)
-    first, last = (
-        pd.Timestamp(day).strftime("%Y-%m-%d") for day in frame.to_dates(np.array([frame.start, frame.end]))
-    )
-    return alt.Scale(type="utc", domain=[first, last])
-
-
-def _rows(frame: pd.DataFrame) -> alt.InlineData:
-    """Return a frame as inline data with ISO dates: read as UTC, whatever the machine's own time is."""
-    plain = frame.copy()
-    for column in plain:
-        if pd.api.types.is_datetime64_any_dtype(plain[column]):
-            plain[column] = plain[column].dt.strftime("%Y-%m-%d").astype(object)
-    plain = plain.astype(object).where(plain.notna(), None)
-    return alt.InlineData(
-        values=[{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
     )

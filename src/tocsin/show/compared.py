@@ -11,61 +11,18 @@ import numpy as np
 import pandas as pd
 
 from tocsin.ensemble import Ensemble, Frame, observed_world
-from tocsin.errors import ModelError
-from tocsin.model import Contagion
+from tocsin.ensemble.survival import survival
+from tocsin.show.wave import Wave, wave_of
 
 if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.model import Model
 
+__all__ = ["Comparison", "Range", "Wave", "most", "range_of", "wave_of"]
+
 RARE = (
     0.05  # units that came into the state in fewer worlds, and not in the record, are left out of the table
 )
-
-
-@dataclass(frozen=True)
-class Wave:
-    """The state whose spread a report follows, such as `regime` `soviet`."""
-
-    variable: str
-    state: str
-
-    def __str__(self) -> str:
-        return f"{self.variable}={self.state}"
-
-    @property
-    def words(self) -> str:
-        """Return the state as sentences name it: regime “soviet”."""
-        return f"{self.variable} “{self.state}”"
-
-
-def wave_of(model: Model, clause: str | None = None) -> Wave:
-    """Return the wave that a clause names, or the model's own.
-
-    Without a clause: the first declared variable that spreads by contagion, and the state that its first
-    transition enters.
-
-    Raises:
-        ModelError: the clause is not one variable and one state of the model.
-    """
-    from tocsin.words import parse_clause
-
-    if clause is not None:
-        named = parse_clause(clause, model.by_name)
-        if len(named) != 1 or any(len(states) != 1 for states in named.values()):
-            raise ModelError(f"the wave {clause!r} must be one state of one variable, such as regime=soviet")
-        variable, states = next(iter(named.items()))
-        return Wave(variable, next(iter(states)))
-    spreading = {
-        transition.variable
-        for transition in model.transitions
-        if any(isinstance(cause, Contagion) for cause in transition.causes)
-    }
-    # A model without contagion still has a first transition to follow.
-    chosen = spreading or {transition.variable for transition in model.transitions}
-    variable = next(each.name for each in model.variables if each.name in chosen)
-    first = next(transition for transition in model.transitions if transition.variable == variable)
-    return Wave(variable, first.to)
 
 
 @dataclass(frozen=True)
@@ -106,6 +63,30 @@ class Comparison:
     wave: Wave
     ensemble: Ensemble
     baseline: Ensemble | None = None
+
+    @classmethod
+    def of(
+        cls,
+        ensemble: Ensemble,
+        model: Model,
+        wave: str | None = None,
+        unchanged: Ensemble | None = None,
+    ) -> Comparison:
+        """Return the record beside the worlds of an ensemble.
+
+        Parameters:
+            ensemble: worlds that know their history.
+            model: what they were simulated by.
+            wave: the state to follow, such as ``regime=soviet``; by default the model's own.
+            unchanged: the same worlds without what was changed.
+
+        Raises:
+            TocsinError: the wave is no state of the model, or the ensemble does not know its history.
+        """
+        from tocsin.show.standing import history_of
+
+        record = history_of(ensemble)
+        return cls(record, model, wave_of(model, wave, record), ensemble, unchanged)
 
     @cached_property
     def observed(self) -> Ensemble:
@@ -169,6 +150,11 @@ class Comparison:
         """Return the observed spells in the state: unit, start, end, duration, censored, sorted by start."""
         spells = self.observed.durations(*self._wave).drop(columns="world")
         return spells.sort_values("start", kind="stable").reset_index(drop=True)
+
+    @cached_property
+    def survival(self) -> pd.DataFrame:
+        """Return the share of spells that last longer than each duration, over worlds; see `survival`."""
+        return survival(self.ensemble, *self._wave)
 
     def units(
         self, everything: bool = False, variable: str | None = None, state: str | None = None

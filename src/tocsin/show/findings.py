@@ -16,13 +16,13 @@ def headline(c: Comparison) -> str:
         change = "; ".join(c.ensemble.interventions)
         before, after = c.entries_unchanged.median, entries.median
         if before == after:
-            return f"“{change}” leaves the median world as it was: {after:g} entries into {c.wave.words}"
-        return f"“{change}”: {after:g} entries into {c.wave.words} in the median world instead of {before:g}"
-    seen = counted(entries.observed or 0, "entry", "entries")
+            return f"“{change}” leaves the median world as it was: {after:g} {c.wave.entered}"
+        return f"“{change}”: {after:g} {c.wave.entered} in the median world instead of {before:g}"
+    seen = c.wave.entries(entries.observed or 0)
     if not entries.surprising:
-        return f"{seen} into {c.wave.words}: one of many outcomes that the model thinks possible"
+        return f"{seen}: one of many outcomes that the model thinks possible"
     side = "more" if (entries.observed or 0) > entries.high90 else "fewer"
-    return f"{seen} into {c.wave.words}: {side} than the model finds likely"
+    return f"{seen}: {side} than the model finds likely"
 
 
 def answer(c: Comparison) -> str:
@@ -33,19 +33,18 @@ def answer(c: Comparison) -> str:
         fewer = float(np.mean(_differences(c) < 0))
         more = float(np.mean(_differences(c) > 0))
         return (
-            f"Among {worlds} that share their luck with and without the change, the median number of entries "
-            f"into {c.wave.words} is {c.entries.median:g} with it and {c.entries_unchanged.median:g} "
+            f"Among {worlds} that share their luck with and without the change, the median number of "
+            f"{c.wave.entered} is {c.entries.median:g} with it and {c.entries_unchanged.median:g} "
             "without. "
             f"World by world the difference is {signed(d.median)} ({signed(d.low90)} to {signed(d.high90)} "
             "in 90 "
-            f"of 100). With the change there are fewer entries {of_worlds(fewer)}, and more "
+            f"of 100). With the change there are fewer of them {of_worlds(fewer)}, and more "
             f"{of_worlds(more)}."
         )
     entries = c.entries
     place = "inside" if not entries.surprising else "outside"
     return (
-        f"In the record there are {counted(entries.observed or 0, 'entry', 'entries')} into "
-        f"{c.wave.words}. Among {worlds} "
+        f"In the record the count is {c.wave.entries(entries.observed or 0)}. Among {worlds} "
         f"of the fitted model the median is {between(entries)}. What happened lies {place} the range of 90 "
         "in 100."
     )
@@ -64,11 +63,11 @@ def what_happened(c: Comparison) -> list[str]:
     """Return the record of the wave in a few sentences."""
     frame, spells = c.frame, c.spells
     if not len(spells):
-        return [f"No unit was in {c.wave.words} at any time of the record."]
+        return [f"No unit {c.wave.came} at any time of the record."]
     first = spells.iloc[0]
     units = spells["unit"].nunique()
     sentences = [
-        f"{counted(units, 'unit')} of {len(frame.units)} came into {c.wave.words}, in "
+        f"{counted(units, 'unit')} of {len(frame.units)} {c.wave.came}, in "
         f"{counted(len(spells), 'spell')}. "
         f"The first was {c.name(first['unit'])}, on {moment(first['start'], frame)}."
     ]
@@ -102,14 +101,14 @@ def said_by_model(c: Comparison) -> list[str]:
     sentences = [
         "Each world is a history that the fitted model could have produced, drawn from the start of the "
         "window on. "
-        f"In {c.ensemble.worlds:,} of them the number of entries into {c.wave.words} is {between(c.entries)}."
+        f"In {c.ensemble.worlds:,} of them the number of {c.wave.entered} is {between(c.entries)}."
     ]
     risen = table[table["observed_spells"] > 0]
     if len(risen):
         sure = most(risen, "share")
         odd = most(risen, "share", least=True)
         sentences.append(
-            f"Of the units that came into the state, {c.name(sure['unit'])} does so most often, "
+            f"Of the units that {c.wave.came}, {c.name(sure['unit'])} does so most often, "
             f"{of_worlds(sure['share'])}; "
             f"least expected is {c.name(odd['unit'])}, {of_worlds(odd['share'])}."
         )

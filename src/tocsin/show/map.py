@@ -15,6 +15,7 @@ from tocsin.show.sentences import counted, hundred, listed, signed
 from tocsin.show.sheet import AT, WIDE, Sheet
 from tocsin.show.standing import Standing, changed, history_of, standings_of
 from tocsin.show.theme import colour
+from tocsin.show.wave import wave_in
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -59,12 +60,12 @@ def map_at(
     sheet = Sheet(history, date if history.dated else None, view, width)
     worlds = isinstance(source, Ensemble)
     vague = {unit for unit, each in standings.items() if each.vague} & sheet.drawn
-    words = f"{variable} “{state}”"
+    within = wave_in(history, variable, state).within
     hue = colour(STATE_COLOURS.get(state, "wave"))
     sheet.tell(
         {unit: _about(sheet.labels[unit], each, worlds, unit in vague) for unit, each in standings.items()}
     )
-    layers = sheet.ground() + _filled(hue, "wave", sheet, f"worlds of 100 in {words}" if worlds else None)
+    layers = sheet.ground() + _filled(hue, "wave", sheet, f"worlds of 100 {within}" if worlds else None)
     layers += sheet.hairlines() + sheet.stipple(vague) + _edged(sheet) + _marked(sheet, {hue: "wave"}, worlds)
     hover = {"name": "unit", "worlds": "worlds of 100", "record": "in the record"}
     layers += _touchable(sheet, hover if worlds else {"name": "unit", "record": "in the record"})
@@ -72,17 +73,17 @@ def map_at(
     when = sheet.moment(date)
     notes = []
     if worlds:
-        notes.append(f"Colour: share of worlds; edge of ink: in {words} in the record.")
+        notes.append(f"Colour: share of worlds; edge of ink: {within} in the record.")
     elif any(each.observed for each in standings.values()):
-        notes.append(f"Filled, with an edge of ink: in {words} in the record.")
+        notes.append(f"Filled, with an edge of ink: {within} in the record.")
     if vague:
         notes.append(
             "Stipple: 95% interval wider than 20 of 100 worlds."
             if worlds
             else "Stipple: rated low in the record."
         )
-    finding = _finding(sheet, standings, words, when, worlds)
-    description = f"Map of {sheet.where}, {when}. {finding}. {_listing(sheet, standings, words, worlds)}"
+    finding = _finding(sheet, standings, within, when, worlds)
+    description = f"Map of {sheet.where}, {when}. {finding}. {_listing(sheet, standings, within, worlds)}"
     return sheet.finished(layers, finding, notes, _source(source, history), description, titled)
 
 
@@ -130,12 +131,12 @@ def difference_map(
         if abs(changes[unit].share) >= 0.02 and unit in sheet.drawn
     }
     layers += sheet.words(sheet.place(dict(list(texts.items())[: _most(width)])))
-    when, words = sheet.moment(date), f"{variable} “{state}”"
+    when, within = sheet.moment(date), wave_in(history, variable, state).within
     what = "; ".join(b.interventions) or "in the second ensemble"
-    notes = [f"Orange: in {words} in more of 100 worlds ({what}), blue: in fewer; full colour at 50."]
+    notes = [f"Orange: {within} in more of 100 worlds ({what}), blue: in fewer; full colour at 50."]
     if vague:
         notes.append("Stipple: the 95% interval holds zero.")
-    finding = _change_finding(sheet, changes, order, words, when)
+    finding = _change_finding(sheet, changes, order, within, when)
     listing = "; ".join(
         f"{sheet.labels[unit]} {_points(changes[unit])}"
         for unit in order
@@ -297,15 +298,15 @@ def _most(width: int) -> int:
     return 18 if width > 500 else 9
 
 
-def _finding(sheet: Sheet, standings: Mapping[str, Standing], words: str, when: str, worlds: bool) -> str:
+def _finding(sheet: Sheet, standings: Mapping[str, Standing], within: str, when: str, worlds: bool) -> str:
     holding = [unit for unit, each in standings.items() if each.observed]
     names = listed([sheet.labels[unit] for unit in holding])
     if not holding:
-        what = f"no unit in {words} in the record"
+        what = f"no unit {within} in the record"
     elif len(holding) <= NAMED:
-        what = f"{names} in {words} in the record"
+        what = f"{names} {within} in the record"
     else:
-        what = f"{len(holding)} of {counted(len(standings), 'unit')} in {words} in the record"
+        what = f"{len(holding)} of {counted(len(standings), 'unit')} {within} in the record"
     if worlds:
         mean = sum(each.share for each in standings.values())
         what += f", {mean:.2g} on average in the worlds"
@@ -313,21 +314,21 @@ def _finding(sheet: Sheet, standings: Mapping[str, Standing], words: str, when: 
 
 
 def _change_finding(
-    sheet: Sheet, changes: Mapping[str, Standing], order: list[str], words: str, when: str
+    sheet: Sheet, changes: Mapping[str, Standing], order: list[str], within: str, when: str
 ) -> str:
     total = sum(each.share for each in changes.values())
     amount = round(abs(total), 1)
     more = f"{amount:g} {'more' if total > 0 else 'fewer'} units" if amount else "no more and no fewer units"
-    what = f"{more} in {words} on average in the worlds"
+    what = f"{more} {within} on average in the worlds"
     if order and abs(changes[order[0]].share) >= 0.005:
         top = changes[order[0]]
         what += f"; largest change in {sheet.labels[order[0]]}: {_points(top)} of 100 worlds"
     return f"{when}: {what}"
 
 
-def _listing(sheet: Sheet, standings: Mapping[str, Standing], words: str, worlds: bool) -> str:
+def _listing(sheet: Sheet, standings: Mapping[str, Standing], within: str, worlds: bool) -> str:
     holding = [sheet.labels[unit] for unit, each in standings.items() if each.observed]
-    text = f"In {words} in the record: {listed(holding) if holding else 'none'}."
+    text = f"{_capital(within)} in the record: {listed(holding) if holding else 'none'}."
     if worlds:
         shown = sorted((unit for unit in standings if standings[unit].share >= 0.005),
                        key=lambda unit: -standings[unit].share)  # fmt: skip
@@ -338,6 +339,10 @@ def _listing(sheet: Sheet, standings: Mapping[str, Standing], words: str, worlds
         )
         text += f" Worlds of 100, with 95% intervals: {each or 'none'}."
     return text
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _source(source: Ensemble | History, history: History) -> str:

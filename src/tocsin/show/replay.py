@@ -164,7 +164,7 @@ def replay(
     tell("loading the history", 0, 0)
     source, record = open_history(history, (start, end))
     model_source, declared = open_model(record, model)
-    followed = wave_of(declared, wave)
+    followed = wave_of(declared, wave, record)
     interventions = _parsed(do, record, declared)
     tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
     fit = declared.fit(record)
@@ -203,7 +203,7 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
         )
     declared = Model.from_toml(content["model"]["toml"])
     interventions = _parsed(content["interventions"], record, declared)
-    followed = wave_of(declared, content["wave"])
+    followed = wave_of(declared, content["wave"], record)
     simulated = _simulate(
         declared, stored.parameters, record, content["worlds"], content["seed"], interventions, tell
     )
@@ -263,9 +263,9 @@ def open_model(record: History, model: str | Path | Model | None = None) -> tupl
 
 
 def _parsed(sentences: Sequence[str], record: History, model: Model) -> list[Any]:
-    from tocsin.program.interventions import parse
+    from tocsin.program.interventions import parse_all
 
-    return [parse(sentence, record, model) for sentence in sentences]
+    return list(parse_all(sentences, record, model))
 
 
 def _simulate(

@@ -12,12 +12,14 @@ from tocsin.model import Baseline
 from tocsin.show import charts
 from tocsin.show.compared import Comparison
 from tocsin.show.findings import answer, headline, limits, said_by_model, what_happened
+from tocsin.show.parts import plain_float
 from tocsin.show.sentences import counted, hundred, length, moment, number, short, signed
 from tocsin.show.theme import style_sheet
 
 if TYPE_CHECKING:
     from tocsin.ensemble import Frame
     from tocsin.show.replay import Replay
+    from tocsin.show.wave import Wave
 
 _WEB = ("http://", "https://")
 
@@ -80,8 +82,7 @@ def _opening(c: Comparison, title: str) -> str:
         "What would have become of it if one thing had been different: "
         f"{'; '.join(c.ensemble.interventions)}?"
         if c.ensemble.interventions
-        else f"Why did units come into {c.wave.words} when and where they did, and could it have gone "
-        "otherwise?"
+        else _why(c.wave)
     )
     description = f"<p>{_e(c.history.description)}</p>" if c.history.description else ""
     return (
@@ -89,6 +90,12 @@ def _opening(c: Comparison, title: str) -> str:
         f"<section><h2>The question</h2><p>{_e(question)}</p>{description}"
         f'<p class="answer">{_e(answer(c))}</p></section>\n'
     )
+
+
+def _why(wave: Wave) -> str:
+    if wave.many:
+        return f"Why were there {wave.many} when and where there were, and could it have gone otherwise?"
+    return f"Why did units come into {wave.words} when and where they did, and could it have gone otherwise?"
 
 
 def _figure(c: Comparison, draw: Any, finding: str, **options: Any) -> str:
@@ -214,7 +221,7 @@ def _estimates(replay: Replay) -> list[str]:
     rows = []
     for row in fit["estimates"]:
         values = [
-            charts._float(row.get(key)) for key in ("estimate", "se", "lower", "upper", "exp(estimate)", "p")
+            plain_float(row.get(key)) for key in ("estimate", "se", "lower", "upper", "exp(estimate)", "p")
         ]
         cells = [number(value) for value in values]
         if row["name"].endswith("| 1"):

@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tocsin.ensemble import Frame
+from tocsin.ensemble.said import counted, hundred, length, listed, moment, of_worlds, signed
 from tocsin.show.compared import Range
 
-
-def of_worlds(share: float) -> str:
-    """Return 'in 62 of 100 worlds'; what is rare or nearly certain is said as such."""
-    if share <= 0:
-        return "in no world"
-    if share >= 1:
-        return "in every world"
-    if share < 0.005:
-        return "in fewer than 1 of 100 worlds"
-    if share > 0.995:
-        return "in more than 99 of 100 worlds"
-    return f"in {round(100 * share)} of 100 worlds"
-
-
-def hundred(share: float) -> str:
-    """Return a share as worlds of 100, for a table: 62, <1 or >99."""
-    if 0 < share < 0.005:
-        return "<1"
-    if 0.995 < share < 1:
-        return ">99"
-    return f"{100 * share:.0f}"
-
-
-def moment(when: Any, frame: Frame) -> str:
-    """Return a time written out, '21 March 1919', or the number where times are numbers."""
-    if when is None or pd.isna(when):
-        return ""
-    if not frame.dated:
-        return f"{float(when):g}"
-    stamp = pd.Timestamp(frame.to_dates(np.array([when]))[0] if isinstance(when, float | int) else when)
-    if frame.clock == "year":
-        return f"{stamp.year}"
-    name = stamp.month_name()
-    return f"{name} {stamp.year}" if frame.clock == "month" else f"{stamp.day} {name} {stamp.year}"
+__all__ = [
+    "between",
+    "counted",
+    "hundred",
+    "length",
+    "listed",
+    "moment",
+    "number",
+    "of_worlds",
+    "short",
+    "signed",
+]
 
 
 def short(when: Any, frame: Frame) -> str:
@@ -57,13 +34,6 @@ def short(when: Any, frame: Frame) -> str:
     if isinstance(when, float | int):
         return frame.label(float(when))
     return pd.Timestamp(when).strftime({"month": "%Y-%m", "year": "%Y"}.get(frame.clock, "%Y-%m-%d"))
-
-
-def length(duration: float, frame: Frame) -> str:
-    """Return a duration with its unit: '133 days'."""
-    unit = {"day": "day", "month": "month", "year": "year"}.get(frame.clock, "time unit")
-    number = f"{round(duration):,}" if frame.dated else f"{duration:.3g}"
-    return f"{number} {unit}{'' if number == '1' else 's'}"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -85,18 +55,3 @@ def between(values: Range) -> str:
         f"{values.median:g} (in half of all worlds {values.low50:g} to {values.high50:g}; "
         f"in 90 of 100 worlds {values.low90:g} to {values.high90:g})"
     )
-
-
-def signed(value: float) -> str:
-    """Return a number with its sign printed, and a true minus."""
-    return f"{value:+g}".replace("-", "−") if value else "0"
-
-
-def counted(count: float, one: str, many: str | None = None) -> str:
-    """Return '1 unit', '3 units'."""
-    return f"{count:,g} {one if count == 1 else many or one + 's'}"
-
-
-def listed(items: Sequence[str]) -> str:
-    """Return 'a, b and c'."""
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""

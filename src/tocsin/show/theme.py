@@ -25,7 +25,16 @@ COLOURS = {
     "rising": ("#D1662A", "#DD7A42"),
     "less": ("#2F6DA3", "#6FA8D6"),
     "more": ("#C8781E", "#E0973F"),
+    # Causes beside those whose colour is one of the above.
+    "home": ("#A39D8F", "#7F7A70"),
+    "force": ("#3C7A57", "#5FA97F"),
+    "kin": ("#B5628C", "#CF8BAF"),
+    "news": ("#8C6A2F", "#B8975A"),
 }
+
+# Causes in their order have these colours; a baseline is home, and some layers have one of their own.
+OF_CAUSES = ("less", "unrest", "kin", "mutiny", "news", "rising", "force", "wave")
+OF_LAYERS = {"comintern": "wave", "front": "mutiny", "intervention": "force", "red_army": "force"}
 
 
 def colour(name: str) -> str:

@@ -1,0 +1,247 @@
+"""Two ensembles that share their luck, world by world: differences, how sure they are, and what pairing gains.
+
+World k of one is read beside world k of the other. The variance of a difference over pairs of worlds,
+Var(X - Y), is beside Var(X) + Var(Y), that of worlds that share nothing: their ratio is how many times fewer
+worlds the paired comparison needs for the same precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tocsin.ensemble.counting import Z95, counted
+from tocsin.ensemble.spells import steps_on_grid
+from tocsin.ensemble.worlds import check_comparable, side_by_side
+from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.ensemble.ensemble import Ensemble
+
+    Floats = NDArray[np.float64]
+
+SHARE_OF_DIFFERENCE = 0.1  # the precision asked for, where none is: a tenth of the difference itself
+
+
+class Paired:
+    """What two ensembles with the same seed say, world by world.
+
+    Parameters:
+        changed, unchanged: ensembles of as many worlds of the same units; differences are changed less
+            unchanged.
+
+    Raises:
+        TocsinError: they cannot be compared world by world.
+    """
+
+    def __init__(self, changed: Ensemble, unchanged: Ensemble) -> None:
+        check_comparable(changed, unchanged)
+        if changed.seed != unchanged.seed:
+            raise TocsinError(
+                f"worlds drawn with the seeds {changed.seed} and {unchanged.seed} do not share their luck: "
+                "draw both with one seed"
+            )
+        self.changed, self.unchanged = changed, unchanged
+        self._measured: dict[tuple[object, ...], pd.DataFrame] = {}
+
+    @property
+    def worlds(self) -> int:
+        """Return how many pairs of worlds there are."""
+        return self.changed.worlds
+
+    def measures(self, variable: str, state: str, at: Iterable[Any] = ()) -> pd.DataFrame:
+        """Return numbers about a state in every world, changed, unchanged and their difference.
+
+        Measures: `entries` events into the state, `units` that had one, `first` time at which any unit
+        entered it (missing where none did), `duration` that all units together spent in it (clock units), and
+        `standing DATE`, units in it at each date of `at` (left limit).
+
+        Returns:
+            One row a world and measure: measure, world, changed, unchanged, difference.
+        """
+        points = self.changed.frame.grid(list(at)) if (at := list(at)) else np.empty(0)
+        key = (variable, state, *points.tolist())
+        if key not in self._measured:
+            self._measured[key] = self._measures(variable, state, points)
+        return self._measured[key].copy()
+
+    def _measures(self, variable: str, state: str, points: Floats) -> pd.DataFrame:
+        names = [f"standing {self.changed.frame.label(float(point))}" for point in points]
+        parts = []
+        for first, here, there in side_by_side(self.changed, self.unchanged):
+            table = here.compare(there, variable, state)
+            columns = {
+                name: (table[name].to_numpy(float), table[f"{name}_other"].to_numpy(float))
+                for name in ("entries", "units", "first")
+            }
+            columns["duration"] = (_duration(here, variable, state), _duration(there, variable, state))
+            columns |= {
+                name: (_standing(here, variable, state, point), _standing(there, variable, state, point))
+                for name, point in zip(names, points, strict=True)
+            }
+            for name, (changed, unchanged) in columns.items():
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "measure": name,
+                            "world": np.arange(first, first + here.worlds),
+                            "changed": changed,
+                            "unchanged": unchanged,
+                            "difference": changed - unchanged,
+                        }
+                    )
+                )
+        return pd.concat(parts, ignore_index=True)
+
+    def table(
+        self, variable: str, state: str, at: Iterable[Any] = (), precision: float | None = None
+    ) -> pd.DataFrame:
+        """Return for each measure of `measures` how the worlds differ, and how sure that is.
+
+        Columns: mean changed and unchanged; mean difference with its 95% interval over worlds (lower, upper);
+        q05, q95 between which the difference lies in 90 of 100 worlds; less, more: shares of worlds in which
+        it is below and above 0; worlds: in which the measure is known on both sides; variance_ratio
+        (Var X + Var Y) / Var(X - Y); needed and needed_unpaired: worlds for a 95% interval of half the width
+        `precision`, with shared luck and without.
+
+        Parameters:
+            precision: by default a tenth of the difference itself.
+        """
+        table = self.measures(variable, state, at)
+        rows = [
+            {
+                "measure": name,
+                **summarised(group["changed"].to_numpy(), group["unchanged"].to_numpy(), precision),
+            }
+            for name, group in table.groupby("measure", sort=False)
+        ]
+        return pd.DataFrame(rows)
+
+    def units(self, variable: str, state: str) -> pd.DataFrame:
+        """Return unit by unit in how many worlds it came into a state, changed and unchanged.
+
+        Columns: share and share_unchanged, their difference with its 95% interval (lower, upper; from the
+        pairs of worlds), gained and lost (shares of worlds in which it came into the state only with, only
+        without the change), earlier and later (in both, by more than a clock unit), shift (mean difference of
+        the first entry where both have one), variance_ratio.
+        """
+        unit_names = list(self.changed.frame.units)
+        table = self.changed.compare(self.unchanged, variable, state, by="unit")
+        code = pd.Index(unit_names).get_indexer(pd.Index(table["unit"].astype(object)))
+        here, there = table["first"].notna().to_numpy(), table["first_other"].notna().to_numpy()
+        count, shift = len(unit_names), table["difference"].to_numpy(float)
+
+        def share(chosen: Any) -> Floats:
+            return np.bincount(code[chosen], minlength=count) / max(self.worlds, 1)
+
+        with_, without, both = share(here), share(there), share(here & there)
+        gained, lost = with_ - both, without - both
+        difference = with_ - without
+        variance = np.maximum(gained + lost - difference**2, 0.0)
+        half = Z95 * np.sqrt(variance / max(self.worlds, 1))
+        apart = with_ * (1 - with_) + without * (1 - without)
+        moved = np.bincount(code[here & there], shift[here & there], count)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return pd.DataFrame(
+                {
+                    "share": with_,
+                    "share_unchanged": without,
+                    "difference": difference,
+                    "lower": difference - half,
+                    "upper": difference + half,
+                    "gained": gained,
+                    "lost": lost,
+                    "earlier": share(here & there & (shift < -1)),
+                    "later": share(here & there & (shift > 1)),
+                    "shift": moved / (both * self.worlds),
+                    "variance_ratio": np.where(variance > 0, apart / variance, np.nan),
+                },
+                index=pd.Index(unit_names, name="unit", dtype=object),
+            )
+
+    @cached_property
+    def same(self) -> NDArray[np.bool_]:
+        """Return which worlds are the same to the bit on both sides (worlds,)."""
+        found = []
+        for _, here, there in side_by_side(self.changed, self.unchanged):
+            found.append(_same(here, there))
+        return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+
+
+def summarised(changed: Floats, unchanged: Floats, precision: float | None = None) -> dict[str, float]:
+    """Return means, difference, interval, ratio of variances and worlds needed; see `Paired.table`."""
+    known = ~(np.isnan(changed) | np.isnan(unchanged))
+    x, y = changed[known], unchanged[known]
+    count = int(known.sum())
+    if not count:
+        return {**dict.fromkeys(("changed", "unchanged", "difference"), np.nan), "worlds": 0}
+    apart = x - y
+    mean = float(apart.mean())
+    paired, single = _variance(apart), _variance(x) + _variance(y)
+    half = Z95 * float(np.sqrt(paired / count))
+    q05, q95 = np.quantile(apart, [0.05, 0.95], method="inverted_cdf")
+    wanted = abs(mean) * SHARE_OF_DIFFERENCE if precision is None else precision
+    return {
+        "changed": float(x.mean()),
+        "unchanged": float(y.mean()),
+        "difference": mean,
+        "lower": mean - half,
+        "upper": mean + half,
+        "q05": float(q05),
+        "q95": float(q95),
+        "less": float((apart < 0).mean()),
+        "more": float((apart > 0).mean()),
+        "worlds": count,
+        "variance_ratio": single / paired if paired > 0 else np.nan,
+        "needed": _needed(paired, wanted),
+        "needed_unpaired": _needed(single, wanted),
+    }
+
+
+def _variance(values: Floats) -> float:
+    return float(values.var(ddof=1)) if values.size > 1 else 0.0
+
+
+def _needed(variance: float, precision: float) -> float:
+    """Return how many worlds make a 95% interval of half the width `precision`."""
+    return float(np.ceil(variance * (Z95 / precision) ** 2)) if precision > 0 else np.nan
+
+
+def _duration(ensemble: Ensemble, variable: str, state: str) -> Floats:
+    spells = ensemble.durations(variable, state)
+    return np.bincount(
+        spells["world"].to_numpy(), spells["duration"].to_numpy(float), minlength=ensemble.worlds
+    ).astype(float)
+
+
+def _standing(ensemble: Ensemble, variable: str, state: str, when: float) -> Floats:
+    grid = np.array([when])
+    steps = steps_on_grid(ensemble._moves(variable), ensemble.frame, variable, state, grid)
+    return counted(steps, 0, 1, np.zeros(ensemble.worlds))[:, 0]
+
+
+def _same(here: Ensemble, there: Ensemble) -> NDArray[np.bool_]:
+    sizes = [np.bincount(each.events["world"].to_numpy(), minlength=each.worlds) for each in (here, there)]
+    same: NDArray[np.bool_] = sizes[0] == sizes[1]
+    tables = [each.events.filter(_of(each, same)) for each in (here, there)]
+    world = tables[0]["world"].to_numpy()
+    for name in ("time", "unit", "variable", "to"):
+        left, right = (_plain(table[name]) for table in tables)
+        same[world[left != right]] = False
+    return same
+
+
+def _of(ensemble: Ensemble, chosen: NDArray[np.bool_]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(chosen[ensemble.events["world"].to_numpy()])
+
+
+def _plain(column: Any) -> NDArray[Any]:
+    return np.asarray(column.to_pandas().astype(object) if "dict" in str(column.type) else column.to_numpy())

@@ -1,0 +1,68 @@
+"""Numbers as plain words, for whatever speaks of worlds: shares, dates, signs, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tocsin.ensemble.frame import Frame
+
+
+def of_worlds(share: float) -> str:
+    """Return 'in 62 of 100 worlds'; what is rare or nearly certain is said as such."""
+    if share <= 0:
+        return "in no world"
+    if share >= 1:
+        return "in every world"
+    if share < 0.005:
+        return "in fewer than 1 of 100 worlds"
+    if share > 0.995:
+        return "in more than 99 of 100 worlds"
+    return f"in {round(100 * share)} of 100 worlds"
+
+
+def hundred(share: float) -> str:
+    """Return a share as worlds of 100, for a table: 62, <1 or >99."""
+    if 0 < share < 0.005:
+        return "<1"
+    if 0.995 < share < 1:
+        return ">99"
+    return f"{100 * share:.0f}"
+
+
+def moment(when: Any, frame: Frame) -> str:
+    """Return a time written out, '21 March 1919', or the number where times are numbers."""
+    if when is None or pd.isna(when):
+        return ""
+    if not frame.dated:
+        return f"{float(when):g}"
+    stamp = pd.Timestamp(frame.to_dates(np.array([when]))[0] if isinstance(when, float | int) else when)
+    if frame.clock == "year":
+        return f"{stamp.year}"
+    name = stamp.month_name()
+    return f"{name} {stamp.year}" if frame.clock == "month" else f"{stamp.day} {name} {stamp.year}"
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign printed, and a true minus."""
+    return f"{value:+g}".replace("-", "−") if value else "0"
+
+
+def counted(count: float, one: str, many: str | None = None) -> str:
+    """Return '1 unit', '3 units'."""
+    return f"{count:,g} {one if count == 1 else many or one + 's'}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return 'a, b and c'."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
+
+
+def length(duration: float, frame: Frame) -> str:
+    """Return a duration with its unit: '133 days'."""
+    unit = {"day": "day", "month": "month", "year": "year"}.get(frame.clock, "time unit")
+    number = f"{round(duration):,}" if frame.dated else f"{duration:.3g}"
+    return f"{number} {unit}{'' if number == '1' else 's'}"

@@ -1,0 +1,81 @@
+"""The parts of the page: read once from the package, never by a path that an address names."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from tocsin.show.theme import COLOURS, SANS, SERIF
+
+if TYPE_CHECKING:
+    from tocsin.explore.laboratory import Laboratory
+
+KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A part of the page: its bytes, its media type, and a tag that changes with its content."""
+
+    content: bytes
+    kind: str
+
+    @property
+    def tag(self) -> str:
+        """Return the entity tag."""
+        return f'"{hashlib.sha256(self.content).hexdigest()[:20]}"'
+
+
+def asset(name: str) -> Asset | None:
+    """Return a part of the page by name, or None where there is none: files, `theme.css` and `vega.js`."""
+    if name == "theme.css":
+        return Asset(theme_css().encode(), "text/css")
+    if name == "vega.js":
+        return Asset(vega_bundle().encode(), "text/javascript")
+    return _files().get(name)
+
+
+@cache
+def _files() -> dict[str, Asset]:
+    folder = resources.files("tocsin.explore") / "static"
+    return {
+        each.name: Asset(each.read_bytes(), KINDS[f".{each.name.rpartition('.')[2]}"])
+        for each in folder.iterdir()
+        if f".{each.name.rpartition('.')[2]}" in KINDS
+    }
+
+
+def static_text(name: str) -> str:
+    """Return a file of the page as text; raise KeyError where there is none."""
+    return _files()[name].content.decode("utf-8")
+
+
+@lru_cache(maxsize=1)
+def theme_css() -> str:
+    """Return the colours and the type of the theme as variables, light and dark."""
+    light = ";".join(f"--{name}:{pair[0]}" for name, pair in COLOURS.items())
+    dark = ";".join(f"--{name}:{pair[1]}" for name, pair in COLOURS.items())
+    return (
+        f":root{{color-scheme:light dark;--serif:{SERIF};--sans:{SANS};{light}}}\n"
+        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
+        f"@media print{{:root{{{light};--paper:#fff}}}}\n"
+    )
+
+
+@lru_cache(maxsize=1)
+def vega_bundle() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as vl-convert carries them, one classic script."""
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    # The bundle declares names of its own at its top: they stay its own.
+    return f"(()=>{{{bundle}\n}})();"
+
+
+def file_name(laboratory: Laboratory, what: str) -> str:
+    """Return a name for a download: plain letters only."""
+    kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in laboratory.history.name)
+    return f"tocsin-{kept[:40]}-{what}"

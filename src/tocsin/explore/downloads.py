@@ -1,0 +1,146 @@
+"""Tables to take away: what the page shows, as CSV that a spreadsheet cannot mistake for formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tocsin.explore.questions import Question
+from tocsin.explore.scenes import LEVELS, days_of, difference_scene, labels_of
+
+if TYPE_CHECKING:
+    from tocsin.explore.laboratory import Laboratory
+
+TABLES = ("differences", "worlds", "curve", "record")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def table_csv(laboratory: Laboratory, what: str, question: Question) -> str:
+    """Return one of `TABLES` as CSV; lines that begin with # say what it is and where it comes from.
+
+    Parameters:
+        what: "differences" (a row a unit), "worlds" (a row a unit and day: share of the scenario's worlds with
+            its interval), "curve" (a row a day), or "record" (the observed events with their sources).
+        question: the scenario and the one it is compared with.
+    """
+    makers = {"differences": _differences, "worlds": _worlds, "curve": _curve, "record": _record}
+    columns, rows = makers[what](laboratory, question)
+    history = laboratory.history
+    notes = [
+        history.title or history.name,
+        history.citation,
+        history.licence,
+        f"state: {question.show}",
+    ]
+    if what != "record":
+        changed = "; ".join(question.scenario.do) or "nothing"
+        notes += [
+            f"changed: {changed}",
+            *(
+                [f"compared with: {'; '.join(question.base.do) or 'nothing changed'}"]
+                if what == "differences"
+                else []
+            ),
+            f"worlds: {question.scenario.worlds}, seed: {question.scenario.seed}",
+        ]
+    text = io.StringIO()
+    for note in filter(None, notes):
+        # One cell, whatever signs a title holds.
+        csv.writer(text, lineterminator="\n").writerow([f"# {' '.join(note.split())}"])
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([harmless(value) for value in row])
+    return text.getvalue()
+
+
+def harmless(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe."""
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return ""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
+
+
+def _differences(laboratory: Laboratory, question: Question) -> Table:
+    labels = labels_of(laboratory)
+    columns = ["unit", "label", "in the record"]
+    for name in ("compared with", "changed", "difference"):
+        columns += [name, f"{name}: lower", f"{name}: upper"]
+    rows = (
+        [
+            row["unit"],
+            labels[row["unit"]],
+            "yes" if row["observed"] else "no",
+            *row["base"],
+            *row["changed"],
+            *row["difference"],
+        ]
+        for row in difference_scene(laboratory, question)["rows"]
+    )
+    return columns, rows
+
+
+def _worlds(laboratory: Laboratory, question: Question) -> Table:
+    ensemble = laboratory.worlds(question.scenario)
+    frame, show = ensemble.frame, question.show
+    days, _ = days_of(laboratory, 7 if ensemble.frame.clock == "day" else 1)
+    instants = np.minimum(days + 1.0, frame.end) if frame.dated else days
+    answer: Any = ensemble.probability(show.variable, show.state, instants, interval=True)
+    names = [_when(laboratory, day) for day in days]
+    values = [answer[name].to_numpy() for name in ("probability", "lower", "upper")]
+
+    def rows() -> Iterable[Sequence[Any]]:
+        for place, unit in enumerate(frame.units):
+            for day, name in enumerate(names):
+                three = [round(float(value[place, day]), 5) for value in values]
+                if three[0] == three[0]:  # absent units have no share
+                    yield [unit, name, *three]
+
+    return ["unit", "end of" if frame.dated else "time", "share of worlds", "lower", "upper"], rows()
+
+
+def _curve(laboratory: Laboratory, question: Question) -> Table:
+    ensemble, show = laboratory.worlds(question.scenario), question.show
+    days, _ = days_of(laboratory, 7 if ensemble.frame.clock == "day" else 1)
+    instants = np.minimum(days + 1.0, ensemble.frame.end) if ensemble.frame.dated else days
+    curve = ensemble.curve(show.variable, show.state, LEVELS, instants)
+    observed = laboratory.observed.curve(show.variable, show.state, (0.5,), instants)["mean"]
+    columns = ["end of" if ensemble.frame.dated else "time", "observed", "mean"]
+    columns += [f"quantile {level}" for level in LEVELS]
+    rows = (
+        [
+            _when(laboratory, day),
+            observed[i],
+            round(float(curve["mean"][i]), 4),
+            *(curve[q][i] for q in LEVELS),
+        ]
+        for i, day in enumerate(days)
+    )
+    return columns, rows
+
+
+def _record(laboratory: Laboratory, question: Question) -> Table:
+    events = laboratory.history.events
+    columns = [name for name in events.columns if name not in ("time_latest", "sequence", "episodes")]
+    # A date is printed as a date, without a time of day that nobody knows.
+    shown = events[columns].copy()
+    for name in columns:
+        if pd.api.types.is_datetime64_any_dtype(shown[name]):
+            shown[name] = shown[name].dt.strftime("%Y-%m-%d")
+    plain = shown.astype(object).where(shown.notna(), None)
+    return columns, plain.itertuples(index=False, name=None)
+
+
+def _when(laboratory: Laboratory, number: float) -> Any:
+    frame = laboratory.observed.frame
+    return frame.label(float(number)) if frame.dated else float(number)

@@ -1,0 +1,239 @@
+"""The laboratory behind the page: one history, its fitted model, and the last few sets of worlds."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+import numpy as np
+
+from tocsin.ensemble import Ensemble, observed_world
+from tocsin.errors import TocsinError
+from tocsin.explore.questions import Limits, Reader, Refused, Scenario
+from tocsin.show.wave import Wave, wave_in, wave_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.ensemble.recipe import Failure
+    from tocsin.history import History
+    from tocsin.model import Model
+    from tocsin.program import Program
+
+Progress = Callable[[str, int, int], None]
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Key, Value]):
+    """The answers used last, each made once even if several ask for it together."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._making: dict[Key, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the answer kept under a key, or make it and keep it in place of the one unused longest."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            making = self._making.setdefault(key, threading.Lock())
+        with making:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = make()
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
+            with self._lock:
+                self._values[key] = value
+                while len(self._values) > self._room:
+                    self._values.popitem(last=False)
+            return value
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+
+class Laboratory:
+    """A history, a model with parameters, and worlds drawn when they are asked for.
+
+    Parameters:
+        source: where the history comes from: a packaged name or a folder.
+        history, model: what is explored.
+        parameters: a value for every parameter of the model.
+        limits: how much may be asked for.
+        seed: the seed unless another is asked for.
+        wave: the state that is shown first.
+        model_source: the model's file, or None for the history's own.
+        window: the narrower window that was asked for, as text.
+
+    Raises:
+        FitError: the worlds cannot be simulated.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        history: History,
+        model: Model,
+        parameters: dict[str, float],
+        limits: Limits,
+        seed: int = 1917,
+        wave: Wave | None = None,
+        model_source: str | None = None,
+        window: tuple[str | None, str | None] = (None, None),
+    ) -> None:
+        self.source, self.history, self.model = source, history, model
+        self.parameters, self.limits, self.seed = parameters, limits, seed
+        self.wave = wave or wave_of(model, None, history)
+        self.model_source, self.window = model_source, window
+        self.program: Program = model.compile(history)
+        self.vector: NDArray[np.float64] = self.program.pack(parameters)
+        self.reader = Reader(history, model, self.wave, limits, seed)
+        self.answers: Kept[Any, Any] = Kept(64)
+        self._worlds: Kept[Scenario, Ensemble] = Kept(limits.kept)
+        # Worlds of the unchanged model are asked for all the time, so they are never let go.
+        self._plain: Kept[Scenario, Ensemble] = Kept(1)
+        self.standard = Scenario((), limits.worlds, seed)
+
+    @cached_property
+    def observed(self) -> Ensemble:
+        """Return the record as an ensemble of one world."""
+        return observed_world(self.history, self.model)
+
+    @cached_property
+    def pairs(self) -> list[Wave]:
+        """Return the states that can be shown: the wave, and every state that a variable moves away to."""
+        found = [self.wave]
+        for variable in self.model.variables:
+            found += [
+                wave_in(self.history, variable.name, state)
+                for state in variable.states
+                if state != variable.initial
+            ]
+        return list(dict.fromkeys(found))
+
+    def worlds(self, scenario: Scenario) -> Ensemble:
+        """Return the worlds of a scenario, drawn now or remembered.
+
+        Raises:
+            Refused: a sentence does not fit the history, or its worlds would have endlessly many events.
+        """
+        kept = self._plain if scenario == self.standard else self._worlds
+        return kept.get(scenario, lambda: self._draw(scenario))
+
+    def warm(self) -> None:
+        """Draw the unchanged worlds, and ask all that loads libraries, so that no visitor waits for it."""
+        from tocsin.explore.scenes import worlds_scene
+
+        worlds_scene(self, self.standard, self.wave)
+        for each in self.pairs:
+            # The moves of every variable are sorted once and kept.
+            self.worlds(self.standard).counts(each.variable, each.state)
+
+    def at_hand(self, scenario: Scenario) -> bool:
+        """Return whether the worlds of a scenario need not be drawn."""
+        return scenario in self._plain or scenario in self._worlds
+
+    @cached_property
+    def usual(self) -> float:
+        """Return the mean number of events of an unchanged world."""
+        worlds = self.worlds(self.standard)
+        return float(worlds.events.num_rows) / max(1, worlds.worlds)
+
+    def _draw(self, scenario: Scenario) -> Ensemble:
+        from tocsin.ensemble.simulate import draw_all, frame_of_worlds, recipe_of
+
+        try:
+            recipe, changed = recipe_of(self.program, self.vector, scenario.seed, scenario.do)
+            if scenario.do:
+                # A world of a what-if may be livelier than one without it, but not without end: the page is
+                # answered from one machine, and its worlds must find room there.
+                most = int(self.limits.swelling * max(self.usual, 100.0))
+                recipe = dataclasses.replace(recipe, most=most)
+            frame = frame_of_worlds(changed.program, changed.layout)
+            table = draw_all(recipe, scenario.worlds, self._refuse(changed, recipe.most))
+        except Refused:
+            raise
+        except TocsinError as error:
+            raise Refused(str(error), "do", 422) from None
+        sentences = tuple(str(each) for each in changed.interventions)
+        return Ensemble(table, scenario.worlds, scenario.seed, frame, self.history, sentences)
+
+    def _refuse(self, changed: Any, most: int) -> Callable[[Failure], NoReturn]:
+        from tocsin.ensemble.simulate import _refuse
+        from tocsin.kernels.simulate import ENDLESS
+
+        def refuse(failure: Failure) -> NoReturn:
+            if failure[0] == ENDLESS:
+                raise Refused(
+                    f"with this change a world has more than {most:,} events, where it has "
+                    f"{self.usual:,.0f} without: change less, or use the command line, which has no such bound",
+                    "do",
+                    422,
+                )
+            _refuse(changed.program, failure)
+
+        return refuse
+
+
+def open_laboratory(
+    history: str | Path | History,
+    model: str | Path | Model | None = None,
+    *,
+    limits: Limits | None = None,
+    seed: int = 1917,
+    start: str | None = None,
+    end: str | None = None,
+    wave: str | None = None,
+    progress: Progress | None = None,
+) -> Laboratory:
+    """Fit a model to a history, draw its worlds, and return the laboratory ready to answer.
+
+    Parameters:
+        history: a history, a packaged name, or a folder.
+        model: a model or its TOML file; by default the model that comes with the history.
+        limits: how much a visitor may ask for.
+        seed: the seed of the worlds.
+        start, end: a narrower window.
+        wave: the state to show first, such as ``regime=soviet``.
+        progress: called with what is being done, steps done and steps in all (0 where unknown).
+
+    Raises:
+        TocsinError: the history or the model are wrong, or the model cannot be fitted.
+    """
+    from tocsin.show.replay import open_history, open_model
+
+    tell = progress or (lambda what, done, total: None)
+    tell("loading the history", 0, 0)
+    source, record = open_history(history, (start, end))
+    model_source, declared = open_model(record, model)
+    followed = wave_of(declared, wave, record)
+    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
+    fit = declared.fit(record)
+    parameters = {str(name): float(value) for name, value in fit.params.items()}
+    laboratory = Laboratory(
+        source,
+        record,
+        declared,
+        parameters,
+        limits or Limits(),
+        seed,
+        followed,
+        None if model is None else model_source,
+        (start, end),
+    )
+    tell("simulating worlds", 0, 0)
+    laboratory.warm()
+    return laboratory

@@ -1,0 +1,285 @@
+"""What the page is given about worlds: counts by unit and day, the curve, and what a change makes of them."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.ensemble import Ensemble
+from tocsin.ensemble.counting import Z95, wilson
+from tocsin.explore.questions import Question, Scenario
+from tocsin.show.compared import Range, range_of
+from tocsin.show.sentences import of_worlds, signed
+from tocsin.show.wave import Wave
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.explore.laboratory import Laboratory
+
+POINTS = 366  # of a curve, and of a history whose times are numbers
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+LETTERS = 57  # from # to [: neither the quote nor the backslash, which JSON would have to escape
+
+
+def days_of(laboratory: Laboratory, step: int = 1) -> tuple[NDArray[np.float64], float]:
+    """Return the times that the page can show, as clock numbers, and the distance between two of them.
+
+    Where times are dates these are days (months, years) and stand for their end; else they are `POINTS`
+    points of the window.
+    """
+    frame = laboratory.observed.frame
+    if frame.dated:
+        count = round(frame.end - frame.start)
+        return frame.start + np.arange(0, count, step, dtype=float), float(step)
+    return np.linspace(frame.start, frame.end, POINTS), (frame.end - frame.start) / (POINTS - 1)
+
+
+def worlds_scene(laboratory: Laboratory, scenario: Scenario, show: Wave, step: int = 1) -> dict[str, Any]:
+    """Return how many of a scenario's worlds have each unit in a state on each day, and the curve.
+
+    Parameters:
+        laboratory: where the worlds come from.
+        scenario: which worlds.
+        show: the state.
+        step: days from one count to the next.
+    """
+    ensemble = laboratory.worlds(scenario)
+    days, _ = days_of(laboratory, step)
+    frame = ensemble.frame
+    # The end of a day is the beginning of the next: an event of the day has been seen by then.
+    instants = np.minimum(days + 1.0, frame.end) if frame.dated else days
+    share: Any = ensemble.probability(show.variable, show.state, instants)
+    counts = np.rint(np.nan_to_num(share.to_numpy()) * ensemble.worlds).astype(np.int64)
+    seldom, units = counts.any(axis=1), np.array(frame.units, dtype=object)
+    thinned = instants[:: max(1, len(instants) // POINTS)]
+    curve = ensemble.curve(show.variable, show.state, LEVELS, thinned)
+    columns = {f"q{round(100 * level):02d}": curve[level].tolist() for level in LEVELS}
+    at = thinned - 1.0 if frame.dated else thinned
+    return {
+        "do": list(ensemble.interventions),
+        "show": str(show),
+        "worlds": ensemble.worlds,
+        "seed": ensemble.seed,
+        "step": step,
+        "count": len(days),
+        "units": units[seldom].tolist(),
+        "counts": packed(counts[seldom]),
+        "curve": {"time": at.tolist(), "mean": curve["mean"].round(3).tolist(), **columns},
+    }
+
+
+def packed(counts: NDArray[np.int64]) -> list[str]:
+    """Return counts (units, days) as text: a letter for the change from each day to the next.
+
+    Changes 0, -1, 1, -2, ... are the letters from `#` on; one that is too large for a letter is written out,
+    as in `~-130;`. Most days change little, so that a compressed answer takes half a byte for a count.
+    """
+    changes = np.diff(counts, axis=1, prepend=0)
+    # Zigzag: small changes of either sign become small numbers.
+    folded = np.where(changes < 0, -2 * changes - 1, 2 * changes)
+    letters = (np.minimum(folded, LETTERS - 1) + ord("#")).astype(np.uint8)
+    texts = []
+    for row, fold, plain in zip(letters, folded, changes, strict=True):
+        large = np.flatnonzero(fold >= LETTERS)
+        text = row.tobytes().decode("ascii")
+        if large.size:
+            parts, last = [], 0
+            for place in large.tolist():
+                parts += [text[last:place], f"~{plain[place]};"]
+                last = place + 1
+            text = "".join([*parts, text[last:]])
+        texts.append(text)
+    return texts
+
+
+def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, Any]:
+    """Return what a scenario makes of another one: sentences, and a table with a row for every unit."""
+    changed, plain = laboratory.worlds(question.scenario), laboratory.worlds(question.base)
+    show = question.show
+    rows = _unit_rows(laboratory, changed, plain, question)
+    entries = range_of(changed.counts(show.variable, show.state)["entries"])
+    before = range_of(plain.counts(show.variable, show.state)["entries"])
+    each = range_of(
+        changed.counts(show.variable, show.state)["entries"]
+        - plain.counts(show.variable, show.state)["entries"]
+    )
+    return {
+        "do": list(changed.interventions),
+        "base": list(plain.interventions),
+        "show": str(show),
+        "worlds": changed.worlds,
+        "seed": changed.seed,
+        "headline": _headline(question, entries, before),
+        "answer": _answer(question, entries, before, each),
+        "entries": {"changed": vars(entries), "base": vars(before), "difference": vars(each)},
+        "rows": rows,
+        **as_code(laboratory, question),
+    }
+
+
+def ever(ensemble: Ensemble, show: Wave) -> NDArray[np.bool_]:
+    """Return whether each unit of each world ever came into a state (worlds, units)."""
+    first = ensemble.first_times(show.variable, show.state)
+    came = np.zeros((ensemble.worlds, len(ensemble.frame.units)), dtype=bool)
+    came[first["world"].to_numpy(), first["unit"].cat.codes.to_numpy()] = True
+    return came
+
+
+def paired(gained: NDArray[np.float64], lost: NDArray[np.float64], worlds: int) -> NDArray[np.float64]:
+    """Return the difference of two shares of the same worlds, and its 95% interval (as `Paired.units` has it).
+
+    d = gained - lost, with variance (gained + lost - d^2) / n, from pairs of worlds.
+
+    Parameters:
+        gained, lost: shares of worlds in which only the one, or only the other, has it (units,).
+        worlds: how many worlds.
+
+    Returns:
+        difference, lower, upper: (3, units).
+    """
+    change = gained - lost
+    half = Z95 * np.sqrt(np.maximum(gained + lost - change**2, 0.0) / max(worlds, 1))
+    return np.array([change, change - half, change + half])
+
+
+def _unit_rows(
+    laboratory: Laboratory, changed: Ensemble, plain: Ensemble, question: Question
+) -> list[dict[str, Any]]:
+    show, names = question.show, labels_of(laboratory)
+    here, there = ever(changed, show), ever(plain, show)
+    n = changed.worlds
+    after, before = here.mean(axis=0), there.mean(axis=0)
+    low_after, high_after = wilson(after, n)
+    low_before, high_before = wilson(before, n)
+    change, low, high = paired((here & ~there).mean(axis=0), (there & ~here).mean(axis=0), n)
+    observed = laboratory.observed.first_times(show.variable, show.state)["unit"].astype(str)
+    seen = set(observed)
+    rows: list[dict[str, Any]] = []
+    for place, unit in enumerate(changed.frame.units):
+        if not (after[place] or before[place] or unit in seen):
+            continue
+        rows.append(
+            {
+                "unit": unit,
+                "observed": unit in seen,
+                "base": _three(before[place], low_before[place], high_before[place]),
+                "changed": _three(after[place], low_after[place], high_after[place]),
+                "difference": _three(change[place], low[place], high[place]),
+                "sentence": _about_unit(
+                    names[unit],
+                    question,
+                    (before[place], after[place]),
+                    (change[place], low[place], high[place]),
+                ),
+            }
+        )
+    rows.sort(key=lambda row: (-abs(row["difference"][0]), -row["base"][0], row["unit"]))
+    return rows
+
+
+def _three(*values: float) -> list[float]:
+    return [round(float(value), 5) for value in values]
+
+
+def labels_of(laboratory: Laboratory) -> dict[str, str]:
+    """Return short names of units: the label without what stands in brackets."""
+    table = laboratory.history.units
+    names = table["unit"].astype(str)
+    labels = table["label"].fillna(names).astype(str) if "label" in table else names
+    return {unit: label.split(" (")[0] for unit, label in zip(names, labels, strict=True)}
+
+
+# --- sentences ------------------------------------------------------------------------------------------
+
+
+def _quoted(sentences: tuple[str, ...]) -> str:
+    return " and ".join(f"“{each}”" for each in sentences)
+
+
+def _with(sentences: tuple[str, ...]) -> str:
+    return f"with {_quoted(sentences)}" if sentences else "with nothing changed"
+
+
+def _about_unit(
+    name: str, question: Question, shares: tuple[float, float], change: tuple[float, float, float]
+) -> str:
+    """Return 'Hungary has a soviet republic in 37 of 100 worlds; with “...” in 31 of 100 worlds: ...'."""
+    before, after = shares
+    if question.scenario.do == question.base.do:
+        return f"{name} {question.show.comes} {of_worlds(after)}."
+    first = f" {_with(question.base.do)}" if question.base.do else ""
+    points, low, high = (signed(round(100 * value, 1)) for value in change)
+    return (
+        f"{name} {question.show.comes}{first} {of_worlds(before)}; {_with(question.scenario.do)}, "
+        f"{of_worlds(after)}: a difference of {points} of 100 worlds (95% interval {low} to {high})."
+    )
+
+
+def _headline(question: Question, entries: Range, before: Range) -> str:
+    show = question.show
+    if question.scenario.do == question.base.do:
+        return f"{show.entries(entries.median)} in the median world"
+    what = _quoted(question.scenario.do) or "Nothing changed"
+    if entries.median == before.median:
+        return f"{what}: {show.entries(entries.median)} in the median world, as many as without"
+    return f"{what}: {show.entries(entries.median)} in the median world instead of {before.median:g}"
+
+
+def _answer(question: Question, entries: Range, before: Range, each: Range) -> str:
+    show, worlds = question.show, f"{question.scenario.worlds:,} worlds"
+    if question.scenario.do == question.base.do:
+        return (
+            f"Among {worlds}, 90 of 100 have {entries.low90:g} to {show.entries(entries.high90)}. "
+            "Change something to see what would be different."
+        )
+    return (
+        f"Among {worlds} that share their luck with and without the change, 90 of 100 have "
+        f"{entries.low90:g} to {show.entries(entries.high90)} with it, and {before.low90:g} to "
+        f"{before.high90:g} without. World by world the difference is {signed(each.median)} "
+        f"({signed(each.low90)} to {signed(each.high90)} in 90 of 100)."
+    )
+
+
+# --- the same in Python and on the command line ---------------------------------------------------------
+
+
+def as_code(laboratory: Laboratory, question: Question) -> dict[str, str]:
+    """Return the Python and the command line that give the same worlds."""
+    scenario, show = question.scenario, question.show
+    start, end = laboratory.window
+    model = (
+        f"tc.Model.from_toml(Path({laboratory.model_source!r}))"
+        if laboratory.model_source
+        else "tc.Model.from_toml(history.model_path)"
+    )
+    lines = [
+        *(["from pathlib import Path", ""] if laboratory.model_source else []),
+        "import tocsin as tc",
+        "",
+        f"history = tc.load_history({laboratory.source!r})",
+    ]
+    if start or end:
+        lines.append(f"history = history.select(window=({start!r}, {end!r}))")
+    drawn = f"worlds={scenario.worlds}, seed={scenario.seed}"
+    pair = f"{show.variable!r}, {show.state!r}"
+    lines += [f"fit = {model}.fit(history)"]
+    for name, each in (("unchanged", question.base), ("changed", scenario)):
+        changes = f", interventions={list(each.do)!r}" if each.do else ""
+        lines.append(f"{name} = fit.simulate(history, {drawn}{changes})")
+    lines += [
+        f"print(unchanged.summary({pair}))",
+        f"print(changed.summary({pair}))",
+        f"print(changed.compare(unchanged, {pair}).describe())",
+    ]
+    command = ["tocsin", "replay", laboratory.source]
+    if laboratory.model_source:
+        command += ["--model", laboratory.model_source]
+    for option, value in (("--from", start), ("--to", end)):
+        command += [option, value] if value else []
+    command += ["--worlds", str(scenario.worlds), "--seed", str(scenario.seed), "--wave", str(show)]
+    for sentence in scenario.do:
+        command += ["--do", sentence]
+    return {"python": "\n".join(lines) + "\n", "command": shlex.join(command)}

@@ -1,0 +1,208 @@
+"""Scarce support: where and when a budget of ties raises (or lowers) an expected outcome most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tocsin.ensemble.outcome import Outcome
+from tocsin.errors import ModelError
+from tocsin.infer.allocation import Allocation
+from tocsin.infer.greedy import EPSILON, Search, greedy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.ensemble import Ensemble
+    from tocsin.infer.support import Options, Prevention, Support
+    from tocsin.program import Program
+    from tocsin.program.interventions import Intervention
+
+    Floats = NDArray[np.float64]
+
+Z95 = 1.959963984540054
+FRESH = 4  # the plan is judged on so many times the worlds of the search
+RANDOM = 10  # random allocations beside it
+
+
+class Judge:
+    """Draws worlds of a choice and reads their outcomes; the same seed for all, so that they share their luck."""
+
+    def __init__(
+        self,
+        options: Options,
+        vector: Floats,
+        outcome: Outcome | Callable[[Ensemble], Floats],
+        changes: Sequence[Intervention | str],
+    ) -> None:
+        self.options, self.vector, self.outcome, self.changes = options, vector, outcome, tuple(changes)
+
+    def of(self, weights: Floats, worlds: int, seed: int) -> Floats:
+        """Return the outcome of each world (worlds,) under a choice (cells,)."""
+        return self.read(self.options.simulate(weights, self.vector, worlds, seed, self.changes))
+
+    def read(self, ensemble: Ensemble) -> Floats:
+        """Return the outcome of each world of an ensemble; raise ModelError if it is not one number each."""
+        values = np.asarray(self.outcome(ensemble), dtype=np.float64)
+        if values.shape != (ensemble.worlds,) or not np.isfinite(values).all():
+            raise ModelError(
+                f"an outcome is one finite number for each of the {ensemble.worlds} worlds, not an array of shape "
+                f"{values.shape}"
+            )
+        return values
+
+
+def allocate(
+    program: Program,
+    vector: Floats,
+    support: Support | Prevention,
+    outcome: Outcome | str | Callable[[Ensemble], Floats],
+    worlds: int = 500,
+    seed: int = 1,
+    maximise: bool = True,
+    interventions: Sequence[Intervention | str] = (),
+    lazy: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Allocation:
+    """Find where and when a budget changes an expected outcome most; see `Given.allocate`."""
+    from tocsin.ensemble.simulate import check_numbers
+
+    check_numbers(worlds, seed)
+    if worlds < 2:
+        raise ModelError(f"an allocation needs at least 2 worlds, not {worlds}")
+    asked = Outcome.parse(outcome) if isinstance(outcome, str) else outcome
+    options = support.options(program)
+    judge = Judge(options, vector, asked, interventions)
+    sign = 1.0 if maximise else -1.0
+    search = greedy(
+        lambda weights: sign * float(judge.of(weights, worlds, seed).mean()),
+        options.cost,
+        options.most,
+        options.step,
+        options.budget,
+        lazy,
+        progress,
+    )
+    fresh = seed + 1  # worlds that the search has not seen: what looked best there is judged anew here
+    plan, gained = _plan(judge, search, worlds * FRESH, fresh, sign)
+    compared = _compared(judge, search, gained, worlds * FRESH, fresh, sign)
+    return Allocation(
+        plan=plan,
+        compared=compared,
+        support=support,
+        outcome=str(asked) if isinstance(asked, Outcome) else getattr(asked, "__name__", repr(asked)),
+        maximise=maximise,
+        worlds=worlds,
+        fresh=worlds * FRESH,
+        seed=seed,
+        spent=float(options.cost[search.chosen].sum()),
+        evaluations=search.evaluations,
+        candidates=len(options.cost),
+        grown=search.grown,
+        interventions=tuple(str(change) for change in interventions),
+        search_gain=float(sum(search.gains)),
+        unit=program.history.clock if program.history.dated else "unit of time",
+    )
+
+
+def _plan(
+    judge: Judge, search: Search, worlds: int, seed: int, sign: float
+) -> tuple[pd.DataFrame, tuple[Floats, Floats]]:
+    """Return the plan with what each part of it gains in fresh worlds, and outcomes without it and with it."""
+    weights = np.zeros_like(search.weights)
+    bare = before = judge.of(weights, worlds, seed)
+    gains: dict[int, Floats] = {}
+    for cell in search.chosen:
+        weights[cell] += judge.options.step
+        after = judge.of(weights, worlds, seed)
+        gains[cell] = gains.get(cell, np.zeros(worlds)) + sign * (after - before)
+        before = after
+    history = judge.options.program.history
+    rows = []
+    for cell, gain in gains.items():
+        place, start, end = judge.options.labels[cell]
+        row: dict[str, object] = {"place": place}
+        if start is not None and end is not None:
+            last = end - 1 if history.dated else end
+            row |= {
+                "start": history.to_date(start) if history.dated else start,
+                "end": history.to_date(last) if history.dated else last,
+                "weight": float(search.weights[cell]),
+            }
+        rows.append(row | _interval("gain", gain))
+    columns = ["place", "start", "end", "weight", "gain", "lower", "upper"]
+    plan = pd.DataFrame(rows, columns=None if rows else columns)
+    return plan, (bare, before)
+
+
+def _compared(
+    judge: Judge, search: Search, gained: tuple[Floats, Floats], worlds: int, seed: int, sign: float
+) -> pd.DataFrame:
+    """Return the plan beside nothing, the record, an even spread and random choices, in the same fresh worlds."""
+    bare, planned = gained
+    options = judge.options
+    spent = float(options.cost[search.chosen].sum())
+    rows = [
+        _row("nothing", 0.0, bare, bare, planned, sign),
+        _row("plan", spent, planned, bare, planned, sign),
+    ]
+    for name, (budget, ensemble) in options.in_the_record(judge.vector, worlds, seed, judge.changes).items():
+        rows.append(_row(name, budget, judge.read(ensemble), bare, planned, sign))
+    if all(start is not None for _, start, _ in options.labels):
+        even = np.minimum(options.budget * options.step / options.cost.sum(), options.most)
+        budget = float((even / options.step * options.cost).sum())
+        rows.append(_row("even", budget, judge.of(even, worlds, seed), bare, planned, sign))
+    generator = np.random.default_rng(seed)
+    drawn = [_random(options, generator) for _ in range(RANDOM)]
+    values = np.array([judge.of(weights, worlds, seed) for weights in drawn])
+    budget = float(np.mean([(weights / options.step * options.cost).sum() for weights in drawn]))
+    row = _row("random, mean", budget, values.mean(axis=0), bare, planned, sign)
+    row["worlds_changed"] = float((values != bare).mean())
+    # Random choices differ among themselves, and ten of them are a sample.
+    for name, against in (("gain", bare), ("behind_plan", planned)):
+        means = sign * (values - against).mean(axis=1) * (1 if name == "gain" else -1)
+        low, high = ("lower", "upper") if name == "gain" else ("behind_lower", "behind_upper")
+        error = np.hypot((row[high] - row[low]) / (2 * Z95), means.std(ddof=1) / np.sqrt(RANDOM))
+        row[low], row[high] = row[name] - Z95 * error, row[name] + Z95 * error
+    rows.append(row)
+    best = int(np.argmax(sign * values.mean(axis=1)))
+    spent = float((drawn[best] / options.step * options.cost).sum())
+    rows.append(_row(f"random, best of {RANDOM}", spent, values[best], bare, planned, sign))
+    return pd.DataFrame(rows)
+
+
+def _row(
+    name: str, budget: float, values: Floats, bare: Floats, planned: Floats, sign: float
+) -> dict[str, float]:
+    row: dict[str, object] = {"allocation": name, "budget": budget, "outcome": float(values.mean())}
+    row |= _interval("gain", sign * (values - bare))
+    behind = _interval("behind_plan", sign * (planned - values))
+    row |= {
+        "worlds_changed": float((values != bare).mean()),
+        "behind_plan": behind["behind_plan"],
+        "behind_lower": behind["lower"],
+        "behind_upper": behind["upper"],
+    }
+    return row  # type: ignore[return-value]
+
+
+def _interval(name: str, differences: Floats) -> dict[str, float]:
+    """Return the mean of paired differences with its 95% interval."""
+    mean = float(differences.mean())
+    error = float(differences.std(ddof=1) / np.sqrt(len(differences)))
+    return {name: mean, "lower": mean - Z95 * error, "upper": mean + Z95 * error}
+
+
+def _random(options: Options, generator: np.random.Generator) -> Floats:
+    """Return a choice that takes steps anywhere with equal chances until the budget is spent."""
+    weights, left = np.zeros(len(options.cost)), options.budget
+    while True:
+        room = (weights + options.step <= options.most + EPSILON) & (options.cost <= left + EPSILON)
+        if not room.any():
+            return weights
+        cell = int(generator.choice(np.flatnonzero(room)))
+        weights[cell] += options.step
+        left -= options.cost[cell]

@@ -1,0 +1,210 @@
+"""Whether attribution is right: in simulated worlds the true cause and source of every event are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import FitError, TocsinError, suggestion
+from tocsin.infer.shares import Splitter
+from tocsin.infer.uncertainty import draw_parameters
+from tocsin.kernels.sweep import EXPLAINED, UNIT, VARIABLE
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.history import History
+    from tocsin.infer.given import Given
+    from tocsin.infer.worlds import Worlds
+    from tocsin.program import Program
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+KINDS = ("sources", "causes")
+DRAWS = 50  # of the parameters of each world's own fit
+
+
+def calibration(
+    given: Given,
+    history: History,
+    worlds: int = 100,
+    seed: int = 1917,
+    of: str = "sources",
+    bins: int = 10,
+    refit: bool = False,
+) -> pd.DataFrame:
+    """Return how often attributed shares come true: of those near 70 per cent, 70 in 100 should.
+
+    Worlds are simulated and attributed; of each cause, or each source of a contagion, the share is set against
+    whether it was the true one. At the parameters that made the worlds shares are probabilities, and calibrated
+    whatever the model; refitted, each world is attributed by parameters estimated from itself, over draws of
+    their uncertainty, as in practice.
+
+    Parameters:
+        given: a fit, or a model with given parameters.
+        history: whose units, ties and covariates the worlds have.
+        worlds, seed: of the simulation.
+        of: ``sources`` (event, contagion and source unit) or ``causes`` (event and cause).
+        bins: into how many equal parts the shares from 0 to 1 are put.
+        refit: whether each world is attributed by a fit of its own.
+
+    Returns:
+        One row a bin that is not empty: lower, upper (its ends), expected (mean share), observed (share that was
+        true), count, low and high (95% interval of the observed, Wilson 1927).
+
+    Raises:
+        TocsinError: an unknown kind, or a number of worlds or bins that is none.
+        FitError: no world could be fitted.
+    """
+    return reliability(outcomes(given, history, worlds, seed, of, refit), bins)
+
+
+def reliability(rows: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
+    """Return the reliability table of shares and what was true; see `calibration`.
+
+    Parameters:
+        rows: with the columns share and true.
+        bins: how many equal parts.
+    """
+    import pandas as pd
+
+    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
+        raise TocsinError(f"bins= is a whole number above 0, not {bins!r}")
+    share, true = rows["share"].to_numpy(dtype=float), rows["true"].to_numpy(dtype=float)
+    place = np.clip(np.floor(share * bins).astype(np.int64), 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    full = np.flatnonzero(count)
+    number = count[full]
+    observed = np.bincount(place, true, minlength=bins)[full] / number
+    low, high = wilson(observed, number)
+    return pd.DataFrame(
+        {
+            "lower": full / bins,
+            "upper": (full + 1) / bins,
+            "expected": np.bincount(place, share, minlength=bins)[full] / number,
+            "observed": observed,
+            "count": number,
+            "low": low,
+            "high": high,
+        }
+    )
+
+
+def wilson(share: Floats, count: Ints, z: float = 1.959963984540054) -> tuple[Floats, Floats]:
+    """Return the score interval of a proportion (Wilson 1927), elementwise."""
+    scale = 1.0 + z * z / count
+    middle = (share + z * z / (2 * count)) / scale
+    half = z / scale * np.sqrt(share * (1 - share) / count + z * z / (4.0 * count * count))
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+
+
+def outcomes(
+    given: Given, history: History, worlds: int, seed: int, of: str = "sources", refit: bool = False
+) -> pd.DataFrame:
+    """Return every share of simulated worlds with whether it was the true one; see `calibration`.
+
+    Returns:
+        One row a share: world, event (number in its world), transition, cause, source (of sources), share, true.
+    """
+    import pandas as pd
+
+    from tocsin.infer.worlds import Worlds
+
+    if of not in KINDS:
+        raise TocsinError(f"of= is {' or '.join(map(repr, KINDS))}, not {of!r}" + suggestion(str(of), KINDS))
+    if isinstance(worlds, bool) or not isinstance(worlds, int | np.integer) or worlds < 1:
+        raise TocsinError(f"worlds= is a whole number above 0, not {worlds!r}")
+    program = given.program(history)
+    vector = program.pack(given.values)
+    ensemble = program.simulate(vector, int(worlds), seed)
+    drawn = Worlds(program, ensemble)
+    cause = _column(ensemble.events["cause"], [each.name for _, each in program.causes])
+    source = _column(ensemble.events["source"], list(program.history.numbers.units))
+    parts = []
+    for k in range(int(worlds)):
+        world = drawn[k]
+        vectors = _fitted(world, seed + k) if refit else vector[None]
+        if vectors is None:
+            continue
+        part = _shares(world, vectors, of)
+        own = slice(drawn.first[k], drawn.first[k + 1])
+        truth = _truth(drawn, world, own)
+        part["world"] = k
+        right = cause[own][truth[part["event"]]] == part["cause"]
+        if of == "sources":
+            right &= source[own][truth[part["event"]]] == part["source"]
+        part["true"] = right
+        parts.append(pd.DataFrame(part))
+    if not parts:
+        raise FitError(f"none of {worlds} worlds had an event of every transition and could be fitted")
+    table = pd.concat(parts, ignore_index=True)
+    names = np.array([each.name for _, each in program.causes], dtype=object)
+    moves = np.array([move.name for move, _ in program.causes], dtype=object)
+    units = np.array(program.history.numbers.units, dtype=object)
+    table["transition"], table["cause"] = moves[table["number"]], names[table["number"]]
+    columns = ["world", "event", "transition", "cause", "share", "true"]
+    if of == "sources":
+        table["source"] = units[table["source"]]
+        columns.insert(4, "source")
+    return table[columns]
+
+
+def _column(column: Any, names: list[str]) -> Ints:
+    """Return the position of each value among names (of causes the first of a name); -1 for none."""
+    place = {name: number for number, name in reversed(list(enumerate(names)))}
+    values = column.to_pandas().astype("category").cat
+    table = np.array([*(place.get(name, -1) for name in values.categories), -1], dtype=np.int64)
+    return np.asarray(table[values.codes.to_numpy()])
+
+
+def _truth(drawn: Worlds, world: Program, own: slice) -> Ints:
+    """Return for each event of a world's trace its place among the world's own events in the ensemble."""
+    trace = world.trace
+    explained = np.flatnonzero(trace.events[:, EXPLAINED] >= 0)
+    moved = trace.events[explained]
+    mine = np.lexsort((moved[:, VARIABLE], moved[:, UNIT], trace.time[explained]))
+    theirs = np.lexsort((drawn.variable[own], drawn.unit[own], drawn.time[own]))
+    place = np.full(trace.time.size, -1, dtype=np.int64)
+    place[explained[mine]] = theirs
+    return place
+
+
+def _shares(world: Program, vectors: Floats, of: str) -> dict[str, Any]:
+    """Return number of the cause, first cause of that name, event, source unit and share of every row."""
+    splitter = Splitter(world, vectors.mean(axis=0) if len(vectors) > 1 else vectors[0])
+    shares = splitter.shares(vectors)
+    called = [each.name for _, each in world.causes]
+    if of == "causes":
+        listed = [(number, splitter.event[number]) for number in splitter.order]
+        share = shares.causes
+    else:
+        listed = [(number, each.event) for number, each in splitter.listed.items()]
+        share = shares.sources
+    size = [event.size for _, event in listed]
+    number = np.repeat(np.array([each[0] for each in listed], dtype=np.int64), size)
+    first = np.array([called.index(name) for name in called], dtype=np.int64)
+    result: dict[str, Any] = {
+        "number": number,
+        "cause": first[number],
+        "event": np.concatenate([np.empty(0, dtype=np.int64), *(event for _, event in listed)]),
+        "share": share.mean(axis=1),
+    }
+    if of == "sources":
+        units = [each.unit for each in splitter.listed.values()]
+        result["source"] = np.concatenate([np.empty(0, dtype=np.int64), *units])
+    return result
+
+
+def _fitted(world: Program, seed: int) -> Floats | None:
+    """Return draws of the parameters of a world's own fit; None where it cannot be fitted."""
+    from tocsin.infer.fit import fit_program
+
+    try:
+        fit = fit_program(replace(world))
+    except FitError:
+        return None
+    return draw_parameters(fit, fit.fitted_program, DRAWS, seed).vectors

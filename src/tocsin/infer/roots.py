@@ -1,0 +1,248 @@
+"""Coordinates of the free parameters in which the likelihood of a sum of causes is close to a bell.
+
+A strength cannot be negative, and in its logarithm the likelihood is far from a bell: a layer that explains
+next to nothing has a standard error of several units there, whose upper end would let it explain everything.
+In the square root of the level of a cause (its rate at the centre of its terms) zero is an inner point, and a
+strength estimated at zero has the one-sided law of the square of a normal number.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.infer.batch import hazards, integrals, plain
+from tocsin.infer.constraint import Constraint
+from tocsin.infer.prior import half_life_bounds
+from tocsin.infer.search import ALPHA_BOUNDS
+from tocsin.infer.start import intercept
+from tocsin.infer.tempering import root_of, tempered
+from tocsin.program.grouped import is_grouped
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.infer.estimates import Fit
+    from tocsin.program import Program
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+DEGREES = 5.0  # of freedom of the t from which draws start: its tails are heavier than the likelihood's
+MOVES = (12, 2)  # steps at each density between, where a step costs little and where it costs sweeps
+FEWEST = 100  # particles
+
+
+@dataclass(frozen=True)
+class Block:
+    """Transitions whose parameters are known together, apart from all others.
+
+    Attributes:
+        transitions: their numbers.
+        positions: of their parameters in the vector.
+        place: of their free coordinates among all.
+        gone: their causes at zero whose strength is drawn, with the standard deviation of its root.
+    """
+
+    transitions: tuple[int, ...]
+    positions: Ints
+    place: Ints
+    gone: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Roots:
+    """The free parameters of a fit as coordinates.
+
+    Attributes:
+        centre: the estimates (F,): of a level its root, of all else itself.
+        covariance: of the coordinates (F, F).
+        mix: levels are the logarithms z of intercepts plus `mix . z` of the other parameters of their cause
+            (F, F), so that they are uncorrelated with them.
+        level: which coordinates are roots of levels (F,).
+        blocks: what can be drawn apart.
+    """
+
+    fit: Fit
+    program: Program
+    constraint: Constraint
+    centre: Floats
+    covariance: Floats
+    mix: Floats
+    level: NDArray[np.bool_]
+    blocks: tuple[Block, ...]
+
+    @staticmethod
+    def make(fit: Fit, program: Program, known: bool) -> Roots:
+        """Make the coordinates of a fit; `known` says whether the program is the one that was fitted."""
+        names, vector = program.parameter_names, program.pack(fit.values)
+        held = [p for p, name in enumerate(names) if fit.status[name] not in ("free", "tied")]
+        constraint = Constraint.make(names, None, fit.tied).hold(held, vector[held])
+        lead = np.array([np.flatnonzero(constraint.group == z)[0] for z in range(constraint.size)], dtype=int)
+        covariance = fit.vcov.to_numpy()[np.ix_(lead, lead)]
+        free = vector[lead]
+        mix, level = np.zeros((free.size, free.size)), np.zeros(free.size, dtype=bool)
+        for number in range(len(program.causes)):
+            place = intercept(program, number)
+            if place < 0 or constraint.group[place] < 0:
+                continue
+            own = int(constraint.group[place])
+            if (constraint.group == own).sum() > 1:  # tied to another: it stays a logarithm
+                continue
+            level[own] = True
+            mine = {int(constraint.group[p]) for p in program.likelihood.causes[number].positions}
+            rest = sorted(mine - {own, -1})
+            if rest:
+                mix[own, rest] = -np.linalg.solve(covariance[np.ix_(rest, rest)], covariance[rest, own])
+        turn = np.eye(free.size) + mix
+        root = np.exp(np.where(level, turn @ free, 0.0) / 2)
+        scale = np.where(level, root / 2, 1.0)  # the derivative of a root by its logarithm
+        turned = scale[:, None] * (turn @ covariance @ turn.T) * scale
+        blocks = tuple(_blocks(fit, program, constraint, vector, known))
+        return Roots(fit, program, constraint, np.where(level, root, free), turned, mix, level, blocks)
+
+    def expand(self, coordinates: Floats) -> Floats:
+        """Return vectors of all parameters (D, P) from coordinates (D, F)."""
+        with np.errstate(divide="ignore"):
+            logs = 2.0 * np.log(np.abs(np.where(self.level, coordinates, 1.0)))
+        free = np.where(self.level, logs - np.where(self.level, 0.0, coordinates) @ self.mix.T, coordinates)
+        vectors = np.tile(self.constraint.base, (len(free), 1))
+        moving = self.constraint.group >= 0
+        vectors[:, moving] = free[:, self.constraint.group[moving]]
+        return vectors
+
+    def draw(self, block: Block, size: int, rng: np.random.Generator, known: bool) -> tuple[Floats, float]:
+        """Draw a block's parameters, the others at their estimates.
+
+        Returns:
+            Vectors (D, P), and the share of the last steps of their walk that was accepted.
+        """
+        width = block.place.size
+        spread = root_of(self.covariance[np.ix_(block.place, block.place)])
+        scale = np.array(list(block.gone.values()))
+        if not known:
+            vectors = self._vectors(block, rng.standard_normal((size, width)) @ spread.T)
+            self._clip(vectors)
+            return vectors, 1.0
+        count = max(size, FEWEST)
+        noise = rng.standard_normal((count, width + scale.size))
+        noise /= np.sqrt(rng.chisquare(DEGREES, count) / DEGREES)[:, None]
+
+        def steps(noise: Floats) -> Floats:
+            return np.hstack([noise[:, :width] @ spread.T, noise[:, width:] * scale])
+
+        def start(noise: Floats) -> Floats:
+            square = (noise**2).sum(axis=1)
+            return np.asarray(-0.5 * (DEGREES + noise.shape[1]) * np.log1p(square / DEGREES))
+
+        def target(noise: Floats) -> Floats:
+            return self.log_target(block, steps(noise))
+
+        likelihood = self.program.likelihood
+        cheap = not is_grouped(self.program.history) and all(
+            plain(likelihood.causes[c]) for k in block.transitions for c in likelihood.groups[k]
+        )
+        noise, accepted = tempered(noise, start, target, MOVES[0] if cheap else MOVES[1], rng)
+        vectors = self._vectors(block, steps(noise))
+        return vectors[rng.permutation(count)[:size]], accepted
+
+    def log_target(self, block: Block, steps: Floats) -> Floats:
+        """Return the logarithm of a block's likelihood, times the prior of a penalised fit (D,).
+
+        Parameters:
+            steps: of the block's coordinates from the centre, and roots of its strengths at zero.
+        """
+        likelihood = self.program.likelihood
+        vectors = self._vectors(block, steps)
+        inside = self._clip(vectors)
+        if is_grouped(self.program.history):
+            total = np.array([likelihood.value(vector) for vector in vectors])
+        else:
+            total = np.zeros(len(vectors))
+            for k in block.transitions:
+                causes = [likelihood.causes[c] for c in likelihood.groups[k]]
+                total -= sum(integrals(cause, vectors) for cause in causes)
+                with np.errstate(divide="ignore"):
+                    total += np.log(sum(hazards(cause, vectors) for cause in causes)).sum(axis=0)
+        if self.fit.prior is not None:
+            mean, deviation = self.fit.prior.centre_and_scale(self.program)
+            free = [p for p in block.positions if self.constraint.group[p] >= 0]
+            gap = (vectors[:, free] - mean[free]) / deviation[free]
+            roots = np.flatnonzero(self.level[block.place])
+            at = np.abs(self.centre[block.place[roots]] + steps[:, roots])
+            with np.errstate(divide="ignore"):  # the prior is one of logarithms
+                total -= 0.5 * (gap**2).sum(axis=1) + np.log(at).sum(axis=1)
+        return np.where(inside & np.isfinite(total), total, -np.inf)
+
+    def _vectors(self, block: Block, steps: Floats) -> Floats:
+        width = block.place.size
+        coordinates = np.tile(self.centre, (len(steps), 1))
+        coordinates[:, block.place] += steps[:, :width]
+        vectors = self.expand(coordinates)
+        for column, number in enumerate(block.gone if steps.shape[1] > width else ()):
+            with np.errstate(divide="ignore"):
+                vectors[:, intercept(self.program, number)] = 2.0 * np.log(np.abs(steps[:, width + column]))
+        return vectors
+
+    def _clip(self, vectors: Floats) -> NDArray[np.bool_]:
+        """Put half-lives and alphas inside their bounds, in place; return which draws were inside."""
+        inside = np.ones(len(vectors), dtype=bool)
+        for slots in self.program.slots:
+            for place, bounds in (
+                (slots.half_life, half_life_bounds(self.program)),
+                (slots.alpha, ALPHA_BOUNDS),
+            ):
+                if place >= 0:
+                    inside &= (vectors[:, place] >= bounds[0]) & (vectors[:, place] <= bounds[1])
+                    vectors[:, place] = np.clip(vectors[:, place], *bounds)
+        return inside
+
+
+def _blocks(fit: Fit, program: Program, constraint: Constraint, vector: Floats, known: bool) -> list[Block]:
+    """Return the transitions in blocks: joined by ties and, with grouped times, by their variable."""
+    likelihood, moves = program.likelihood, program.model.transitions
+    positions = [
+        sorted({p for c in group for p in likelihood.causes[c].positions}) for group in likelihood.groups
+    ]
+    label = list(range(len(positions)))
+    for k, own in enumerate(positions):
+        for other in range(k):
+            shared = set(constraint.group[own]) & set(constraint.group[positions[other]]) - {-1}
+            if shared or (is_grouped(program.history) and moves[k].variable == moves[other].variable):
+                label = [label[other] if mark == label[k] else mark for mark in label]
+    blocks = []
+    for mark in dict.fromkeys(label):
+        members = tuple(k for k, each in enumerate(label) if each == mark)
+        mine = np.array(sorted({p for k in members for p in positions[k]}), dtype=np.int64)
+        place = np.unique(constraint.group[mine])
+        gone: dict[int, float] = {}
+        for number in (c for k in members for c in likelihood.groups[k]):
+            at = intercept(program, number)
+            if known and at >= 0 and fit.status.iloc[at] == "zero":
+                spread = _root_of_zero(program, number, vector)
+                if spread > 0.0:
+                    gone[number] = spread
+        blocks.append(Block(members, mine, place[place >= 0], gone))
+    return blocks
+
+
+def _root_of_zero(program: Program, number: int, vector: Floats) -> float:
+    """Return the standard deviation of the root of a strength whose estimate is zero; 0 without exposure.
+
+    Near zero log L falls by g s + h s^2 / 2 in the strength s, with g the integral of the cause's hazard of
+    strength 1 less the sum over events of E / lambda, and h the sum of (E / lambda)^2. The root's deviation
+    is the root of the strength at which that makes one half.
+    """
+    likelihood, at = program.likelihood, vector.copy()
+    at[intercept(program, number)] = 0.0
+    group = next(each for each in likelihood.groups if number in each)
+    whole = np.sum([likelihood.causes[c].events(vector, 0)[1].value for c in group], axis=0)
+    seen = likelihood.causes[number].events(at, 0)[1].value / np.where(whole > 0, whole, np.inf)
+    slope = max(float(likelihood.causes[number].integral(at, 0).value.sum()) - float(seen.sum()), 0.0)
+    bend = float(seen @ seen)
+    if slope <= 0.0 and bend <= 0.0:
+        return 0.0
+    return math.sqrt(1.0 / (slope + math.sqrt(slope * slope + bend)))

@@ -1,0 +1,422 @@
+"""Worlds given what happened.
+
+`kernels.past` tells what every clock that may have fired at an observed event had spent by then. A world draws
+the clock of each event from its share of the hazard; that clock had a target there, and all others have a
+fresh exponential left beyond what they had spent at the end. Then the world is run with changes, or without:
+an observed event is an instant at which its clock fires if it has just spent what it had spent in fact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tocsin.kernels.jit import allocating, entry, inlined, inner
+from tocsin.kernels.layout import (
+    FORCE,
+    IN,
+    IN_SOURCE,
+    IN_TIE,
+    KIND,
+    LAYER,
+    MOVES,
+    SIZE,
+    STRIDE,
+    TO,
+    TRANSITION,
+    VALUE,
+    WHEN,
+    A,
+    B,
+    C,
+    Layout,
+    Tables,
+)
+from tocsin.kernels.past import HAZARD_THEN, SPENT_THEN, blank, cause_of
+from tocsin.kernels.slots import (
+    AIM,
+    BASE,
+    DRAWN,
+    EXPOSURE,
+    HAPPENED_KEPT,
+    HAPPENED_MOVE,
+    HAPPENED_NUMBER,
+    HAPPENED_STATE,
+    HAPPENED_UNIT,
+    HAPPENED_VARIABLE,
+    HAZARD,
+    LATER,
+    NOTED,
+    QUIET,
+    SPENT,
+    SPLIT,
+    TOGETHER,
+    TOLERANCE,
+    Past,
+    Plan,
+    aim,
+    aim_all,
+    change,
+    full_hazard,
+    move,
+    open_window,
+    release,
+    sent,
+    settle,
+    whole_exposure,
+)
+from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
+from tocsin.kernels.tournament import earliest, rebuild
+
+DONE, NOT_FINITE, ENDLESS, FULL = 0, 1, 2, 3
+WRITTEN, BEGAN, UPCOMING, STATUS, CAUSE, WHO, OBSERVED, NEXT_BASE = range(8)  # of the log of a run
+FORCED = -1  # the cause of an event that an intervention forces
+EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
+NO, YES, NONE = np.int64(0), np.int64(1), np.int64(-1)
+
+
+@inner
+def take_aim(lay, tab, run, plan, past, fresh):
+    """Draw the clocks of the observed events and the targets of all clocks, and find when they fire."""
+    key, units = run.key[0], lay.state.size
+    for slot in range(plan.pair.size):
+        run.head[slot] = -1
+    for x in range(past.time.size - 1, -1, -1):
+        if past.event[x, HAPPENED_MOVE] < 0:
+            continue
+        chosen = cause_of(past, key, x)
+        run.chosen[x] = chosen
+        slot = past.clock[chosen]
+        if slot >= 0 and not fresh:
+            run.chain[x] = run.head[slot]
+            run.head[slot] = x
+            run.clock[slot, DRAWN] += 1.0
+    for slot in range(plan.pair.size):
+        x = run.head[slot]
+        if x >= 0:
+            run.clock[slot, AIM] = past.amount[SPENT_THEN, run.chosen[x]]
+        else:
+            had = 0.0 if fresh else past.last[slot]
+            run.clock[slot, AIM] = had + threshold(key, plan.stream[slot], np.int64(0))
+            run.clock[slot, DRAWN] = 1.0
+        if run.clock[slot, HAZARD] > 0.0:
+            pair = np.int64(plan.pair[slot])
+            whole = whole_exposure(tab, run, plan, pair // units, pair, slot)
+            aim(lay, tab, run, past, pair // units, pair, slot, lay.window[0], whole)
+
+
+@allocating
+def begin(lay, tab, run, opened, plan, past, key, fresh):
+    """Make `run` a copy of the opened world, with targets of its own.
+
+    Parameters:
+        fresh: whether clocks take up chance of their own where this world parts from the observed one.
+    """
+    run.key[0] = key
+    run.flag[QUIET], run.flag[TOGETHER], run.flag[LATER] = 0, np.int64(fresh), 0
+    run.state[:] = opened.state
+    run.present[:] = opened.present
+    run.piece[:] = opened.piece
+    run.weight[:] = opened.weight
+    run.totals[:] = opened.totals
+    run.memory[:] = opened.memory
+    run.factor[:] = opened.factor
+    run.clock[:] = opened.clock
+    run.tree[:] = np.inf
+    take_aim(lay, tab, run, plan, past, fresh)
+    rebuild(run.tree, run.levels)
+
+
+@inlined
+def advance(run, plan, past, slot):
+    """Give a clock that has just fired its next target."""
+    clock = run.clock[slot]
+    clock[SPENT] = clock[AIM]
+    x = run.head[slot]
+    if x >= 0:
+        run.head[slot] = run.chain[x]
+        x = run.head[slot]
+        if x >= 0:
+            clock[AIM] = past.amount[SPENT_THEN, run.chosen[x]]
+            return
+        clock[AIM] = past.last[slot]  # what it had spent at the end, and a fresh exponential
+    clock[AIM] += threshold(run.key[0], plan.stream[slot], np.int64(clock[DRAWN]))
+    clock[DRAWN] += 1.0
+
+
+@inlined
+def happens(lay, tab, run, plan, past, x, time):
+    """Return whether observed event x happens in this world at its instant."""
+    i = np.int64(past.event[x, HAPPENED_UNIT])
+    if past.event[x, HAPPENED_MOVE] < 0:
+        return past.event[x, HAPPENED_KEPT] > 0 and run.present[i] > 0
+    chosen = run.chosen[x]
+    slot = np.int64(past.clock[chosen])
+    if slot < 0:
+        return False
+    pair = np.int64(plan.pair[slot])
+    c = pair // lay.state.size
+    if run.factor[pair] == 0.0:
+        return False
+    for other in range(plan.first[pair], plan.first[pair + 1]):
+        settle(tab, run, c, other, time)
+    whole = whole_exposure(tab, run, plan, c, pair, slot)
+    hazard = full_hazard(lay, tab, c, run.factor[pair], run.clock[slot, EXPOSURE], whole)
+    if run.flag[TOGETHER] != 0:
+        # Both worlds have the event where the lower of the two hazards does.
+        then = past.amount[HAZARD_THEN, chosen]
+        draw = uniform(run.key[0], past.stream[x], 2 * np.int64(past.event[x, HAPPENED_NUMBER]) + 1)
+        return hazard >= then * (1.0 - TOLERANCE) or draw * then < hazard
+    left = run.clock[slot, AIM] - run.clock[slot, SPENT]
+    return run.head[slot] == x and hazard > 0.0 and left <= TOLERANCE * (1.0 + run.clock[slot, AIM])
+
+
+@inner
+def part(lay, tab, run, plan, past, time):
+    """Part from the observed world: from now on no clock is held by what happened there."""
+    run.flag[TOGETHER] = 0
+    units = lay.state.size
+    for pair in range(run.factor.size):
+        c = np.int64(pair) // units
+        for slot in range(plan.first[pair], plan.first[pair + 1]):
+            settle(tab, run, c, slot, time)
+            run.clock[slot, BASE] = 0.0
+        if run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, np.int64(pair), time):
+            return c, np.int64(pair) % units
+    return NONE, NONE
+
+
+@inlined
+def draw_source(lay, tab, run, plan, c, i, slot, time):
+    """Draw the source of an event in proportion to what each sends, from a stream of its own."""
+    if lay.cause[c, LAYER] < 0:
+        return NONE
+    if run.flag[SPLIT] != 0:
+        return np.int64(plan.source[slot])
+    layer = lay.cause[c, LAYER]
+    number = np.int64(run.clock[slot, DRAWN]) - 1
+    wanted = uniform(run.key[0], combine(plan.stream[slot], SOURCE_STREAM), number)
+    wanted *= run.clock[slot, EXPOSURE]
+    summed, chosen = 0.0, NONE
+    for place in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
+        j = np.int64(lay.tie[IN_SOURCE, place])
+        share = run.weight[lay.tie[IN_TIE, place]] * sent(tab, run.memory, c, j, time)
+        if share > 0.0:
+            summed += share
+            chosen = j
+            if summed > wanted:
+                break
+    return chosen
+
+
+@inlined
+def write(lay, log, times, events, time, i, variable, left, state, cause, source):
+    """Write an event down."""
+    event = log[WRITTEN]
+    times[event] = time
+    events[event, EVENT_UNIT], events[event, EVENT_VARIABLE] = i, variable
+    events[event, EVENT_LEFT], events[event, EVENT_ENTERED] = left, state
+    events[event, EVENT_CAUSE], events[event, EVENT_SOURCE] = cause, source
+    log[WRITTEN] += 1
+
+
+@inlined
+def held(lay, run, i, variable):
+    """Return the state that a unit holds of a variable."""
+    return (run.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+
+
+@inner
+def observe(lay, tab, run, plan, past, log, times, events, time):
+    """Live through an instant at which something was observed; units do not see each other's events.
+
+    Returns (-1, -1), or cause and unit of a wrong hazard.
+    """
+    x = log[OBSERVED]
+    fresh = run.flag[TOGETHER] != 0
+    parted = False
+    bad_cause, bad = NONE, NONE
+    while x < past.time.size and past.time[x] == time and bad < 0:
+        i, variable = np.int64(past.event[x, HAPPENED_UNIT]), np.int64(past.event[x, HAPPENED_VARIABLE])
+        state = np.int64(past.event[x, HAPPENED_STATE])
+        if not happens(lay, tab, run, plan, past, x, time):
+            parted = True
+        elif past.event[x, HAPPENED_MOVE] < 0:
+            bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
+        else:
+            chosen = run.chosen[x]
+            slot = np.int64(past.clock[chosen])
+            left = held(lay, run, i, variable)
+            c = np.int64(past.cause[chosen])
+            write(lay, log, times, events, time, i, variable, left, state, c, past.source[chosen])
+            if not fresh:
+                advance(run, plan, past, slot)
+            bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
+            pair = np.int64(plan.pair[slot])
+            if bad < 0 and run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, pair, time):
+                bad_cause, bad = c, i
+        x += 1
+    log[OBSERVED] = x
+    if bad < 0:
+        bad_cause, bad = release(lay, tab, run, plan, past, time)
+    if bad < 0 and parted and fresh:
+        bad_cause, bad = part(lay, tab, run, plan, past, time)
+    return bad_cause, bad
+
+
+@inner
+def force(lay, tab, run, plan, past, log, times, events, number, time):
+    """Apply a break that is an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
+    i, variable, state = lay.breaks[number, A], lay.breaks[number, B], lay.breaks[number, C]
+    shown = lay.break_at[VALUE, number] > 0.0
+    left = held(lay, run, i, variable)
+    bad_cause, bad = NONE, NONE
+    if run.present[i] == 0 or (shown and left == state):
+        return bad_cause, bad
+    if shown:
+        write(lay, log, times, events, time, i, variable, left, state, FORCED, NONE)
+    if run.flag[TOGETHER] != 0:
+        bad_cause, bad = part(lay, tab, run, plan, past, time)
+    if bad < 0:
+        bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, False)
+    return bad_cause, bad
+
+
+@inner
+def fire(lay, tab, run, plan, past, log, times, events, slot, time):
+    """Let a clock fire that no observed event held. Returns (-1, -1), or cause and unit of a wrong hazard."""
+    pair = np.int64(plan.pair[slot])
+    c, i = pair // lay.state.size, pair % lay.state.size
+    k = lay.cause[c, TRANSITION]
+    variable, state = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO])
+    settle(tab, run, c, slot, time)
+    source = draw_source(lay, tab, run, plan, c, i, slot, time)
+    write(lay, log, times, events, time, i, variable, held(lay, run, i, variable), state, c, source)
+    advance(run, plan, past, slot)
+    run.clock[slot, HAZARD] = 0.0
+    bad_cause, bad = NONE, NONE
+    if run.flag[TOGETHER] != 0:
+        bad_cause, bad = part(lay, tab, run, plan, past, time)
+    if bad < 0:
+        bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, False)
+    if bad < 0 and run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, pair, time):
+        bad_cause, bad = c, i
+    return bad_cause, bad
+
+
+@inner
+def go_on(lay, tab, run, plan, past, log, times, events, most, crowd):
+    """Run a world on until it ends or the room for its events is full.
+
+    Parameters:
+        most: bound on the events of one world; crowd: most observed events at one instant.
+
+    Returns:
+        The time reached.
+    """
+    breaks, end = lay.breaks.shape[0], lay.window[1]
+    time = end
+    while True:
+        slot = earliest(run.tree, run.levels)
+        clock = run.tree[slot]
+        if log[WRITTEN] + crowd >= times.size:
+            log[STATUS] = FULL
+            break
+        if log[WRITTEN] - log[BEGAN] > most:
+            log[STATUS], log[CAUSE] = ENDLESS, events[log[WRITTEN] - 1, EVENT_CAUSE]
+            log[WHO] = events[log[WRITTEN] - 1, EVENT_UNIT]
+            break
+        b, x, h = log[UPCOMING], log[OBSERVED], log[NEXT_BASE]
+        observed = past.time[x] if x < past.time.size else np.inf
+        given = lay.break_at[WHEN, b] if b < breaks else np.inf
+        base = past.base_at[0, h] if run.flag[TOGETHER] != 0 and h < past.base.size else np.inf
+        if observed <= min(clock, min(given, base)) and observed <= end:
+            time = observed
+            c, bad = observe(lay, tab, run, plan, past, log, times, events, time)
+        elif given <= base and given < clock:
+            time = given
+            log[UPCOMING] += 1
+            if lay.breaks[b, KIND] == FORCE:
+                c, bad = force(lay, tab, run, plan, past, log, times, events, b, time)
+            else:
+                c, bad = change(lay, tab, run, plan, past, b, time)
+        elif base < clock:
+            time = base
+            log[NEXT_BASE] += 1
+            c, bad = NONE, NONE
+            slot = np.int64(past.base[h])
+            if slot >= 0:
+                pair = np.int64(plan.pair[slot])
+                c = pair // lay.state.size
+                settle(tab, run, c, slot, time)
+                run.clock[slot, BASE] = past.base_at[1, h]
+                if run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, pair, time):
+                    bad = pair % lay.state.size
+        else:
+            time = clock
+            if not time <= end:
+                log[STATUS] = DONE
+                break
+            c, bad = fire(lay, tab, run, plan, past, log, times, events, np.int64(slot), time)
+        if bad >= 0:
+            log[STATUS], log[CAUSE], log[WHO] = NOT_FINITE, c, bad
+            break
+    return time
+
+
+@entry
+def run_given(lay, tab, opened, run, plan, past, seed, bounds, fresh, crowd):
+    """Simulate worlds; see `simulate_given`."""
+    first, last, most = bounds
+    counts = np.zeros(last - first, dtype=np.int64)
+    times = np.empty(1024 + 2 * crowd, dtype=np.float64)
+    events = np.empty((1024 + 2 * crowd, 6), dtype=np.int32)
+    log = np.zeros(8, dtype=np.int64)
+    time = lay.window[0]
+    opened.flag[NOTED] = past.base.size  # there is nothing to note
+    log[CAUSE], log[WHO] = open_window(lay, tab, opened, plan, past)
+    if log[WHO] >= 0:
+        return (NOT_FINITE, log[CAUSE], log[WHO], time), counts, times[:0], events[:0]
+    for number in range(first, last):
+        begin(lay, tab, run, opened, plan, past, combine(seed, np.uint64(number)), fresh)
+        log[BEGAN], log[UPCOMING], log[OBSERVED], log[NEXT_BASE] = log[WRITTEN], 0, 0, 0
+        log[STATUS] = FULL
+        while log[STATUS] == FULL:
+            if log[WRITTEN] + crowd >= times.size:
+                longer, wider = np.empty(2 * times.size), np.empty((2 * times.size, 6), dtype=np.int32)
+                longer[: times.size], wider[: times.size] = times, events
+                times, events = longer, wider
+            time = go_on(lay, tab, run, plan, past, log, times, events, most, crowd)
+        counts[number - first] = log[WRITTEN] - log[BEGAN]
+        if log[STATUS] != DONE:
+            break
+    written = log[WRITTEN]
+    return (log[STATUS], log[CAUSE], log[WHO], time), counts, times[:written], events[:written]
+
+
+def simulate_given(
+    lay: Layout,
+    tab: Tables,
+    plan: Plan,
+    past: Past,
+    seed: np.uint64,
+    bounds: tuple[int, int, int],
+    modes: tuple[bool, bool, int],
+) -> tuple[Any, ...]:
+    """Simulate worlds given what happened.
+
+    Parameters:
+        lay, tab, plan: the program as it is changed, its Tables and its clocks.
+        past: what happened, with the clocks of `plan`.
+        seed: 64-bit seed of the ensemble.
+        bounds: number of the first world, one beyond the last, bound on the events of one world.
+        modes: whether each source has clocks of its own, whether chance is fresh from where a world parts
+            from the observed one, and the most observed events at one instant.
+
+    Returns:
+        As `kernels.simulate.simulate`.
+    """
+    split, fresh, crowd = modes
+    opened, run = (blank(lay, plan, past, split, crowd) for _ in range(2))
+    return tuple(run_given(lay, tab, opened, run, plan, past, seed, bounds, fresh, crowd))

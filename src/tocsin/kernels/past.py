@@ -1,0 +1,230 @@
+"""What happened, read as clocks: what each had spent at every observed event, and which may have fired."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tocsin.kernels.jit import entry, inlined
+from tocsin.kernels.layout import TRANSITION, WHEN, Layout, Tables
+from tocsin.kernels.slots import (
+    EXPOSURE,
+    HAPPENED_MOVE,
+    HAPPENED_NUMBER,
+    HAPPENED_STATE,
+    HAPPENED_UNIT,
+    HAPPENED_VARIABLE,
+    NOTED,
+    SINCE,
+    SPENT,
+    WIDTH,
+    Past,
+    Plan,
+    Run,
+    change,
+    full_hazard,
+    move,
+    open_window,
+    release,
+    settle,
+    whole_exposure,
+)
+from tocsin.kernels.streams import combine, uniform
+from tocsin.kernels.tournament import level_offsets
+
+DONE, NOT_FINITE, UNEXPLAINED = 0, 1, 2
+SUMMED, SPENT_THEN, HAZARD_THEN = 0, 1, 2  # rows of `amount`
+
+
+def blank(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> Run:
+    """Return a world with room for its clocks, with nobody present.
+
+    Parameters:
+        split: whether each source has clocks of its own; most: most observed events at one instant.
+    """
+    units, causes, slots = lay.state.size, lay.cause.shape[0], plan.pair.size
+    levels = level_offsets(max(slots, 1))
+    clock = np.zeros((slots, WIDTH))
+    clock[:, SINCE] = lay.window[0]
+    room = max(1, most) * max(1, causes)
+    return Run(
+        np.zeros(1, dtype=np.uint64),
+        np.array([1, 0, 0, int(split), 0], dtype=np.int64),
+        lay.state.copy(),
+        np.zeros(units, dtype=np.uint8),
+        lay.offset.copy(),
+        lay.weight.copy(),
+        lay.totals.copy(),
+        np.zeros((causes, units, 2)),
+        np.zeros(causes * units),
+        clock,
+        np.full(slots, -1, dtype=np.int32),
+        np.full(past.time.size, -1, dtype=np.int32),
+        np.full(past.time.size, -1, dtype=np.int32),
+        np.full(levels[-1], np.inf),
+        levels,
+        np.zeros((room, 3), dtype=np.int64),
+        np.zeros((room, 2)),
+    )
+
+
+@inlined
+def testify(lay, tab, run, plan, past, x, time):
+    """Note what each clock that may have fired at observed event x had spent, and its hazard."""
+    i, k = np.int64(past.event[x, HAPPENED_UNIT]), past.event[x, HAPPENED_MOVE]
+    number = past.first[x]
+    summed = 0.0
+    for c in range(lay.cause.shape[0]):
+        if lay.cause[c, TRANSITION] != k:
+            continue
+        pair = c * lay.state.size + i
+        first, last = plan.first[pair], plan.first[pair + 1]
+        for slot in range(first, last):
+            settle(tab, run, c, slot, time)
+        for slot in range(first, last):
+            exposure = run.clock[slot, EXPOSURE]
+            whole = whole_exposure(tab, run, plan, c, pair, slot)
+            hazard = full_hazard(lay, tab, c, run.factor[pair], exposure, whole)
+            summed += hazard
+            past.clock[number], past.cause[number], past.source[number] = slot, c, plan.source[slot]
+            past.amount[SUMMED, number] = summed
+            past.amount[SPENT_THEN, number] = run.clock[slot, SPENT]
+            past.amount[HAZARD_THEN, number] = hazard
+            number += 1
+    return summed
+
+
+@entry
+def follow(lay, tab, run, plan, past):
+    """Follow what happened to its end; see `record`."""
+    status = np.array([DONE, -1, -1], dtype=np.int64)
+    time, end = lay.window[0], lay.window[1]
+    bad_cause, bad = open_window(lay, tab, run, plan, past)
+    x, b = np.int64(0), np.int64(0)
+    events, breaks = past.time.size, lay.breaks.shape[0]
+    while bad < 0 and (x < events or b < breaks):
+        at = past.time[x] if x < events else np.inf
+        if b < breaks and lay.break_at[WHEN, b] < at:
+            time = lay.break_at[WHEN, b]
+            bad_cause, bad = change(lay, tab, run, plan, past, b, time)
+            b += 1
+            continue
+        time = at
+        last = x
+        while last < events and past.time[last] == time:
+            last += 1
+        for event in range(x, last):
+            i = np.int64(past.event[event, HAPPENED_UNIT])
+            if (
+                past.event[event, HAPPENED_MOVE] >= 0
+                and not testify(lay, tab, run, plan, past, event, time) > 0.0
+            ):
+                status[0], status[1] = UNEXPLAINED, event
+                return status, time
+            variable = np.int64(past.event[event, HAPPENED_VARIABLE])
+            state = np.int64(past.event[event, HAPPENED_STATE])
+            bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
+            if bad >= 0:
+                break
+        if bad < 0:
+            bad_cause, bad = release(lay, tab, run, plan, past, time)
+        x = last
+    if bad >= 0:
+        status[0], status[1], status[2] = NOT_FINITE, bad_cause, bad
+        return status, time
+    for slot in range(plan.pair.size):
+        settle(tab, run, np.int64(plan.pair[slot]) // lay.state.size, slot, end)
+        past.last[slot] = run.clock[slot, SPENT]
+    return status, end
+
+
+@inlined
+def cause_of(past, key, x):
+    """Draw which clock fired at observed event x, by the shares of the hazard."""
+    first, last = past.first[x], past.first[x + 1]
+    wanted = uniform(key, past.stream[x], 2 * np.int64(past.event[x, HAPPENED_NUMBER]))
+    wanted *= past.amount[SUMMED, last - 1]
+    while first < last - 1:  # the first whose sum is above what is wanted
+        middle = (first + last - 1) // 2
+        if past.amount[SUMMED, middle] > wanted:
+            last = middle + 1
+        else:
+            first = middle + 1
+    return first
+
+
+@entry
+def name_streams(pair, source, unit_key, cause_key, other):
+    """Return the keys of the streams of clocks (S,): of unit and cause, with the source where it has its own.
+
+    Parameters:
+        pair, source: of each clock; other: a key that tells other chance from that of the clocks, or 0.
+    """
+    found = np.empty(pair.size, dtype=np.uint64)
+    for slot in range(pair.size):
+        c, i = pair[slot] // unit_key.size, pair[slot] % unit_key.size
+        key = combine(unit_key[i], cause_key[c])
+        if source[slot] >= 0:
+            key = combine(key, unit_key[source[slot]])
+        found[slot] = key if other == np.uint64(0) else combine(key, other)
+    return found
+
+
+@entry
+def draw_causes(past, seed, first, last):
+    """Return which clock fired at each observed event (worlds, E), -1 where none did."""
+    chosen = np.full((last - first, past.time.size), -1, dtype=np.int64)
+    for number in range(first, last):
+        key = combine(seed, np.uint64(number))
+        for x in range(past.time.size):
+            if past.event[x, HAPPENED_MOVE] >= 0:
+                chosen[number - first, x] = cause_of(past, key, x)
+    return chosen
+
+
+@entry
+def gather(plan, past):
+    """Return a past whose clocks are those of causes, from one in which each source has clocks of its own.
+
+    Parameters:
+        plan: where each source has clocks of its own; the clocks of causes are its pairs.
+
+    Returns:
+        For each clock that may have fired its pair, and what the pair's clocks had spent in all; and what each
+        pair had spent at the end.
+    """
+    pairs = plan.first.size - 1
+    clock, spent = np.empty_like(past.clock), past.amount[SPENT_THEN].copy()
+    summed = np.zeros(pairs)
+    for x in range(past.time.size):
+        for number in range(past.first[x], past.first[x + 1]):
+            summed[plan.pair[past.clock[number]]] += spent[number]
+        for number in range(past.first[x], past.first[x + 1]):
+            clock[number] = plan.pair[past.clock[number]]
+            spent[number] = summed[clock[number]]
+        for number in range(past.first[x], past.first[x + 1]):
+            summed[clock[number]] = 0.0
+    last = np.zeros(pairs)
+    for slot in range(plan.pair.size):
+        last[plan.pair[slot]] += past.last[slot]
+    return clock, spent, last
+
+
+def record(
+    lay: Layout, tab: Tables, plan: Plan, past: Past, crowd: int
+) -> tuple[tuple[int, int, int, float], int]:
+    """Follow what happened, and fill the past with what the clocks had spent.
+
+    Parameters:
+        lay, tab: the program that happened, and its Tables.
+        plan: its clocks, one for each cause and tie.
+        past: the observed events; what is to be filled in has its size. Where `base` has no room, the changes
+            of hazards are counted only.
+        crowd: most observed events at one instant.
+
+    Returns:
+        Status (DONE; NOT_FINITE, cause and unit; or UNEXPLAINED and the event that no cause can explain) and
+        the time; and the number of changes of hazards.
+    """
+    run = blank(lay, plan, past, True, crowd)
+    status, time = follow(lay, tab, run, plan, past)
+    return (int(status[0]), int(status[1]), int(status[2]), float(time)), int(run.flag[NOTED])

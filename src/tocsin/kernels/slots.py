@@ -1,0 +1,436 @@
+"""The clocks of a world that remembers: one for each cause and unit, or one for each cause and tie.
+
+A clock has spent so much in all, and fires when that reaches its target. A target that was read off what
+happened is what the clock had spent at an observed event; it fires at the instant of that event, to the bit,
+as long as nothing has changed what it spends. The rest is as in `kernels.world`: a clock is touched only when
+its hazard changes, and between touches its hazard is constant or decays as one exponential.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocsin.kernels.jit import inlined, inner
+from tocsin.kernels.layout import (
+    DECAYS,
+    ENTER,
+    EXIT,
+    LAYER,
+    OF_LAYER,
+    OF_TOTAL,
+    OUT,
+    OUT_TARGET,
+    PIECE,
+    SIZE,
+    SOURCE_DESIGNS,
+    SOURCES_HEAR,
+    STRIDE,
+    TARGET_DESIGNS,
+    TARGETS_HEAR,
+    TOTAL,
+    A,
+    B,
+    C,
+)
+from tocsin.kernels.layout import KIND as BREAK_KIND
+from tocsin.kernels.layout import SOURCE as SOURCE_DESIGN
+from tocsin.kernels.layout import VALUE as BREAK_VALUE
+from tocsin.kernels.tournament import put
+from tocsin.kernels.world import source_mark, target_factor
+
+SPENT, SINCE, HAZARD, EXPOSURE, AIM, DRAWN, SOURCES, BASE = range(8)  # columns of `clock`
+WIDTH = 8
+SENT, HEARD = 0, 1  # what a source sends, and the time at which it was last brought up to date
+QUIET, TOGETHER, NOTED, SPLIT, LATER = range(5)  # of `flag`
+ALL, ITSELF, OTHERS = np.int64(0), np.int64(1), np.int64(2)  # targets of a source
+TOLERANCE = 1e-9  # of what clocks spend, beside which rounding is small and chance is large
+HAPPENED_UNIT, HAPPENED_VARIABLE, HAPPENED_STATE, HAPPENED_MOVE, HAPPENED_NUMBER, HAPPENED_KEPT = range(6)
+
+
+class Plan(NamedTuple):
+    """Which clocks there are; pairs of cause and unit are numbered cause by cause."""
+
+    first: NDArray[np.int64]  # (C * N + 1,) the clocks of each pair
+    place: NDArray[np.int32]  # (P,) which of its target's clocks a tie drives
+    pair: NDArray[np.int32]  # (S,) of each clock
+    source: NDArray[np.int32]  # (S,) of each clock, -1 where it has all sources or none
+    stream: NDArray[np.uint64]  # (S,) key of its stream
+
+
+class Past(NamedTuple):
+    """What happened, and what the clocks had spent by then."""
+
+    time: NDArray[np.float64]  # (E,) of the observed events after entry
+    event: NDArray[np.int32]  # (E, 6) unit, variable, state entered, transition (-1: it follows the record),
+    #                           number among those of its unit and transition, whether the record is followed
+    stream: NDArray[np.uint64]  # (E,) from which its cause is drawn
+    first: NDArray[np.int64]  # (E + 1,) the clocks that may have fired
+    clock: NDArray[np.int32]  # their numbers, -1 for one that is no more
+    cause: NDArray[np.int32]
+    source: NDArray[np.int32]  # -1 for a baseline
+    amount: NDArray[np.float64]  # (3, ...) hazards summed up, what the clock had spent, its hazard
+    last: NDArray[np.float64]  # (S,) what every clock had spent at the end
+    base_at: NDArray[np.float64]  # (2, H) when the hazard of a clock changed, and to what
+    base: NDArray[np.int32]  # (H,) which clock
+
+
+class Run(NamedTuple):
+    """The mutable state of one world."""
+
+    key: NDArray[np.uint64]  # (1,) key of seed and world
+    flag: NDArray[np.int64]  # (5,) whether nothing is to fire; whether this world and the observed one are
+    #                          still one; hazards noted; whether sources have clocks of their own; sends to do
+    state: NDArray[np.int32]  # (N,)
+    present: NDArray[np.uint8]  # (N,)
+    piece: NDArray[np.int64]  # (D, N)
+    weight: NDArray[np.float64]  # (P,)
+    totals: NDArray[np.float64]  # (totals, N)
+    memory: NDArray[np.float64]  # (C, N, 2)
+    factor: NDArray[np.float64]  # (C * N,)
+    clock: NDArray[np.float64]  # (S, WIDTH)
+    head: NDArray[np.int32]  # (S,) observed event that the clock fires next, -1 for none
+    chain: NDArray[np.int32]  # (E,) the next event of the same clock
+    chosen: NDArray[np.int32]  # (E,) which of its clocks fired
+    tree: NDArray[np.float64]  # times at which the clocks fire, as a tournament
+    levels: NDArray[np.int64]
+    later: NDArray[
+        np.int64
+    ]  # (room, 3) cause, source, change of its count: what others hear after an instant
+    later_sent: NDArray[np.float64]  # (room, 2) sent before and after
+
+
+@inlined
+def lasting(rate, span):
+    """Return the integral of exp(-rate s) over [0, span]."""
+    return span if rate == 0.0 else -math.expm1(-rate * span) / rate
+
+
+@inlined
+def settle(tab, run, c, slot, time):
+    """Bring a clock to a time: what it has spent, and what its exposure has decayed to."""
+    clock = run.clock[slot]
+    span = time - clock[SINCE]
+    if span > 0.0:
+        decay = tab.shape[0, c]
+        rate = tab.shape[1, c] * decay
+        if clock[HAZARD] > 0.0:
+            clock[SPENT] += clock[HAZARD] * lasting(rate, span)
+        if decay > 0.0:
+            clock[EXPOSURE] *= math.exp(-decay * span)
+            faded = math.exp(-rate * span)
+            clock[HAZARD] *= faded
+            clock[BASE] *= faded
+        clock[SINCE] = time
+
+
+@inlined
+def full_hazard(lay, tab, c, factor, exposure, whole):
+    """Return the hazard of a clock: A E^alpha, times its share of E where each source has its own."""
+    if factor == 0.0 or lay.cause[c, LAYER] < 0:
+        return factor
+    if exposure <= 0.0:
+        return 0.0
+    alpha = tab.shape[1, c]
+    return factor * exposure if alpha == 1.0 else factor * whole**alpha * (exposure / whole)
+
+
+@inlined
+def whole_exposure(tab, run, plan, c, pair, slot):
+    """Return the exposure of a pair, whose clocks are up to date; that of the clock where it is linear."""
+    if tab.shape[1, c] == 1.0:
+        return run.clock[slot, EXPOSURE]
+    whole = 0.0
+    for other in range(plan.first[pair], plan.first[pair + 1]):
+        whole += run.clock[other, EXPOSURE]
+    return whole
+
+
+@inlined
+def aim(lay, tab, run, past, c, pair, slot, time, whole):
+    """Find the hazard of a clock and when it fires; it is up to date. Returns False if it is not finite.
+
+    A clock that will have spent what it had at the observed event it waits for is left to that event.
+    """
+    clock = run.clock[slot]
+    hazard = full_hazard(lay, tab, c, run.factor[pair], clock[EXPOSURE], whole)
+    if not hazard < np.inf:
+        return False
+    if run.flag[QUIET] != 0:
+        if hazard != clock[HAZARD]:
+            number = run.flag[NOTED]
+            if number < past.base.size:
+                past.base_at[0, number], past.base_at[1, number] = time, hazard
+                past.base[number] = slot
+            run.flag[NOTED] += 1
+        clock[HAZARD] = hazard
+        return True
+    if run.flag[TOGETHER] != 0:
+        hazard = max(hazard - clock[BASE], 0.0)
+    clock[HAZARD] = hazard
+    fires = np.inf
+    if hazard > 0.0:
+        rate = tab.shape[0, c] * tab.shape[1, c]
+        left, x = clock[AIM] - clock[SPENT], run.head[slot]
+        waits = False
+        if x >= 0 and past.time[x] >= time:
+            rest = left - hazard * lasting(rate, past.time[x] - time)
+            waits = abs(rest) <= TOLERANCE * (1.0 + clock[AIM])
+        if not waits:
+            left = max(left, 0.0)
+            if rate == 0.0:
+                fires = time + left / hazard
+            elif left * rate < hazard:
+                fires = time - math.log1p(-left * rate / hazard) / rate
+    put(run.tree, run.levels, slot, fires)
+    return True
+
+
+@inlined
+def aim_all(lay, tab, run, plan, past, c, pair, time):
+    """Bring all clocks of a pair to a time and aim them. Returns False if a hazard is not finite."""
+    first, last = plan.first[pair], plan.first[pair + 1]
+    for slot in range(first, last):
+        settle(tab, run, c, slot, time)
+    if first < last:
+        whole = whole_exposure(tab, run, plan, c, pair, first)
+        for slot in range(first, last):
+            own = run.clock[slot, EXPOSURE] if tab.shape[1, c] == 1.0 else whole
+            if not aim(lay, tab, run, past, c, pair, slot, time, own):
+                return False
+    return True
+
+
+@inlined
+def refactor(lay, tab, run, plan, past, c, i, time):
+    """Recompute the factor of a pair after its unit changed. Returns False where a hazard is not finite."""
+    pair = c * lay.state.size + i
+    factor = target_factor(lay, tab, run, c, i)
+    if factor == run.factor[pair]:
+        return True
+    # What was spent until now was spent at the hazards that were.
+    for slot in range(plan.first[pair], plan.first[pair + 1]):
+        settle(tab, run, c, slot, time)
+    run.factor[pair] = factor
+    return aim_all(lay, tab, run, plan, past, c, pair, time)
+
+
+@inlined
+def sent(tab, memory, c, j, time):
+    """Return what source j sends under cause c at a time: its mark, or its decaying memory."""
+    value = memory[c, j, SENT]
+    if tab.shape[0, c] > 0.0 and value > 0.0:
+        value *= math.exp(-tab.shape[0, c] * (time - memory[c, j, HEARD]))
+    return value
+
+
+@inlined
+def receive(lay, tab, run, plan, past, c, i, tie, time, before, after, sources):
+    """Let a target hear that what a tie carries went from one value to another.
+
+    Returns False where its hazard is not finite.
+    """
+    pair = c * lay.state.size + i
+    slot = plan.first[pair] + plan.place[tie]
+    factor = run.factor[pair]
+    if factor != 0.0 or tab.shape[0, c] > 0.0:
+        settle(tab, run, c, slot, time)
+    clock = run.clock[slot]
+    if run.flag[SPLIT] != 0:
+        clock[EXPOSURE] = after
+    else:
+        # Sums of what came and went leave rounding behind; without a source there is exactly no exposure.
+        clock[SOURCES] += sources
+        exposure = clock[EXPOSURE] + (after - before)
+        clock[EXPOSURE] = max(exposure, 0.0) if clock[SOURCES] > 0.0 else 0.0
+    if factor == 0.0:
+        return True
+    if tab.shape[1, c] == 1.0 or run.flag[SPLIT] == 0:
+        return aim(lay, tab, run, past, c, pair, slot, time, clock[EXPOSURE])
+    return aim_all(lay, tab, run, plan, past, c, pair, time)
+
+
+@inner
+def send(lay, tab, run, plan, past, c, j, time, before, after, only):
+    """Pass a change of what source j sends on to its targets.
+
+    Parameters:
+        before, after: what it sent and sends; only: ALL targets, ITSELF or OTHERS.
+
+    Returns:
+        -1, or a target whose hazard is not finite.
+    """
+    layer = lay.cause[c, LAYER]
+    sources = np.int64(after > 0.0) - np.int64(before > 0.0)
+    for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
+        weight, i = run.weight[tie], np.int64(lay.tie[OUT_TARGET, tie])
+        if weight == 0.0 or (only == ITSELF and i != j) or (only == OTHERS and i == j):
+            continue
+        if not receive(lay, tab, run, plan, past, c, i, tie, time, weight * before, weight * after, sources):
+            return i
+    return np.int64(-1)
+
+
+@inlined
+def reconsider(lay, tab, run, plan, past, c, j, time, old, variable, wait):
+    """Recompute what source j sends under cause c after it moved from joint state `old`, and pass it on.
+
+    Parameters:
+        variable: the variable of the event that moved it, -1 where a covariate or presence changed.
+        wait: whether others hear of it only when the instant is over (`release`).
+
+    Returns:
+        -1, or the unit whose mark or hazard is not finite.
+    """
+    s = run.state[j]
+    decays = lay.cause[c, DECAYS] != 0
+    before = sent(tab, run.memory, c, j, time)
+    counts = run.present[j] > 0 and lay.counts[c, s] > 0
+    if decays:
+        again = variable >= 0 and old == s and lay.clause[c, variable] > 0
+        if variable < 0 or not counts or (lay.counts[c, old] > 0 and not again):
+            if run.present[j] > 0 or before == 0.0:
+                return -1
+            mark = 0.0  # an absent unit sends nothing
+        else:
+            mark = before + source_mark(lay, tab, run.piece, c, j, s)
+    else:
+        mark = source_mark(lay, tab, run.piece, c, j, s) if counts else 0.0
+    if not mark < np.inf:
+        return j
+    if mark == before:
+        return -1
+    run.memory[c, j, SENT] = mark
+    run.memory[c, j, HEARD] = time
+    if wait:
+        number = run.flag[LATER]
+        run.later[number, 0], run.later[number, 1] = c, j
+        run.later_sent[number, 0], run.later_sent[number, 1] = before, mark
+        run.flag[LATER] += 1
+    return send(lay, tab, run, plan, past, c, j, time, before, mark, ITSELF if wait else ALL)
+
+
+@inner
+def release(lay, tab, run, plan, past, time):
+    """Let others hear what the units of an instant did. Returns (-1, -1), or cause and unit of a wrong hazard."""
+    for number in range(run.flag[LATER]):
+        c, j = run.later[number, 0], run.later[number, 1]
+        before, after = run.later_sent[number, 0], run.later_sent[number, 1]
+        bad = send(lay, tab, run, plan, past, c, j, time, before, after, OTHERS)
+        if bad >= 0:
+            return c, bad
+    run.flag[LATER] = 0
+    return np.int64(-1), np.int64(-1)
+
+
+@inner
+def appear(lay, tab, run, plan, past, i, time, present):
+    """Let a unit enter or leave: its own risk, and what it sends. Returns (-1, -1), or cause and unit."""
+    run.present[i] = present
+    for c in range(lay.cause.shape[0]):
+        if not refactor(lay, tab, run, plan, past, c, i, time):
+            return c, i
+        if lay.cause[c, LAYER] < 0:
+            continue
+        if lay.cause[c, DECAYS] != 0 and present > 0:
+            # Entries dated before the unit's own are carried by half-life memory.
+            carried = 0.0
+            for early in range(lay.early_time.size):
+                if lay.early[early, 0] == c and lay.early[early, 1] == i:
+                    row, mark = lay.early[early, 2], 1.0
+                    if lay.cause[c, SOURCE_DESIGN] >= 0:
+                        mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
+                    carried += mark * math.exp(-tab.shape[0, c] * (time - lay.early_time[early]))
+            if not carried < np.inf:
+                return c, i
+            run.memory[c, i, SENT] = carried
+            run.memory[c, i, HEARD] = time
+            bad = np.int64(-1)
+            if carried > 0.0:
+                bad = send(lay, tab, run, plan, past, c, i, time, 0.0, carried, ALL)
+        else:
+            old = np.int64(run.state[i])
+            bad = reconsider(lay, tab, run, plan, past, c, i, time, old, np.int64(-1), False)
+        if bad >= 0:
+            return c, bad
+    return np.int64(-1), np.int64(-1)
+
+
+@inner
+def change(lay, tab, run, plan, past, number, time):
+    """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
+    kind, a, b = lay.breaks[number, BREAK_KIND], lay.breaks[number, A], lay.breaks[number, B]
+    units = lay.state.size
+    if kind in (ENTER, EXIT):
+        return appear(lay, tab, run, plan, past, a, time, np.int64(kind == ENTER))
+    # What listens to the change: the ties of a layer, totals, or the designs of targets and sources.
+    listener, group, old, new = OF_TOTAL, a, 0.0, lay.break_at[BREAK_VALUE, number]
+    tie = lay.breaks[number, C]
+    if kind == TOTAL:
+        run.totals[a, b] = new
+    elif kind == PIECE:
+        listener = TARGET_DESIGNS
+        run.piece[a, b] = lay.breaks[number, C]
+    else:
+        listener = OF_LAYER
+        group = 0
+        while not lay.tie_first[0, group, 0] <= tie < lay.tie_first[0, group, units]:
+            group += 1
+        old = run.weight[tie]
+        run.weight[tie] = new
+    for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
+        c = np.int64(lay.listen[position])
+        if listener != OF_LAYER:
+            if not refactor(lay, tab, run, plan, past, c, b, time):
+                return c, b
+            continue
+        memory = sent(tab, run.memory, c, a, time)
+        if memory > 0.0 and new != old:
+            sources = np.int64(new > 0.0) - np.int64(old > 0.0)
+            if not receive(lay, tab, run, plan, past, c, b, tie, time, old * memory, new * memory, sources):
+                return c, b
+    if kind == PIECE:
+        for position in range(lay.listen_first[SOURCE_DESIGNS, a], lay.listen_first[SOURCE_DESIGNS, a + 1]):
+            c = np.int64(lay.listen[position])
+            state = np.int64(run.state[b])
+            bad = reconsider(lay, tab, run, plan, past, c, b, time, state, np.int64(-1), False)
+            if bad >= 0:
+                return c, bad
+    return np.int64(-1), np.int64(-1)
+
+
+@inner
+def move(lay, tab, run, plan, past, i, variable, state, time, wait):
+    """Move one variable of a unit, and tell every clock that listens; see `reconsider`.
+
+    Returns (-1, -1), or cause and unit of a wrong hazard.
+    """
+    old = np.int64(run.state[i])
+    stride = lay.variable[variable, STRIDE]
+    run.state[i] = old + (state - (old // stride) % lay.variable[variable, SIZE]) * stride
+    hears = TARGETS_HEAR
+    for position in range(lay.listen_first[hears, variable], lay.listen_first[hears, variable + 1]):
+        c = np.int64(lay.listen[position])
+        if not refactor(lay, tab, run, plan, past, c, i, time):
+            return c, i
+    hears = SOURCES_HEAR
+    for position in range(lay.listen_first[hears, variable], lay.listen_first[hears, variable + 1]):
+        c = np.int64(lay.listen[position])
+        bad = reconsider(lay, tab, run, plan, past, c, i, time, old, variable, wait)
+        if bad >= 0:
+            return c, bad
+    return np.int64(-1), np.int64(-1)
+
+
+@inner
+def open_window(lay, tab, run, plan, past):
+    """Let all units appear that are present when the window begins."""
+    for i in range(lay.state.size):
+        if lay.presence[0, i] <= lay.window[0] < lay.presence[1, i]:
+            c, bad = appear(lay, tab, run, plan, past, i, lay.window[0], np.int64(1))
+            if bad >= 0:
+                return c, bad
+    return np.int64(-1), np.int64(-1)

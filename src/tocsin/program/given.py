@@ -1,0 +1,271 @@
+"""What worlds are given: nothing, what happened until a date, or all that happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, suggestion
+from tocsin.kernels.layout import FORCE, KIND, LAYER, TRANSITION, VALUE, WHEN, A, B, C
+from tocsin.kernels.past import NOT_FINITE, UNEXPLAINED, gather, name_streams, record
+from tocsin.kernels.slots import Past, Plan
+from tocsin.kernels.sweep import AFTER, EXPLAINED, UNIT, VARIABLE
+from tocsin.program.grouped import is_grouped
+from tocsin.program.names import cause_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.history import History
+    from tocsin.kernels.layout import Layout, Tables
+    from tocsin.program.program import Program
+
+CLOCKS = ("cause", "source", "fresh")
+FRESH = np.uint64(0x66726573683A3A3A)  # tells chance after the first divergence from that of the clocks
+OBSERVED = "observed"  # names the streams from which the causes of observed events are drawn
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What worlds have in common with what happened, and how they are coupled to it.
+
+    Attributes:
+        given: ``nothing``, ``until`` or ``history``.
+        clocks: under ``history``: ``cause``, ``source`` or ``fresh``.
+        until: under ``until``: the time on the clock.
+        date: the same as it is read.
+    """
+
+    given: str = "nothing"
+    clocks: str = "cause"
+    until: float | None = None
+    date: str = ""
+
+    def __str__(self) -> str:
+        if self.given == "history":
+            return f"history, {self.clocks} clocks"
+        return f"until {self.date}" if self.given == "until" else self.given
+
+    @staticmethod
+    def parse(given: Any, clocks: Any, history: History) -> Condition:
+        """Read ``nothing``, ``until DATE`` or ``history``, and how clocks are coupled.
+
+        Raises:
+            SentenceError: a word that is none of these.
+            ModelError: a date outside the window, or clocks without a history.
+        """
+        if isinstance(given, Condition):
+            return given
+        if clocks not in CLOCKS:
+            raise SentenceError(
+                f"clocks= is 'cause', 'source' or 'fresh', not {clocks!r}" + suggestion(str(clocks), CLOCKS)
+            )
+        words = given.split() if isinstance(given, str) else []
+        known = ("nothing", "history")
+        if not words or (words[0] != "until" and (words[0] not in known or len(words) > 1)):
+            hint = suggestion(words[0], (*known, "until")) if words else ""
+            raise SentenceError(f"given= is 'nothing', 'until DATE' or 'history', not {given!r}{hint}")
+        if words[0] == "history":
+            return Condition("history", clocks)
+        if clocks != "cause":
+            raise ModelError(
+                f"clocks={clocks!r} says how our own world is coupled to itself, changed: it needs "
+                "given='history'"
+            )
+        if words[0] == "nothing":
+            return Condition()
+        return Condition._until(" ".join(words[1:]), history)
+
+    @staticmethod
+    def _until(text: str, history: History) -> Condition:
+        try:
+            time = float(history.to_number(text))
+        except TocsinError as error:
+            raise ModelError(f"given='until {text}': {error}") from None
+        numbers = history.numbers
+        if not numbers.start <= time <= numbers.end:
+            raise ModelError(f"given='until {text}': the date lies outside the window of the history")
+        return Condition("until", "cause", time, text)
+
+
+NOTHING = Condition()
+
+
+def check_given(program: Program, condition: Condition) -> None:
+    """Refuse what cannot be conditioned on."""
+    if condition.given != "nothing" and is_grouped(program.history):
+        raise FitError(
+            f"the times of {program.history.name!r} are known by {program.history.clock} only: worlds given "
+            "what happened need times by day, or plain numbers; give dates, or ask given='nothing'"
+        )
+
+
+def plan_clocks(layout: Layout, split: bool, fresh: bool = False) -> Plan:
+    """Return which clocks there are: one for each cause and unit, or (`split`) one for each cause and tie."""
+    units, causes = layout.state.size, layout.cause.shape[0]
+    count = np.ones((causes, units), dtype=np.int64)
+    place = np.zeros(layout.weight.size, dtype=np.int32)
+    sources = []
+    for c, layer in enumerate(layout.cause[:, LAYER]):
+        if layer < 0 or not split:
+            sources.append(np.full(units, -1, dtype=np.int32))
+            continue
+        first = layout.tie_first[1, layer]
+        count[c] = np.diff(first)
+        inner = slice(first[0], first[-1])
+        sources.append(layout.tie[1, inner])
+        place[layout.tie[2, inner]] = np.arange(first[0], first[-1]) - np.repeat(first[:-1], count[c])
+    pair = np.repeat(np.arange(causes * units, dtype=np.int32), count.ravel())
+    source = np.ascontiguousarray(np.concatenate(sources), dtype=np.int32)
+    other = FRESH if fresh else np.uint64(0)
+    stream = name_streams(pair, source, layout.unit_key, layout.cause_key, other)
+    start = np.concatenate([[0], np.cumsum(count.ravel())]).astype(np.int64)
+    return Plan(start, place, pair, source, stream)
+
+
+def recorded(program: Program, tables: Tables, plan: Plan, past: Past, hazards: bool = False) -> Past:
+    """Follow what happened, and return what the clocks of every cause and tie had spent.
+
+    Parameters:
+        tables: the Tables of the program.
+        plan, past: its clocks and events; see `witnessed`.
+        hazards: whether to note every change of a hazard.
+
+    Raises:
+        FitError: an event that no cause can explain, or a hazard that is not a finite number.
+    """
+    trace, layout, crowd = program.trace, program.layout, crowd_of(past)
+    filled = ("clock", "cause", "source", "amount", "last")
+    past = past._replace(**{name: getattr(past, name).copy() for name in filled})
+    status, noted = record(layout, tables, plan, past, crowd)
+    if hazards and status[0] not in (NOT_FINITE, UNEXPLAINED):
+        past = past._replace(base_at=np.zeros((2, noted)), base=np.zeros(noted, dtype=np.int32))
+        record(layout, tables, plan, past, crowd)
+    if status[0] == UNEXPLAINED:
+        transition = trace.events[status[1], EXPLAINED]
+        causes = [each.cause for each, row in zip(program.slots, layout.cause, strict=True)
+                  if row[TRANSITION] == transition]  # fmt: skip
+        program.refuse_event(status[1], 1, causes)
+    if status[0] == NOT_FINITE:
+        program.refuse_missing(status[1], status[2], status[3])
+    return past
+
+
+def crowd_of(past: Past) -> int:
+    """Return how many observed events there are at one instant, at most."""
+    return int(np.unique(past.time, return_counts=True)[1].max()) if past.time.size else 1
+
+
+def witnessed(program: Program, until: float = np.inf) -> tuple[Plan, Past]:
+    """Return the clocks of what happened, one for each cause and tie, and its events up to a time.
+
+    In the past there is room for what `recorded` finds.
+    """
+    trace, layout, joint = program.trace, program.layout, program.joint
+    known = int(np.searchsorted(trace.time, until, side="right"))
+    plan = plan_clocks(layout, True)
+    events = trace.events[:known]
+    unit, variable, move = events[:, UNIT], events[:, VARIABLE], events[:, EXPLAINED]
+    state = (events[:, AFTER] // joint.strides[variable]) % joint.sizes[variable]
+    number = np.zeros(known, dtype=np.int64)
+    seen: dict[tuple[int, int], int] = {}
+    for x in np.flatnonzero(move >= 0):
+        key = (int(unit[x]), int(move[x]))
+        number[x] = seen[key] = seen.get(key, -1) + 1
+    moves = [cause_key(OBSERVED, each.name) for each in program.model.transitions]
+    stream = name_streams(
+        (np.maximum(move, 0) * layout.state.size + unit).astype(np.int32),
+        np.full(known, -1, dtype=np.int32),
+        layout.unit_key,
+        np.array(moves, dtype=np.uint64),
+        np.uint64(0),
+    )
+    units = layout.state.size
+    per_pair = np.diff(plan.first).reshape(-1, units)
+    per_move = np.zeros((len(moves), units), dtype=np.int64)
+    np.add.at(per_move, layout.cause[:, TRANSITION], per_pair)
+    count = np.where(move >= 0, per_move[np.maximum(move, 0), unit], 0)
+    first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    whole = int(first[-1])
+    past = Past(
+        np.ascontiguousarray(trace.time[:known]),
+        np.ascontiguousarray(
+            np.stack([unit, variable, state, move, number, np.ones(known)], axis=1), dtype=np.int32
+        ),
+        stream,
+        first,
+        np.zeros(whole, dtype=np.int32),
+        np.zeros(whole, dtype=np.int32),
+        np.zeros(whole, dtype=np.int32),
+        np.zeros((3, whole)),
+        np.zeros(plan.pair.size),
+        np.zeros((2, 0)),
+        np.zeros(0, dtype=np.int32),
+    )
+    return plan, past
+
+
+def translated(plan: Plan, past: Past, changed: Plan, split: bool, units: int) -> Past:
+    """Return what happened with the clocks of a changed program.
+
+    Parameters:
+        plan, past: of the program that happened, one clock for each cause and tie.
+        changed: the clocks of the changed program; `split` says of which kind they are.
+        units: how many units there are.
+    """
+    if not split:
+        clock, spent, last = gather(plan, past)
+        amount = past.amount.copy()
+        amount[1] = spent
+        return past._replace(clock=clock, amount=amount, last=last)
+
+    def key(each: Plan) -> NDArray[np.int64]:
+        return each.pair.astype(np.int64) * (units + 1) + each.source + 1
+
+    theirs, ours = key(plan), key(changed)
+    place = np.minimum(np.searchsorted(ours, theirs), max(ours.size - 1, 0))
+    to = (
+        np.where(ours[place] == theirs, place, -1).astype(np.int32) if ours.size else np.full(theirs.size, -1)
+    )
+    last = np.zeros(ours.size)
+    last[to[to >= 0]] = past.last[to >= 0]
+    base = to[past.base]
+    stays = base >= 0
+    return past._replace(
+        clock=np.ascontiguousarray(to[past.clock], dtype=np.int32),
+        last=last,
+        base_at=np.ascontiguousarray(past.base_at[:, stays]),
+        base=np.ascontiguousarray(base[stays], dtype=np.int32),
+    )
+
+
+def joined(past: Past, layout: Layout) -> tuple[Past, Layout]:
+    """Return what happened, and a layout, in which the record alone tells what follows it.
+
+    A layout says by breaks which events follow what happened; those that the record holds are taken from the
+    layout, and events of the record that it does not have (they are prevented) are marked as not kept.
+    """
+    led = np.flatnonzero((layout.breaks[:, KIND] == FORCE) & (layout.break_at[VALUE] == 0.0))
+    waiting: dict[tuple[float, int, int, int], list[int]] = {}
+    for number in led[::-1]:
+        waiting.setdefault(_said(layout, int(number)), []).append(int(number))
+    event = past.event.copy()
+    taken = np.zeros(layout.breaks.shape[0], dtype=bool)
+    for x in np.flatnonzero(event[:, 3] < 0):
+        unit, variable, state = (int(value) for value in event[x, :3])
+        found = waiting.get((float(past.time[x]), unit, variable, state))
+        event[x, 5] = bool(found)
+        if found:
+            taken[found.pop()] = True
+    breaks = layout._replace(
+        break_at=np.ascontiguousarray(layout.break_at[:, ~taken]),
+        breaks=np.ascontiguousarray(layout.breaks[~taken]),
+    )
+    return past._replace(event=event), breaks
+
+
+def _said(layout: Layout, number: int) -> tuple[float, int, int, int]:
+    unit, variable, state = (int(layout.breaks[number, column]) for column in (A, B, C))
+    return float(layout.break_at[WHEN, number]), unit, variable, state

@@ -1,0 +1,189 @@
+"""More verbs of the command line: the ledger of a treaty, and plans for scarce support."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tocsin.cli import HistoryArgument, ModelOption, _guarded, _opened, _progress, _time, app
+
+DoOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--do", metavar="CLAUSE", help="Change one thing in the worlds; may be given several times."
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
+]
+FITTING = "fitting the model (the first use compiles the kernels, about half a minute)"
+
+
+@app.command()
+def ledger(
+    history: HistoryArgument,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="DATE",
+            help="Ask whether the conditions come true by this day, not the ledger's own.",
+        ),
+    ] = None,
+    do: DoOption = None,
+    worlds: Annotated[
+        int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
+    ] = 10_000,
+    seed: SeedOption = 1917,
+    model: ModelOption = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--ledger", metavar="FILE", help="A ledger in TOML, instead of the history's own."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Also write staked.csv, returned.csv and value.csv (every world)."
+        ),
+    ] = None,
+) -> None:
+    """Say what was staked by treaty, in how many worlds it comes back, and what came back in fact.
+
+    \b
+      tocsin ledger 1917
+      tocsin ledger 1917 --by 1918-12-31
+      tocsin ledger 1917 --do "force russia regime=soviet at 1917-11-07"
+      tocsin ledger 1917 --do "force germany regime=soviet at 1918-11-09"
+    """
+    limit = _time(by, "--by")
+
+    def act() -> None:
+        from tocsin.ensemble.ledger_toml import load_ledger
+        from tocsin.show.ledger_table import ledger_page, write_value
+        from tocsin.show.table import console
+
+        book = load_ledger(history if file is None else file)
+        record, declared = _opened(history, model, None, None)
+        # What is written in the ledger is checked before anything is fitted.
+        fact = book.in_fact(record, declared)
+        if limit is not None:
+            book = book.by(limit if record.dated else float(limit))
+            fact = book.in_fact(record, declared)
+        with _progress() as tell:
+            tell(FITTING, 0, 0)
+            fitted = declared.fit(record)
+            ensembles = {"the fit": fitted.simulate(record, worlds, seed)}
+            if do:
+                ensembles["the fit, changed"] = fitted.simulate(record, worlds, seed, do)
+            causes = fitted.attribute(record).causes
+        if out is not None:
+            write_value(book, ensembles, out)
+        console().print(ledger_page(book, ensembles, fact, causes))
+
+    _guarded(act)
+
+
+@app.command()
+def support(
+    history: HistoryArgument,
+    layer: Annotated[
+        str | None, typer.Option("--layer", metavar="LAYER", help="The layer of the ties.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="UNIT",
+            help="The unit that gives; else the one that gives most in the record.",
+        ),
+    ] = None,
+    budget: Annotated[
+        float, typer.Option("--budget", metavar="W", help="Weight times periods; with --prevent, units.")
+    ] = 10,
+    prevent: Annotated[
+        str | None,
+        typer.Option("--prevent", metavar="CLAUSE", help="Instead of ties: keep units out of a state."),
+    ] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(
+            "--outcome",
+            metavar="WORDS",
+            help="Such as 'units regime=soviet' or 'time regime=soviet in hungary'.",
+        ),
+    ] = None,
+    least: Annotated[bool, typer.Option("--least", help="Lower the outcome instead of raising it.")] = False,
+    place: Annotated[
+        list[str] | None,
+        typer.Option("--place", metavar="UNIT", help="Only these may receive; may be given several times."),
+    ] = None,
+    periods: Annotated[
+        int, typer.Option("--periods", metavar="N", min=1, help="Into how many parts the window is cut.")
+    ] = 4,
+    step: Annotated[float, typer.Option("--step", metavar="W", help="Weight that is added at a time.")] = 1.0,
+    most: Annotated[
+        float | None,
+        typer.Option(
+            "--most", metavar="W", help="Greatest weight of a tie; else the greatest in the record."
+        ),
+    ] = None,
+    do: DoOption = None,
+    worlds: Annotated[
+        int, typer.Option("--worlds", metavar="N", min=2, help="Worlds of each evaluation of the search.")
+    ] = 200,
+    seed: SeedOption = 1,
+    model: ModelOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Also write plan.csv and compared.csv.")
+    ] = None,
+) -> None:
+    """Find where and when scarce support (money, men, emissaries) raises or lowers an outcome most.
+
+    \b
+      tocsin support 1917 --layer comintern --source russia --budget 10
+      tocsin support 1917 --layer comintern --budget 6 --outcome "units party=communist" --periods 7
+      tocsin support 1917 --layer intervention --source france --least --outcome "time regime=soviet"
+      tocsin support 1917 --prevent regime=soviet --budget 3 --least
+
+    The plan is found greedily and judged on fresh worlds beside nothing, the record, an even spread and
+    chance. An instrument for history and for study: the answer says what it cannot know.
+    """
+    if (layer is None) == (prevent is None):
+        raise typer.BadParameter("name a layer, or a state to prevent; not both", param_hint="--layer")
+    if prevent is not None and budget != int(budget):
+        raise typer.BadParameter("with --prevent it is a number of units", param_hint="--budget")
+
+    def act() -> None:
+        from tocsin.infer.support import Prevention, Support, main_source
+        from tocsin.show.support_table import support_page, write_plan
+        from tocsin.show.table import console
+        from tocsin.show.wave import wave_of
+
+        record, declared = _opened(history, model, None, None)
+        wanted = outcome or f"units {wave_of(declared, None, record)}"
+        asked: Support | Prevention
+        if layer is not None:
+            giver = source if source is not None else main_source(record, layer)
+            asked = Support(layer, giver, budget, place, periods, step, most)
+        else:
+            asked = Prevention(str(prevent), int(budget), place)
+        with _progress() as tell:
+            tell(FITTING, 0, 0)
+            fitted = declared.fit(record)
+            found = fitted.allocate(
+                record,
+                asked,
+                wanted,
+                worlds,
+                seed,
+                maximise=not least,
+                interventions=do or [],
+                progress=lambda done, total: tell("looking for the plan", done, total),
+            )
+        if out is not None:
+            write_plan(found, out)
+        console().print(support_page(found))
+
+    _guarded(act)

@@ -1,0 +1,50 @@
+"""Laboratories for the tests of the explorer, and a real server on a free port."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from small_wave import wave
+
+from tocsin.explore.laboratory import Laboratory, open_laboratory
+from tocsin.explore.questions import Limits
+
+WORLDS = 200
+
+
+@cache
+def laboratory() -> Laboratory:
+    """Return the laboratory of 1917 with few worlds."""
+    return open_laboratory("1917", limits=Limits(worlds=WORLDS, burst=1e6))
+
+
+def small(**limits: Any) -> Laboratory:
+    """Return a laboratory of a history without outlines, whose places are nowhere."""
+    history, model = wave()
+    assert hasattr(model, "model") and hasattr(model, "values")
+    return Laboratory(
+        "small", history, model.model, model.values, Limits(**{"worlds": 60, "burst": 1e6, **limits})
+    )  # type: ignore[arg-type]
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an application on a free port of this machine, and yield its address."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join(10)
