@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from road import small_folder
+from typer.testing import CliRunner
 
 import tocsin as tc
+from tocsin.cli import app
 from tocsin.infer.allocate import Judge
 from tocsin.infer.greedy import greedy
 
@@ -252,6 +257,13 @@ def test_the_plan_is_set_beside_the_record_an_even_spread_and_chance() -> None:
     assert "greedy" in str(found) and "<table" in found._repr_html_()
 
 
+def test_a_normalised_layer_has_no_even_spread() -> None:
+    history, given = star("target")
+    found = given.allocate(history, tc.Support("aid", "donor", 1, periods=1), "units regime=new", worlds=20)
+    assert "even" not in set(found.compared["allocation"])
+    assert "normalises exposure" in found.notes()[0]
+
+
 def test_nothing_is_spent_where_nothing_gains() -> None:
     history, given = star(aid=0)
     found = given.allocate(history, tc.Support("aid", "donor", 3, periods=1), "units regime=new", worlds=20)
@@ -360,3 +372,43 @@ def test_wrong_outcomes_and_numbers_are_refused() -> None:
         history, support, lambda ensemble: ensemble.counts("regime", "new")["units"] ** 2, worlds=50
     )
     assert custom.plan["place"].tolist() == ["hub"]
+
+
+# --- the verb -------------------------------------------------------------------------------------------
+
+
+def test_the_verb_prints_the_plan_and_writes_it(tmp_path: Path) -> None:
+    folder = str(small_folder(tmp_path / "road"))
+    args = ["--worlds", "10", "--place", "cc", "--place", "dd", "--out", str(tmp_path)]
+    done = CliRunner().invoke(
+        app, ["support", folder, "--layer", "road", "--budget", "1", "--periods", "1", *args]
+    )
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.output.split())
+    assert "To raise 'units regime=soviet'" in text and "not for advice" in text
+    # Of the road's inner units the first is taken as the giver: it gives as much as any.
+    assert "bb may lay out a budget of 1 in the layer road" in text
+    plan, compared = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("plan", "compared"))
+    assert set(plan["place"]) <= {"cc", "dd"} and "even" in set(compared["allocation"])
+    kept = CliRunner().invoke(
+        app, ["support", folder, "--prevent", "regime=soviet", "--budget", "1", "--least", *args]
+    )
+    assert kept.exit_code == 0, kept.output
+    assert "may be kept out of regime=soviet" in " ".join(kept.output.split())
+
+
+def test_the_verb_refuses_what_is_wrong(tmp_path: Path) -> None:
+    folder = str(small_folder(tmp_path / "road"))
+    for options, code, part in (
+        ([], 2, "--layer"),
+        (["--layer", "road", "--prevent", "regime=soviet"], 2, "not both"),
+        (["--prevent", "regime=soviet", "--budget", "1.5"], 2, "--budget"),
+        (["--layer", "raod"], 1, "did you mean 'road'"),
+        (["--layer", "road", "--source", "zz"], 1, "there is no unit 'zz'"),
+        (["--layer", "road", "--budget", "-1"], 1, "budget must be a number above 0"),
+        (["--layer", "road", "--outcome", "all"], 1, "cannot read the outcome"),
+        (["--layer", "road", "--do", "nonsense"], 2, "nonsense"),
+    ):
+        done = CliRunner().invoke(app, ["support", folder, "--worlds", "5", *options])
+        assert done.exit_code == code, (options, done.output)
+        assert part in " ".join(done.output.split()), (options, done.output)

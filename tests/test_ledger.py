@@ -7,10 +7,14 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from road import small_folder
 from small_wave import wave
+from typer.testing import CliRunner
 
 import tocsin as tc
+from tocsin.cli import app
 from tocsin.ensemble import observed_world
 from tocsin.ensemble.counting import wilson
 
@@ -364,3 +368,60 @@ def test_what_came_back_in_fact() -> None:
     assert rest.loc["gold", "returned"] == 0
     others = rest.drop(index="gold")
     assert (others["way"] == "annulment").all() and (others["returned_on"] == "1918-11-13").all()
+
+
+# --- the verb -------------------------------------------------------------------------------------------
+
+ROAD = """
+title = "The road"
+[[stock]]
+name = "mill"
+holder = "aa"
+amount = 2
+whole = 3
+[[treaty]]
+name = "sale"
+taker = "bb"
+stocks = ["mill"]
+at = 1919-01-10
+[[clause]]
+name = "rising"
+when = "cc regime=soviet"
+"""
+
+
+def test_the_verb_prints_the_answer_and_writes_tables(tmp_path: Path) -> None:
+    folder = small_folder(tmp_path / "road")
+    (folder / "ledger.toml").write_text(ROAD, encoding="utf-8")
+    args = ["ledger", str(folder), "--worlds", "40", "--seed", "3"]
+    first = CliRunner().invoke(app, args)
+    assert first.exit_code == 0, first.output
+    assert "The road: what was staked" in first.output and "What this cannot say" in first.output
+    assert "mill 2" in first.output and "1919-01-22" in first.output  # what happened on the road
+    again = CliRunner().invoke(
+        app,
+        [*args, "--by", "1919-01-20", "--do", "force cc regime=soviet at 1919-01-15", "--out", str(tmp_path)],
+    )
+    assert again.exit_code == 0, again.output
+    assert "a rising by 1919-01-20 gives back what was staked" in " ".join(again.output.split())
+    assert "Changed in the fit, changed: force cc regime=soviet at 1919-01-15" in " ".join(
+        again.output.split()
+    )
+    table = pd.read_csv(tmp_path / "returned.csv").set_index("worlds_of")
+    assert table.loc["the fit, changed", "share"] == 1 > table.loc["the fit", "share"]
+    value = pd.read_csv(tmp_path / "value.csv")
+    assert len(value) == 2 * 40 and set(value["staked"]) == {2}
+    assert len(pd.read_csv(tmp_path / "staked.csv")) == 1
+
+
+def test_the_verb_refuses_what_is_wrong(tmp_path: Path) -> None:
+    folder = small_folder(tmp_path / "road")
+    runner = CliRunner()
+    missing = runner.invoke(app, ["ledger", str(folder)])
+    assert missing.exit_code == 1 and "has no ledger" in missing.output
+    (folder / "ledger.toml").write_text(ROAD.replace("cc regime", "cd regime"), encoding="utf-8")
+    unknown = runner.invoke(app, ["ledger", str(folder)])
+    assert unknown.exit_code == 1 and "there is no unit 'cd'" in unknown.output
+    (folder / "ledger.toml").write_text(ROAD, encoding="utf-8")
+    for option, code in ((["--by", "soon"], 2), (["--by", "1950-01-01"], 1), (["--worlds", "none"], 2)):
+        assert runner.invoke(app, ["ledger", str(folder), *option]).exit_code == code

@@ -143,3 +143,58 @@ def test_strengths_alone_are_found_at_once_too() -> None:
     fixed = {f"{AGAIN} | l | susceptibility | 1": math.log(0.05)}
     assert not factors_at_summit(program, Constraint.make(program.parameter_names, fixed), np.zeros(2))[1]
     assert model.fit(history).params.to_numpy() == pytest.approx(summit, abs=1e-7)
+
+
+@pytest.mark.parametrize("formula", ["1 + a + b", "1 + a * b", "1 + a + mood"])
+def test_a_long_panel_of_numbers_is_a_sum_over_its_rows(formula: str) -> None:
+    """More than 20,000 stretches, all different: no rows are joined, and the search begins with some of them."""
+    units, intervals, mood = 40, 600, tc.StateVariable("mood", ["low", "high"])
+    rng = np.random.default_rng(9)
+    a, b = rng.normal(size=(2, units, intervals))
+    names = np.array([f"u{k:02d}" for k in range(units)])
+    high = np.where(np.arange(units) % 2 == 1, 300.0, np.inf)  # every other unit is high from there on
+    riots = rng.random((units, intervals)) < np.exp(-3.5 + 0.5 * a)
+    unit, interval = np.nonzero(riots)
+    moved = np.flatnonzero(np.isfinite(high))
+    time = interval + rng.uniform(0.05, 0.95, unit.size)
+    cover = {
+        "unit": np.tile(np.repeat(names, intervals), 2),
+        "covariate": np.repeat(["a", "b"], a.size),
+        "value": np.concatenate([a.ravel(), b.ravel()]),
+        "start": np.tile(np.arange(intervals, dtype=float), 2 * units),
+    }
+    riot = tc.StateVariable("riot", ["yes"], recurrent=True)
+    history = tc.History(
+        {"unit": names},
+        {
+            "unit": np.concatenate([names[unit], names[moved]]),
+            "variable": ["riot"] * unit.size + ["mood"] * moved.size,
+            "state": ["yes"] * unit.size + ["high"] * moved.size,
+            "time": np.concatenate([time, high[moved]]),
+        },
+        covariates={**cover, "end": cover["start"] + 1.0},
+        variables=[riot, mood],
+        window=(0.0, float(intervals)),
+    )
+    model = tc.Model([riot, mood], [tc.Transition("riot", "yes", "yes", tc.baseline(formula))])
+    program = model.compile(history)
+    late = (np.arange(intervals)[None, :] >= high[:, None]).astype(float)
+    terms = {
+        "1 + a + b": [np.ones_like(a), a, b],
+        "1 + a * b": [np.ones_like(a), a, b, a * b],
+        "1 + a + mood": [np.ones_like(a), a, late],
+    }[formula]
+    order = [name.split(" | ")[3] for name in program.parameter_names]
+    assert order == {"1 + a + b": ["1", "a", "b"], "1 + a * b": ["1", "a", "b", "a:b"]}.get(
+        formula, ["1", "a", "mood[high]"]
+    )
+    vector = np.array([-3.0, 0.3, -0.2, 0.1])[: len(order)]
+    score = np.tensordot(vector, np.array(terms), axes=1)
+    assert program.loglik(vector) == pytest.approx(
+        score[unit, interval].sum() - np.exp(score).sum(), rel=1e-11
+    )
+    assert program.likelihood.thinned() is not None
+    fit = model.fit(history)
+    assert np.abs(fit.score).max() < 1e-7
+    assert program.loglik(fit.params) == pytest.approx(fit.loglik)
+    assert program.gradient(fit.params) == pytest.approx(np.zeros(len(order)), abs=1e-6)

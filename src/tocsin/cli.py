@@ -468,6 +468,7 @@ def _guarded(act: Callable[[], None]) -> None:
         raise typer.Exit(1) from None
 
 
+import tocsin.verb_whatif  # noqa: E402
 import tocsin.verbs  # noqa: E402, F401  (more verbs, on the same app)
 
 

@@ -104,7 +104,7 @@ def allocate(
         grown=search.grown,
         interventions=tuple(str(change) for change in interventions),
         search_gain=float(sum(search.gains)),
-        unit=program.history.clock if program.history.dated else "unit of time",
+        asked=options.sentence(),
     )
 
 
@@ -151,7 +151,7 @@ def _compared(
     ]
     for name, (budget, ensemble) in options.in_the_record(judge.vector, worlds, seed, judge.changes).items():
         rows.append(_row(name, budget, judge.read(ensemble), bare, planned, sign))
-    if all(start is not None for _, start, _ in options.labels):
+    if options.divisible:
         even = np.minimum(options.budget * options.step / options.cost.sum(), options.most)
         budget = float((even / options.step * options.cost).sum())
         rows.append(_row("even", budget, judge.of(even, worlds, seed), bare, planned, sign))

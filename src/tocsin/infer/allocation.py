@@ -31,7 +31,8 @@ class Allocation:
         compared: allocation (nothing, plan, the record's, even, random), budget, mean outcome, gain over nothing
             (lower, upper), worlds_changed (share of fresh worlds in which the outcome is another one), and
             behind_plan: how much less than the plan it gains (behind_lower, behind_upper).
-        support, outcome, maximise, interventions: what was asked. A gain is in the direction that was asked for.
+        support, outcome, maximise, interventions: what was asked; `asked` says it in a sentence. A gain is in the
+            direction that was asked for.
         worlds, fresh, seed: worlds of the search and of the judgement (drawn with the next seed).
         spent: budget that the plan takes; less than was given where nothing more gains.
         evaluations, candidates: ensembles that the search drew, and candidates.
@@ -53,7 +54,7 @@ class Allocation:
     grown: int
     interventions: tuple[str, ...]
     search_gain: float
-    unit: str
+    asked: str
 
     @property
     def gain(self) -> tuple[float, float, float]:
@@ -66,10 +67,11 @@ class Allocation:
         way = "raise" if self.maximise else "lower"
         gain, lower, upper = self.gain
         said = [
+            self.asked,
             f"To {way} {self.outcome!r}: {self.evaluations} ensembles of {self.worlds:,} worlds for "
             f"{self.candidates:,} candidates, judged on {self.fresh:,} fresh worlds. Seed {self.seed}.",
-            f"The plan gains {gain:.4g} ({lower:.4g} to {upper:.4g}); in the worlds that chose it, it seemed to gain "
-            f"{self.search_gain:.4g}.",
+            f"The plan gains {gain:,.4g} ({lower:,.4g} to {upper:,.4g}); in the worlds that chose it, it seemed to "
+            f"gain {self.search_gain:,.4g}.",
         ]
         if lower <= 0 <= upper:
             said.append("The interval holds zero: these worlds do not show that the plan gains anything.")
@@ -78,8 +80,9 @@ class Allocation:
                 f"Of a budget of {self.support.budget:g} it takes {self.spent:g}: nothing more gains."
             )
         if self.grown:
+            many = "One candidate" if self.grown == 1 else f"{self.grown} candidates"
             said.append(
-                f"{self.grown} candidates gained more when looked at again: returns do not diminish here, or the "
+                f"{many} gained more when looked at again: returns do not diminish here, or the "
                 "worlds are too few to show it; a search that is not lazy may find another plan."
             )
         said += [f"Changed in all worlds: {sentence}." for sentence in self.interventions]

@@ -45,10 +45,9 @@ def half_ranges(program: Program) -> Floats:
     shapes."""
     result = np.ones(len(program.parameter_names))
     for cause in program.likelihood.causes:
-        for matrix, slots in ((cause.matrix, cause.slots.target), (cause.marks, cause.slots.source)):
-            if len(slots) and matrix.shape[0]:
-                width = (matrix.max(axis=0) - matrix.min(axis=0)) / 2
-                result[list(slots)] = np.where(width > 0, width, 1.0)
+        least, most = cause.ranges
+        width = (most - least) / 2
+        result[[*cause.slots.target, *cause.slots.source]] = np.where(width > 0, width, 1.0)
     return result
 
 

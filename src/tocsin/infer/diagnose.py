@@ -56,15 +56,17 @@ def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
         slots = cause.slots
         decay, _ = cause.shape(np.zeros(len(names)))
         summed = cause.swept(decay, keep=slots.alpha >= 0).summed[:, :, 0]
-        row, mark = np.nonzero(summed > 0)
+        seen = summed > 0
         own = [*slots.target, *slots.source]
         free = [k for k, position in enumerate(own) if constraint.group[position] >= 0]
-        if not row.size or len(free) < 2 - (intercept(program, number) < 0):
+        if not seen.any() or len(free) < 2 - (intercept(program, number) < 0):
             continue
         if len(slots.source):
+            row, mark = np.nonzero(seen)
             terms = np.hstack([cause.matrix[row], cause.marks[mark]])
         else:
-            terms = cause.matrix[np.unique(row)]
+            met = seen.any(axis=1)
+            terms = cause.matrix if met.all() else cause.matrix[met]
         found |= _dependent(program, own, terms, free, program.cause_name(number))
     return found
 
@@ -73,7 +75,7 @@ def _dependent(
     program: Program, own: list[int], terms: Floats, free: list[int], cause: str
 ) -> dict[int, str]:
     names, found = program.parameter_names, {}
-    if _independent(terms[:, free]):
+    if _independent(terms if len(free) == terms.shape[1] else terms[:, free]):
         return {}
     kept: list[int] = []
     basis = np.empty((terms.shape[0], 0))

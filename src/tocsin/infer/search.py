@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.infer.constraint import Constraint
-from tocsin.infer.maximum import TOLERANCE, Maximum, maximise
+from tocsin.infer.maximum import LONGEST_STEP, TOLERANCE, Maximum, maximise
 from tocsin.infer.prior import Prior, half_life_bounds
 from tocsin.infer.start import em_steps, first_start, intercept, starts
 from tocsin.kernels.layout import LAYER
@@ -93,9 +93,7 @@ class Task:
         """Return the largest size of what each parameter multiplies (P,): 1 for intercepts and shapes."""
         reach = np.ones(len(self.program.parameter_names))
         for cause in self.program.likelihood.causes:
-            for matrix, slots in ((cause.matrix, cause.slots.target), (cause.marks, cause.slots.source)):
-                if len(slots):
-                    reach[list(slots)] = np.abs(matrix).max(axis=0, initial=0.0)
+            reach[[*cause.slots.target, *cause.slots.source]] = np.abs(cause.ranges).max(axis=0, initial=0.0)
         return reach
 
     def penalised(self, vector: Floats) -> tuple[float, Floats, Floats]:
@@ -118,6 +116,9 @@ class Task:
 
     def length(self, step: Floats) -> float:
         """Return by how much a step changes the logarithm of any hazard at most."""
+        most = float(np.abs(step) @ self.reach)
+        if most < LONGEST_STEP / 2:  # no step of a single cause can be longer
+            return most
         longest = 0.0
         for cause in self.program.likelihood.causes:
             slots = cause.slots
@@ -172,6 +173,16 @@ class Task:
         return Found(
             vector, value, loglik, gradient, hessian, task.constraint, out, found.converged, found.iterations
         )
+
+    def _thinned(self, start: Floats) -> Floats:
+        """Return where a climb over some rows of long integrals ends; the start where none is long."""
+        likelihood = self.program.likelihood.thinned()
+        if likelihood is None:
+            return start
+        program = replace(self.program)
+        program.__dict__["likelihood"] = likelihood
+        found = replace(self, program=program).climb(start, 1e-3)
+        return found.vector if found.converged and np.isfinite(found.vector).all() else start
 
     def revive(self, number: int, vector: Floats) -> Floats | None:
         """Return own parameters at which a cause of strength zero would raise the likelihood; None if none
@@ -296,7 +307,7 @@ class Task:
         """
         begin = [*near, *starts(self.program, self.constraint)]
         if len(begin) == 1:
-            return self.climb(begin[0])
+            return self.climb(self._thinned(begin[0]))
         rough = [self.climb(start, 1e-3) for start in begin]
         best = max(rough, key=lambda found: found.value)
         return self.climb(best.vector, gone=best.gone)

@@ -83,7 +83,7 @@ def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: in
     what it was given equals its integrated hazard. It never lowers the likelihood.
     """
     likelihood = program.likelihood
-    for _ in range(steps):
+    for _ in range(steps if any(len(group) > 1 for group in likelihood.groups) else 0):
         moved = vector.copy()
         for group in likelihood.groups:
             shares, events = likelihood.given_to(group, vector)

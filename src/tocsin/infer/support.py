@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MOST_LISTED = 12
+NORMALISED = (
+    " The model normalises exposure in this layer: a tie works by its share of all ties in force, however light it is, "
+    "so weights say less than places and periods, and an even spread is left out."
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,15 @@ class Options:
         self, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
     ) -> dict[str, tuple[float, Ensemble]]:
         """Return, by name, the budget and the worlds of what the record did."""
+        raise NotImplementedError
+
+    @property
+    def divisible(self) -> bool:
+        """Return whether half the weight does half the work, so that a budget may be spread evenly."""
+        return False
+
+    def sentence(self) -> str:
+        """Return what may be given."""
         raise NotImplementedError
 
 
@@ -208,6 +221,24 @@ class TieOptions(Options):
             "record, as it was": (spent, self._worlds(self._with(own), vector, worlds, seed, changes)),
         }
 
+    @property
+    def divisible(self) -> bool:
+        """Return whether no cause of the layer is normalised: there a tie works by its share, however light."""
+        return all(
+            getattr(cause, "layer", None) != self.layer or getattr(cause, "normalise", None) is None
+            for _, cause in self.program.causes
+        )
+
+    def sentence(self) -> str:
+        """Return what may be given, and what a unit of budget is."""
+        history = self.program.history
+        length, clock = float((self.end - self.start).max()), f" {history.clock}s" if history.dated else ""
+        return (
+            f"{history.numbers.units[self.source]} may lay out a budget of {self.budget:g} in the layer "
+            f"{self.layer}, {self.step:g} at a time: one keeps a tie of weight 1 for {length:,g}{clock}, and no "
+            f"tie weighs more than {self.most.max():g}." + ("" if self.divisible else NORMALISED)
+        )
+
     def _rows(self) -> TieArrays:
         return self.program.history.numbers.ties[self.layer]
 
@@ -305,6 +336,10 @@ class BarOptions(Options):
         weights = np.zeros(len(places))
         weights[first] = 1.0
         return {"first in the record": (len(first), self.simulate(weights, vector, worlds, seed, changes))}
+
+    def sentence(self) -> str:
+        """Return what may be prevented."""
+        return f"{self.budget:g} units may be kept out of {self.clause} for the whole window."
 
 
 def main_source(history: History, layer: str) -> str:

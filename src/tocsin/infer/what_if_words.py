@@ -77,6 +77,7 @@ def _differences(answer: WhatIf) -> list[str]:
                 f"There are fewer {of_worlds(entries['less'])}, and more {of_worlds(entries['more'])}"
             )
         same = float(paired.same.mean()) if paired.worlds else 0.0
+        text = text if head else text[0].upper() + text[1:]
         rest = "Every world changes in some event." if same == 0 else _still(same)
         found.append(f"{head}{text}. {rest}")
     return found
@@ -107,9 +108,8 @@ def _units(answer: WhatIf) -> list[str]:
     order = grouped["moved"].max().sort_values(ascending=False, kind="stable")
     chosen = [unit for unit, size in order.items() if size >= SMALL][:NAMED]
     if not chosen:
-        return [
-            "No place comes into the state, or keeps out of it, in more than 5 of 1,000 worlds because of it."
-        ]
+        always = " under every coupling" if len(answer.pairs) > 1 else ""
+        return [f"No place's part in it changes in more than 5 of 1,000 worlds{always}."]
     parts = []
     for unit in chosen:
         rows = grouped.get_group(unit)
@@ -118,7 +118,8 @@ def _units(answer: WhatIf) -> list[str]:
         parts.append(
             f"{answer.label(unit)} ({share} of 100 worlds instead of {hundred(rows['share_unchanged'].iloc[0])})"
         )
-    return [f"It changes most for {listed(parts)}."]
+    head = "Whichever coupling is right, it" if len(answer.pairs) > 1 else "It"
+    return [f"{head} changes most for {listed(parts)}."]
 
 
 def _ways(answer: WhatIf) -> list[str]:

@@ -91,7 +91,6 @@ def take_aim(lay, tab, run, plan, past, fresh):
         if slot >= 0 and not fresh:
             run.chain[x] = run.head[slot]
             run.head[slot] = x
-            run.clock[slot, DRAWN] += 1.0
     for slot in range(plan.pair.size):
         x = run.head[slot]
         if x >= 0:
@@ -99,7 +98,7 @@ def take_aim(lay, tab, run, plan, past, fresh):
         else:
             had = 0.0 if fresh else past.last[slot]
             run.clock[slot, AIM] = had + threshold(key, plan.stream[slot], np.int64(0))
-            run.clock[slot, DRAWN] = 1.0
+        run.clock[slot, DRAWN] = 1.0
         if run.clock[slot, HAZARD] > 0.0:
             pair = np.int64(plan.pair[slot])
             whole = whole_exposure(tab, run, plan, pair // units, pair, slot)
@@ -133,6 +132,8 @@ def advance(run, plan, past, slot):
     """Give a clock that has just fired its next target."""
     clock = run.clock[slot]
     clock[SPENT] = clock[AIM]
+    number = np.int64(clock[DRAWN])  # of its targets so far
+    clock[DRAWN] += 1.0
     x = run.head[slot]
     if x >= 0:
         run.head[slot] = run.chain[x]
@@ -141,8 +142,7 @@ def advance(run, plan, past, slot):
             clock[AIM] = past.amount[SPENT_THEN, run.chosen[x]]
             return
         clock[AIM] = past.last[slot]  # what it had spent at the end, and a fresh exponential
-    clock[AIM] += threshold(run.key[0], plan.stream[slot], np.int64(clock[DRAWN]))
-    clock[DRAWN] += 1.0
+    clock[AIM] += threshold(run.key[0], plan.stream[slot], number)
 
 
 @inlined
@@ -227,7 +227,7 @@ def held(lay, run, i, variable):
     return (run.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
 
 
-@inner
+@inlined
 def observe(lay, tab, run, plan, past, log, times, events, time):
     """Live through an instant at which something was observed; units do not see each other's events.
 
@@ -265,7 +265,7 @@ def observe(lay, tab, run, plan, past, log, times, events, time):
     return bad_cause, bad
 
 
-@inner
+@inlined
 def force(lay, tab, run, plan, past, log, times, events, number, time):
     """Apply a break that is an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
     i, variable, state = lay.breaks[number, A], lay.breaks[number, B], lay.breaks[number, C]
@@ -283,7 +283,7 @@ def force(lay, tab, run, plan, past, log, times, events, number, time):
     return bad_cause, bad
 
 
-@inner
+@inlined
 def fire(lay, tab, run, plan, past, log, times, events, slot, time):
     """Let a clock fire that no observed event held. Returns (-1, -1), or cause and unit of a wrong hazard."""
     pair = np.int64(plan.pair[slot])

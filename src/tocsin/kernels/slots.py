@@ -48,6 +48,9 @@ SENT, HEARD = 0, 1  # what a source sends, and the time at which it was last bro
 QUIET, TOGETHER, NOTED, SPLIT, LATER = range(5)  # of `flag`
 ALL, ITSELF, OTHERS = np.int64(0), np.int64(1), np.int64(2)  # targets of a source
 TOLERANCE = 1e-9  # of what clocks spend, beside which rounding is small and chance is large
+# A clock that has spent what it needs for an event ahead, and no more, waits for it: its hazard may end at one
+# observed event and open again, by another of its own unit, at the instant of the event.
+MARGIN = 1e-12
 HAPPENED_UNIT, HAPPENED_VARIABLE, HAPPENED_STATE, HAPPENED_MOVE, HAPPENED_NUMBER, HAPPENED_KEPT = range(6)
 
 
@@ -179,6 +182,7 @@ def aim(lay, tab, run, past, c, pair, slot, time, whole):
         if x >= 0 and past.time[x] >= time:
             rest = left - hazard * lasting(rate, past.time[x] - time)
             waits = abs(rest) <= TOLERANCE * (1.0 + clock[AIM])
+            left += MARGIN * (1.0 + clock[AIM])
         if not waits:
             left = max(left, 0.0)
             if rate == 0.0:
@@ -253,7 +257,7 @@ def receive(lay, tab, run, plan, past, c, i, tie, time, before, after, sources):
     return aim_all(lay, tab, run, plan, past, c, pair, time)
 
 
-@inner
+@inlined
 def send(lay, tab, run, plan, past, c, j, time, before, after, only):
     """Pass a change of what source j sends on to its targets.
 
@@ -313,7 +317,7 @@ def reconsider(lay, tab, run, plan, past, c, j, time, old, variable, wait):
     return send(lay, tab, run, plan, past, c, j, time, before, mark, ITSELF if wait else ALL)
 
 
-@inner
+@inlined
 def release(lay, tab, run, plan, past, time):
     """Let others hear what the units of an instant did. Returns (-1, -1), or cause and unit of a wrong hazard."""
     for number in range(run.flag[LATER]):
@@ -359,7 +363,7 @@ def appear(lay, tab, run, plan, past, i, time, present):
     return np.int64(-1), np.int64(-1)
 
 
-@inner
+@inlined
 def change(lay, tab, run, plan, past, number, time):
     """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
     kind, a, b = lay.breaks[number, BREAK_KIND], lay.breaks[number, A], lay.breaks[number, B]
@@ -402,7 +406,7 @@ def change(lay, tab, run, plan, past, number, time):
     return np.int64(-1), np.int64(-1)
 
 
-@inner
+@inlined
 def move(lay, tab, run, plan, past, i, variable, state, time, wait):
     """Move one variable of a unit, and tell every clock that listens; see `reconsider`.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CALENDAR = ("t", "month", "year")
 MOST_PIECES = 50_000_000
+MANY_PIECES = 20_000
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,15 @@ def _pieces(
     units = [np.arange(count, dtype=np.int64)]
     starts = [numbers.enter.astype(np.float64)]
     everyone: list[NDArray[np.float64]] = []
-    for name in dated:
+    for name in dict.fromkeys(_alike(history, dated).values()):
         rows = numbers.covariates[name]
         own = rows.unit >= 0
-        for times in (rows.start, rows.end):
-            units.append(rows.unit[own].astype(np.int64))
-            starts.append(times[own])
+        # A row that ends where the next of its unit begins makes one piece.
+        apart = np.ones(own.size, dtype=bool)
+        apart[:-1] = (rows.unit[1:] != rows.unit[:-1]) | (rows.start[1:] != rows.end[:-1])
+        for times, kept in ((rows.start, own), (rows.end, own & apart)):
+            units.append(rows.unit[kept].astype(np.int64))
+            starts.append(times[kept])
             everyone.append(np.unique(times[~own]))
     if calendar:
         everyone.append(_calendar_starts(history))
@@ -109,12 +113,27 @@ def _pieces(
     unit, start = np.concatenate(units), np.concatenate(starts)
     inside = (start >= numbers.enter[unit]) & (start < numbers.exit[unit])
     inside[:count] = True  # a unit that is never present still has its first piece
-    unit, start = unit[inside], start[inside]
-    order = np.lexsort((start, unit))
-    unit, start = unit[order], start[order]
+    # Sorted by unit, then time: complex numbers are, and runs that are sorted already cost next to nothing.
+    pairs = np.sort(unit[inside] + 1j * start[inside], kind="stable")
+    unit, start = pairs.real.astype(np.int64), pairs.imag.copy()
     fresh = np.ones(unit.size, dtype=bool)
     fresh[1:] = (unit[1:] != unit[:-1]) | (start[1:] != start[:-1])
     return unit[fresh], start[fresh]
+
+
+def _alike(history: History, names: list[str]) -> dict[str, str]:
+    """Return for each dated covariate the first one whose rows are in force for the same units and times."""
+    found: dict[str, str] = {}
+    for name in names:
+        rows = history.numbers.covariates[name]
+        for other in found.values():
+            others = history.numbers.covariates[other]
+            if all(np.array_equal(getattr(rows, x), getattr(others, x)) for x in ("unit", "start", "end")):
+                found[name] = other
+                break
+        else:
+            found[name] = name
+    return found
 
 
 def _lookup(
@@ -126,6 +145,8 @@ def _lookup(
     start: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the value in force just after `start` for each unit, NaN where no row (start, end] covers it."""
+    if np.array_equal(row_unit, unit) and np.array_equal(row_start, start):  # rows are the pieces
+        return row_value if (row_end > row_start).all() else np.where(row_end > row_start, row_value, np.nan)
     values = np.full(unit.size, np.nan)
     if not row_unit.size:
         return values
@@ -146,12 +167,17 @@ def covariate_values(
     """Return a dated covariate just after `start`: the unit's own row, the row of all, the value outside."""
     rows = history.numbers.covariates[name]
     own = rows.unit >= 0
-    value = _lookup(
-        rows.unit[own].astype(np.int64), rows.start[own], rows.end[own], rows.value[own], unit, start
-    )
-    zeros = np.zeros(int((~own).sum()), dtype=np.int64)
-    shared = _lookup(zeros, rows.start[~own], rows.end[~own], rows.value[~own], np.zeros_like(unit), start)
-    value = np.where(np.isnan(value), shared, value)
+    if own.all():
+        value = _lookup(rows.unit.astype(np.int64), rows.start, rows.end, rows.value, unit, start)
+    else:
+        value = _lookup(
+            rows.unit[own].astype(np.int64), rows.start[own], rows.end[own], rows.value[own], unit, start
+        )
+        zeros = np.zeros(int((~own).sum()), dtype=np.int64)
+        shared = _lookup(
+            zeros, rows.start[~own], rows.end[~own], rows.value[~own], np.zeros_like(unit), start
+        )
+        value = np.where(np.isnan(value), shared, value)
     if name in history.numbers.static:
         static = history.numbers.static[name]
         if static.dtype.kind == "f":
@@ -175,10 +201,38 @@ def _raw_columns(
     return raw
 
 
+def _mostly_distinct(raw: Mapping[str, NDArray[Any]], count: int) -> bool:
+    """Say whether so many combinations of numbers differ that looking for equal ones gains nothing."""
+    numeric = [np.ascontiguousarray(v, dtype=np.float64) for v in raw.values() if v.dtype.kind in "fi"]
+    if count < MANY_PIECES or not numeric:
+        return False
+    sample = np.linspace(0, count - 1, MANY_PIECES // 8).astype(np.int64)
+    for values in numeric:
+        if np.unique(values[sample]).size > 0.9 * sample.size:  # one that differs alone makes all differ
+            alone = np.sort(values)
+            if 2 * np.count_nonzero(alone[1:] != alone[:-1]) > count:
+                return True
+    for place in (sample, slice(None)):  # a sample first: most covariates change seldom
+        code = np.zeros(sample.size if place is sample else count, dtype=np.uint64)
+        for values in numeric:  # wraps around; what falls together by chance costs nothing but time
+            code = code * np.uint64(0x9E3779B97F4A7C15) + values[place].view(np.uint64)
+            code ^= code >> np.uint64(29)
+        code.sort()
+        if 2 * np.count_nonzero(code[1:] != code[:-1]) < code.size:
+            return False
+    return True
+
+
 def _distinct(raw: Mapping[str, NDArray[Any]], count: int) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """Return the distinct combinations of raw values, and the one of each piece (-1: missing)."""
     import pandas as pd
 
+    if _mostly_distinct(raw, count):
+        known = np.logical_and.reduce([~pd.isna(values) for values in raw.values()])
+        if known.all():
+            return pd.DataFrame(dict(raw), copy=False), np.arange(count)
+        chosen = {name: np.asarray(values)[known] for name, values in raw.items()}
+        return pd.DataFrame(chosen, copy=False), np.where(known, np.cumsum(known) - 1, -1)
     code = np.zeros(count, dtype=np.int64)
     missing = np.zeros(count, dtype=bool)
     for values in raw.values():
@@ -249,12 +303,12 @@ def build_design(
     frame, combination = _distinct(raw, pieces + early_unit.size)
     moves = list(itertools.product(*(joint.variables[name].states for name in states)))
     blocks = []
-    for values in moves:
+    for values in moves if states else ():
         block = frame.copy()
         for name, value in zip(states, values, strict=True):
             block[name] = pd.Categorical([value] * len(block), categories=joint.variables[name].states)
         blocks.append(block)
-    table = pd.concat(blocks, ignore_index=True)
+    table = pd.concat(blocks, ignore_index=True) if states else frame
     if not len(table):
         raise FitError(
             f"the formula {formula!r} has no row without a missing value: "
@@ -264,7 +318,10 @@ def build_design(
     if not np.isfinite(matrix).all():
         bad = table.iloc[int(np.argwhere(~np.isfinite(matrix))[0, 0])].to_dict()
         raise ModelError(f"the formula {formula!r} is not finite where {bad}")
-    unique, number = np.unique(matrix, axis=0, return_inverse=True)
+    if len(frame) > 0.5 * (pieces + early_unit.size) > 0.5 * MANY_PIECES:
+        unique, number = matrix, np.arange(len(table), dtype=np.int64)[:, None]
+    else:
+        unique, number = np.unique(matrix, axis=0, return_inverse=True)
     number = np.append(number.reshape(len(moves), len(frame)), np.full((len(moves), 1), -1), axis=1)
     rows = np.ascontiguousarray(number[:, combination].T.astype(np.int32))
     first = np.zeros(len(history.numbers.units) + 1, dtype=np.int64)

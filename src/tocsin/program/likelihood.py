@@ -9,13 +9,16 @@ integral of the decay. So value, gradient and Hessian are exact, and cost little
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET, TRANSITION
+from tocsin.kernels.shares import extremes
 from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
 from tocsin.program.quick import sweep_together, swept_home
 from tocsin.program.stack import Stack
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.program.program import Program
+
+
+LONG, THINNED = 20_000, 17  # rows of an integral above which a search begins with one of so many
+BLOCK = 4_096  # rows that fit the cache
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,14 @@ class CauseData:
         source = layout.cause[number, SOURCE]
         self.marks = program.designs[source].matrix if source >= 0 else np.zeros((1, 0))
         self.cached: dict[tuple[float, bool], Swept] = {}
+        self.every = 1  # of how many rows one is looked at
+
+    @cached_property
+    def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the least and the largest value of every target term, then of every source term."""
+        sides = [extremes(matrix) for matrix in (self.matrix, self.marks) if matrix.size]
+        both = np.concatenate([np.empty((2, 0)), *sides], axis=1)
+        return both[0], both[1]
 
     @property
     def positions(self) -> list[int]:
@@ -123,13 +138,16 @@ class CauseData:
         """Return the decay rate ln 2 / h and alpha."""
         return self.program.decay(self.number, vector), self.program.alpha(self.number, vector)
 
-    def log_factors(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return beta . x of every target row; a strength of exactly zero gives minus infinity."""
+    def log_factors(
+        self, vector: NDArray[np.float64], row: NDArray[np.integer] | slice | None = None
+    ) -> NDArray[np.float64]:
+        """Return beta . x of target rows, of all by default; a strength of zero gives minus infinity."""
+        matrix = self.matrix if row is None else self.matrix[row]
         beta = vector[self.slots.target.start : self.slots.target.stop]
         endless = np.isneginf(beta)
-        result = self.matrix @ np.where(endless, 0.0, beta)
+        result = matrix @ np.where(endless, 0.0, beta)
         if endless.any():
-            result[(self.matrix[:, endless] != 0).any(axis=1)] = -np.inf
+            result[(matrix[:, endless] != 0).any(axis=1)] = -np.inf
         return np.asarray(result)
 
     def elements(
@@ -158,7 +176,10 @@ class CauseData:
         weight = np.exp(self.marks @ gamma)
         exposure = moments[:, :, 0] @ weight
         seen = exposure > 0.0
-        log_value = self.log_factors(vector)[row] if row is not None else self.log_factors(vector)
+        few = row is not None and row.size < self.matrix.shape[0]
+        log_value = self.log_factors(vector, row if few else None)
+        if row is not None and not few:
+            log_value = log_value[row]
         if self.plain and span is None:
             with np.errstate(over="ignore", invalid="ignore"):
                 value = np.where(seen, np.exp(log_value) * exposure, 0.0)
@@ -222,7 +243,42 @@ class CauseData:
         if self.slots.alpha >= 0:
             swept = self.swept(decay, keep=True)
             return self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
-        return self.elements(vector, None, self.swept(decay).summed, None, False, order)
+        summed = self.swept(decay).summed
+        if self.every > 1:
+            row = np.arange(0, summed.shape[0], self.every)
+            return self.elements(vector, row, self.every * summed[row], None, False, order)
+        return self.elements(vector, None, summed, None, False, order)
+
+    def sums(
+        self, vector: NDArray[np.float64], order: int
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Return the integral of a plain cause with its gradient and Hessian in its own parameters.
+
+        The rows are taken block by block, so that they are read but once from memory.
+        """
+        summed = self.swept(self.shape(vector)[0]).summed[:, 0, 0]
+        width = self.matrix.shape[1]
+        value, gradient, hessian = 0.0, np.zeros(width), np.zeros((width, width))
+        for begin in range(0, summed.size, BLOCK):
+            part = slice(begin, begin + BLOCK)
+            met = summed[part]
+            with np.errstate(over="ignore", invalid="ignore"):
+                each = np.where(met > 0.0, np.exp(self.log_factors(vector, part)) * met, 0.0)
+            value += float(each.sum())
+            if order >= 1:
+                gradient += each @ self.matrix[part]
+            if order == 2:
+                root = self.matrix[part] * np.sqrt(each)[:, None]  # BLAS knows a square by its halves
+                hessian += root.T @ root
+        return value, gradient, hessian
+
+    @cached_property
+    def linear_events(self) -> tuple[float, NDArray[np.float64]]:
+        """Return the sum of log exposures of the events, and the sum of their target terms."""
+        swept = self.swept(self.shape(np.zeros(len(self.program.parameter_names)))[0])
+        with np.errstate(divide="ignore"):
+            level = float(np.log(swept.event_exposure[:, 0, 0]).sum())
+        return level, self.matrix[swept.event_row].sum(axis=0)
 
     def reach(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the positions of the events that this cause may explain, and what reached them."""
@@ -279,6 +335,22 @@ class Likelihood:
         self._stacks: dict[int, tuple[list[float], Stack | None]] = {}
         sweep_together(self)
         self._refuse_unexplained()
+
+    def thinned(self) -> Likelihood | None:
+        """Return a likelihood that looks at some rows of long integrals only; None where none is long.
+
+        It is nearly the same, and quick: for a search to begin with.
+        """
+        if all(cause.matrix.shape[0] <= LONG for cause in self.causes):
+            return None
+        for cause in self.causes:
+            cause.ranges  # noqa: B018  (worked out once, for both)
+        other = copy.copy(self)
+        other.causes, other.known, other._stacks = [copy.copy(cause) for cause in self.causes], None, {}
+        for cause in other.causes:
+            if cause.matrix.shape[0] > LONG:
+                cause.every = THINNED
+        return other
 
     def stack(self, group: list[int], vector: NDArray[np.float64]) -> Stack | None:
         """Return the events of one transition gathered by what they see, None where that gains nothing."""
@@ -370,6 +442,13 @@ class Likelihood:
         value, gradient = 0.0, np.zeros(size)
         hessian = np.zeros((size, size)) if order == 2 else np.empty((0, 0))
         for cause in self.causes:
+            if cause.plain and cause.every == 1 and type(cause) is CauseData:
+                part, slope, bend = cause.sums(vector, order)
+                value -= part
+                gradient[cause.positions] -= slope
+                if order == 2:
+                    hessian[np.ix_(cause.positions, cause.positions)] -= bend
+                continue
             elements = cause.integral(vector, order)
             value -= float(elements.value.sum())
             if order >= 1:
@@ -387,6 +466,12 @@ class Likelihood:
             stack = self.stack(group, vector)
             if stack is not None:
                 value += stack.add(vector, order, gradient, hessian)
+                continue
+            if len(group) == 1 and self.causes[group[0]].plain:  # log hazards are linear in the parameters
+                cause = self.causes[group[0]]
+                level, slope = cause.linear_events
+                value += level + float(slope @ vector[cause.positions]) if slope.any() else level
+                gradient[cause.positions] += slope
                 continue
             hazard, slopes, bends, places, event = self._group(vector, group, order)
             if not event.size:

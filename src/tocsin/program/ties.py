@@ -48,8 +48,20 @@ class Breaks:
         at = np.concatenate([part.at for part in parts], axis=1)
         what = np.concatenate([part.what for part in parts])
         inside = np.flatnonzero((at[0] > start) & (at[0] < end))
-        order = inside[np.lexsort((what[inside, 0], at[0, inside]))]
+        kind, time = what[inside, 0], at[0, inside]
+        order = inside[_in_order(time - start, kind)]
         return Breaks(np.ascontiguousarray(at[:, order]), np.ascontiguousarray(what[order]))
+
+
+def _in_order(time: NDArray[np.float64], kind: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the stable order by time (0 or later), then kind."""
+    size = time.size
+    whole = time.astype(np.int64)
+    if size < 2 or time.max() * 8 * size > 2**62 or (whole != time).any():
+        return np.lexsort((kind, time))
+    keys = (whole * 8 + kind) * size + np.arange(size)  # days: one number says all, and sorts fastest
+    keys.sort()
+    return np.asarray(keys % size)
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,8 @@ def hundred(share: float, lower: float, upper: float) -> str:
         return "no such world"
     if share == 0:
         return f"0 (at most {100 * upper:.2g})"
+    if share == 1:
+        return f"100 (at least {100 * lower:.4g})"
     return f"{100 * share:.1f} ({100 * lower:.1f} to {100 * upper:.1f})"
 
 

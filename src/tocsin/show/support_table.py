@@ -62,7 +62,12 @@ def write_plan(allocation: Allocation, folder: Path) -> None:
 
 
 def _range(middle: float, low: float, high: float) -> str:
-    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
+    return f"{figure(middle)} ({figure(low)} to {figure(high)})"
+
+
+def figure(value: float) -> str:
+    """Return a number in three figures, and a large one whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _days(column: pd.Series[Any]) -> list[str]:

@@ -1,0 +1,345 @@
+"""The page of a what-if question: two scenarios side by side, in sentences, tables and pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tocsin.errors import TocsinError
+from tocsin.infer.what_if_words import cannot_say, signed_mean
+from tocsin.show import charts
+from tocsin.show.compared import Comparison
+from tocsin.show.differences import LEAST, unit_differences
+from tocsin.show.files import to_json
+from tocsin.show.manifest import short_digest, versions
+from tocsin.show.report import _e, _figure, _paragraphs, _section, _table
+from tocsin.show.sentences import hundred, moment, number
+from tocsin.show.theme import style_sheet
+from tocsin.show.wave import wave_in
+from tocsin.whole import write_whole
+
+if TYPE_CHECKING:
+    from tocsin.infer.what_if import WhatIf
+
+Progress = Callable[[str, int, int], None]
+COUPLINGS = {
+    "cause": "Chance stays with each reason of each place (cause clocks)",
+    "source": "Chance stays with each tie (source clocks)",
+    "fresh": "Chance is new from the first difference on (fresh clocks)",
+}
+MEASURES = {
+    "entries": "events into the state",
+    "units": "units that had one",
+    "first": "first of them",
+    "duration": "time in the state, all units",
+}
+PATHS, UNITS = 12, 12
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A what-if question that was answered, and where its history and model came from."""
+
+    answer: WhatIf
+    parameters: dict[str, float]
+    source: str
+    model_source: str
+    window: tuple[str | None, str | None]
+    warnings: Sequence[str] = ()
+
+    @property
+    def default_folder(self) -> Path:
+        """Return ``runs/HISTORY-what-if-<date>-<digest>``."""
+        answer = self.answer
+        first = next(iter(answer.pairs.values())).changed
+        digest = short_digest(
+            answer.history.digest,
+            answer.program.model.to_toml(),
+            first.worlds,
+            first.seed,
+            answer.question,
+            answer.condition,
+            answer.wave,
+        )
+        name = "".join(x if x.isalnum() or x in "-_." else "-" for x in answer.history.name)
+        return Path("runs") / f"{name}-what-if-{date.today().isoformat()}-{digest}"
+
+    def write(self, folder: str | Path | None = None) -> Path:
+        """Write what-if.html, table.csv, units.csv, chains.csv and what-if.json; each whole or not at all.
+
+        Raises:
+            TocsinError: the folder cannot be written.
+        """
+        target = Path(folder) if folder is not None else self.default_folder
+        if target.exists() and not target.is_dir():
+            raise TocsinError(f"{target}: is a file, not a folder")
+        answer = self.answer
+        chains = []
+        for name in answer.pairs:
+            table = answer.chains(name).table(*answer.wave, most=1000)
+            table.insert(0, "clocks", name)
+            chains.append(table)
+        for file, frame in (
+            ("table.csv", answer.table()),
+            ("units.csv", answer.units()),
+            ("chains.csv", pd.concat(chains, ignore_index=True)),
+        ):
+            write_whole(target / file, frame.to_csv(index=False, lineterminator="\n"))
+        write_whole(target / "what-if.json", to_json(self.facts))
+        write_whole(target / "what-if.html", what_if_html(self))
+        return target
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what was asked and run, as plain content."""
+        answer = self.answer
+        first = next(iter(answer.pairs.values())).changed
+        toml = answer.program.model.to_toml()
+        return {
+            "verb": "whatif",
+            "versions": versions(),
+            "history": {
+                "source": self.source,
+                "title": answer.history.title,
+                "digest": answer.history.digest,
+            },
+            "model": {
+                "source": self.model_source,
+                "toml": toml,
+                "digest": hashlib.sha256(toml.encode()).hexdigest(),
+            },
+            "window": list(self.window),
+            "worlds": first.worlds,
+            "seed": first.seed,
+            "interventions": [str(each) for each in answer.interventions],
+            "against": [str(each) for each in answer.against],
+            "given": answer.condition.given
+            if answer.condition.given != "until"
+            else f"until {answer.condition.date}",
+            "clocks": list(answer.pairs),
+            "wave": "=".join(answer.wave),
+            "parameters": self.parameters,
+            "sentences": answer.sentences(),
+        }
+
+
+def ask(
+    history: str | Path,
+    model: str | Path | None,
+    do: Sequence[str],
+    against: Sequence[str] = (),
+    given: str = "nothing",
+    worlds: int = 2000,
+    seed: int = 1917,
+    window: tuple[str | None, str | None] = (None, None),
+    wave: str | None = None,
+    progress: Progress | None = None,
+) -> Asked:
+    """Fit a model to a history and answer a what-if question; see `Given.what_if`.
+
+    Parameters:
+        history, model: a packaged name or a folder, and a TOML file instead of the history's own.
+        do, against: the change, and what it is set beside, as sentences.
+        given: ``nothing``, ``until DATE`` or ``history``.
+        window: a narrower window.
+        progress: called with what is being done, steps done and steps in all (0 where unknown).
+
+    Raises:
+        SentenceError: a sentence, or `given`, cannot be read.
+        TocsinError: the history or the model is wrong, or a sentence names what does not exist.
+    """
+    from tocsin.program.given import Condition
+    from tocsin.program.interventions import parse_all
+    from tocsin.show.replay import open_history, open_model
+    from tocsin.show.wave import wave_of
+
+    tell = progress or (lambda what, done, total: None)
+    tell("loading the history", 0, 0)
+    source, record = open_history(history, window)
+    model_source, declared = open_model(record, model)
+    # What is wrong with the question is said before the model is fitted.
+    Condition.parse(given, "cause", record)
+    wave_of(declared, wave, record)
+    for sentences in (do, against):
+        parse_all(sentences, record, declared)
+    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
+    fit = declared.fit(record)
+    answer = fit.what_if(
+        record, do, worlds=worlds, seed=seed, given=given, against=against, wave=wave, progress=tell
+    )
+    parameters = {str(name): float(value) for name, value in fit.params.items()}
+    return Asked(answer, parameters, source, model_source, window, list(fit.warnings))
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+def comparison_of(answer: WhatIf, clocks: str) -> Comparison:
+    """Return the two ensembles of one coupling, as charts take them."""
+    paired = answer.pairs[clocks]
+    wave = wave_in(answer.history, *answer.wave)
+    return Comparison(answer.history, answer.program.model, wave, paired.changed, paired.unchanged)
+
+
+def what_if_html(asked: Asked) -> str:
+    """Return the answer to a what-if question as one HTML page that needs no network."""
+    answer = asked.answer
+    frame = next(iter(answer.pairs.values())).changed.frame
+    last = cannot_say(answer)
+    said = [sentence for sentence in answer.sentences() if sentence not in last]
+    title = f"What if: {answer.question}?"
+    over = f"{answer.history.title or answer.history.name}, {moment(frame.start, frame)} to {moment(frame.last, frame)}"
+    parts = [
+        f'<header><p class="over">{_e(over)}</p><h1>{_e(title)}</h1></header>',
+        _section(
+            "The answer",
+            *[f'<p class="answer">{_e(sentence)}</p>' for sentence in said[1:2]],
+            _paragraphs([said[0], *said[2:]]),
+        ),
+    ]
+    for name in answer.pairs:
+        parts.append(_coupling(answer, name))
+    parts += [
+        _section("What it cannot say", _paragraphs([*_identified(answer), *last])),
+        _section("What was run", _run(asked)),
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
+        "'unsafe-inline'; img-src data:\">"
+        f"<title>{_e(title)}</title><style>{style_sheet()}</style></head>\n"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _identified(answer: WhatIf) -> list[str]:
+    if answer.condition.given == "history":
+        return [
+            "What our own world would have been depends on how worlds are coupled: on whether chance belongs to a "
+            "reason, to a tie, or is new once something differs. No record can settle that, so all three are given."
+        ]
+    return [
+        "The two scenarios are compared as distributions of worlds; that pairs share their luck makes the comparison "
+        "sharper and does not change what it says."
+    ]
+
+
+def _coupling(answer: WhatIf, name: str) -> str:
+    c = comparison_of(answer, name)
+    title = COUPLINGS[name] if answer.condition.given == "history" else "Side by side"
+    pictures = _figure(c, charts.wave_curve, charts.curve_finding(c))
+    moved = answer.pairs[name].units(*answer.wave)
+    if (moved["difference"].abs() >= LEAST).any():
+        whole = unit_differences(c, titled=False)
+        pictures += _figure(c, unit_differences, whole.usermeta.get("finding", "Unit by unit"))
+    return _section(title, pictures, _numbers(answer, name), _places(answer, name), _ways(answer, name))
+
+
+def _rows(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    return table[table["clocks"] == name] if "clocks" in table else table
+
+
+def _numbers(answer: WhatIf, name: str) -> str:
+    frame = answer.pairs[name].changed.frame
+    rows = []
+    for row in _rows(answer.table(), name).to_dict("records"):
+        if not row["worlds"]:
+            continue
+        when = row["measure"] == "first"
+        named = MEASURES.get(row["measure"], row["measure"].replace("standing", "in the state on"))
+        sides = [
+            moment(float(row[side]), frame) if when and frame.dated else f"{row[side]:,.2f}"
+            for side in ("changed", "unchanged")
+        ]
+        rows.append(
+            [
+                named,
+                *sides,
+                signed_mean(row["difference"]),
+                f"{signed_mean(row['lower'])} to {signed_mean(row['upper'])}",
+                f"{signed_mean(row['q05'], 1)} to {signed_mean(row['q95'], 1)}",
+                hundred(row["less"]),
+                hundred(row["more"]),
+                number(row["variance_ratio"]),
+                "" if pd.isna(row["needed"]) else f"{row['needed']:,.0f}",
+            ]
+        )
+    head = ["mean over worlds", "changed", "beside it", "difference", "95% interval", "90 of 100 worlds"]
+    head += ["less", "more", "gain of pairing", "worlds needed"]
+    note = (
+        "<p class='source'>less, more: worlds of 100. Gain of pairing: how many times more worlds the same precision "
+        "would take without shared luck. Worlds needed: to know the difference to a tenth of itself.</p>"
+    )
+    return _table("The two scenarios in numbers", head, rows, range(1, len(head)), True) + note
+
+
+def _places(answer: WhatIf, name: str) -> str:
+    table = _rows(answer.units(), name)
+    table = table[(table["gained"] + table["lost"]) > 0].head(UNITS)
+    rows = [
+        [
+            answer.label(row["unit"]),
+            hundred(row["share"]),
+            hundred(row["share_unchanged"]),
+            f"{signed_mean(100 * row['difference'], 1)}",
+            f"{signed_mean(100 * row['lower'], 1)} to {signed_mean(100 * row['upper'], 1)}",
+            hundred(row["gained"]),
+            hundred(row["lost"]),
+            hundred(row["earlier"]),
+            hundred(row["later"]),
+        ]
+        for row in table.to_dict("records")
+    ]
+    if not rows:
+        return "<p>No unit gains or loses the state in any world.</p>"
+    head = (
+        "unit",
+        "changed",
+        "beside it",
+        "difference",
+        "95% interval",
+        "gained",
+        "lost",
+        "earlier",
+        "later",
+    )
+    return _table("Where it changes most, in worlds of 100", head, rows, range(1, len(head)), True)
+
+
+def _ways(answer: WhatIf, name: str) -> str:
+    table = answer.chains(name).table(*answer.wave, most=PATHS, label=answer.label)
+    if not len(table):
+        return "<p>No event of this state differs between the two.</p>"
+    rows = [
+        [row["path"], hundred(row["share"]), f"{row['gained']:.3f}", f"{row['lost']:.3f}"]
+        for row in table.to_dict("records")
+    ]
+    head = ("from the change on", "worlds of 100", "events gained a world", "events lost a world")
+    return _table("By what ways it came", head, rows, (1, 2, 3)) + (
+        "<p class='source'>Each event that differs is followed back, by the cause and the source that its world "
+        "recorded, to the first that differ.</p>"
+    )
+
+
+def _run(asked: Asked) -> str:
+    facts = asked.facts
+    rows = [
+        ["history", f"{facts['history']['source']}: {facts['history']['title']}"],
+        ["digest of the history", facts["history"]["digest"]],
+        ["model", facts["model"]["source"]],
+        ["digest of the model", facts["model"]["digest"]],
+        ["changed", "; ".join(facts["interventions"]) or "nothing"],
+        ["beside", "; ".join(facts["against"]) or "nothing changed"],
+        ["given", facts["given"]],
+        ["pairs of worlds", f"{facts['worlds']:,}"],
+        ["seed", facts["seed"]],
+        *[[name, version] for name, version in facts["versions"].items()],
+    ]
+    return _table("What was run", ("what", "which"), rows)

@@ -1,0 +1,106 @@
+"""The verb whatif: two scenarios side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tocsin.cli import FromOption, HistoryArgument, ModelOption, ToOption, _guarded, _progress, _time, app
+
+
+@app.command()
+def whatif(
+    history: HistoryArgument,
+    do: Annotated[
+        list[str],
+        typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
+    ],
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against", metavar="CLAUSE", help="Set it beside this change, not beside worlds as they are."
+        ),
+    ] = None,
+    given: Annotated[
+        str,
+        typer.Option(
+            "--given",
+            metavar="WHAT",
+            help="nothing: worlds in general; 'until DATE': worlds that agree with what happened until then; "
+            "history: our own world with this changed.",
+        ),
+    ] = "nothing",
+    model: ModelOption = None,
+    worlds: Annotated[
+        int, typer.Option("--worlds", metavar="N", min=1, help="How many pairs of worlds to simulate.")
+    ] = 2000,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
+    ] = 1917,
+    start: FromOption = None,
+    end: ToOption = None,
+    wave: Annotated[
+        str | None,
+        typer.Option("--wave", metavar="CLAUSE", help="The state to follow, such as regime=soviet."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where to write; else runs/HISTORY-what-if-<date>-<digest>."
+        ),
+    ] = None,
+) -> None:
+    """Set worlds with a change beside the same worlds without it: what changes, how surely, and by what ways.
+
+    \b
+      tocsin whatif 1917 --do "remove layer comintern"
+      tocsin whatif 1917 --do "force germany regime=soviet at 1918-11-09" --given history
+      tocsin whatif 1917 --do "set food_crisis to 0" --given "until 1918-11-01"
+      tocsin whatif 1917 --do "prevent hungary regime=soviet" --against "prevent bavaria regime=soviet"
+
+    \b
+    Sentences of --do, with dates where they are in square brackets:
+      remove layer LAYER [from DATE] [to DATE]       scale layer LAYER by NUMBER [from..] [to..]
+      rewire layer LAYER [seed NUMBER]               remove tie LAYER SOURCE > TARGET [from..] [to..]
+      scale tie LAYER SOURCE > TARGET by NUMBER ..   add tie LAYER SOURCE > TARGET [weight NUMBER] ..
+      remove cause CAUSE [for UNIT] [from..] [to..]  scale cause CAUSE by NUMBER [for UNIT] ..
+      remove unit UNIT [from DATE]                   change parameter NAME to NUMBER (or: by NUMBER)
+      set COVARIATE to NUMBER [for UNIT] ..          scale COVARIATE by NUMBER .., shift COVARIATE by NUMBER ..
+      force UNIT VARIABLE=STATE at DATE              prevent UNIT VARIABLE=STATE [from..] [to..]
+      delay UNIT VARIABLE=STATE until DATE           lift UNIT VARIABLE=STATE at DATE
+
+    A sentence, or a --given, that cannot be read exits with 2; one that names what does not exist with 1.
+    The folder then holds what-if.html (open it in a browser), table.csv, units.csv, chains.csv (the ways by
+    which the change came) and what-if.json (what was run).
+    """
+    window = (_time(start, "--from"), _time(end, "--to"))
+
+    def act() -> None:
+        from tocsin.show.what_if import ask
+
+        with _progress() as tell:
+            asked = ask(history, model, do, against or (), given, worlds, seed, window, wave, tell)
+            tell("writing the page", 0, 0)
+            folder = asked.write(out)
+        _printed(asked)
+        typer.echo(f"Page: {folder / 'what-if.html'}")
+
+    _guarded(act)
+
+
+def _printed(asked: Any) -> None:
+    from tocsin.show.table import console, frame_table
+
+    page = console()
+    answer = asked.answer
+    table = answer.table()
+    shown = ["measure", "changed", "unchanged", "difference", "lower", "upper", "less", "more"]
+    if "clocks" in table:
+        shown.insert(0, "clocks")
+    page.print(frame_table(table[[*shown, "variance_ratio"]], answer.question))
+    for warning in asked.warnings:
+        page.print(f"warning: {warning}", markup=False)
+    for sentence in answer.sentences():
+        page.print(sentence, markup=False)
