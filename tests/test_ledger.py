@@ -158,6 +158,18 @@ def test_what_happened_is_valued_by_the_same_rules() -> None:
     assert book.value(observed_world(history)).equals(book.in_fact(history))
 
 
+def test_an_ensemble_in_parts_gives_the_same_answers(worlds: tc.Ensemble, tmp_path: Path) -> None:
+    history, given = wave()
+    parts = given.simulate(history, worlds=400, seed=3, folder=tmp_path / "parts")  # type: ignore[attr-defined]
+    assert len(parts.parts) > 3
+    book = ledger()
+    pd.testing.assert_frame_equal(book.value(parts), book.value(worlds), check_categorical=False)
+    pd.testing.assert_frame_equal(book.summary(parts), book.summary(worlds))
+    pd.testing.assert_frame_equal(book.returned(parts), book.returned(worlds))
+    outcome = tc.Outcome.parse("time regime=soviet")
+    assert (outcome(parts) == outcome(worlds)).all()
+
+
 def test_times_may_be_numbers(worlds: tc.Ensemble) -> None:
     history = tc.History(
         units={"unit": ["a", "b"]},

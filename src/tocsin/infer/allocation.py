@@ -6,6 +6,8 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tocsin.ensemble.counting import wilson
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -73,6 +75,12 @@ class Allocation:
             f"The plan gains {gain:,.4g} ({lower:,.4g} to {upper:,.4g}); in the worlds that chose it, it seemed to "
             f"gain {self.search_gain:,.4g}.",
         ]
+        share = self.compared.loc[self.compared["allocation"] == "plan", "worlds_changed"].to_numpy()
+        least, most = wilson(share, self.fresh)
+        said.append(
+            f"It changes the outcome in {100 * share[0]:.3g} of 100 fresh worlds ({100 * least[0]:.3g} to "
+            f"{100 * most[0]:.3g}); where these are few, the interval of the gain is rough."
+        )
         if lower <= 0 <= upper:
             said.append("The interval holds zero: these worlds do not show that the plan gains anything.")
         if self.spent < self.support.budget - 1e-9:
