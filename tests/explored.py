@@ -11,6 +11,7 @@ from typing import Any
 
 from small_wave import wave
 
+import tocsin as tc
 from tocsin.explore.laboratory import Laboratory, open_laboratory
 from tocsin.explore.questions import Limits
 
@@ -30,6 +31,23 @@ def small(**limits: Any) -> Laboratory:
     return Laboratory(
         "small", history, model.model, model.values, Limits(**{"worlds": 60, "burst": 1e6, **limits})
     )  # type: ignore[arg-type]
+
+
+def nowhere() -> Laboratory:
+    """Return a laboratory of a history whose places no map knows."""
+    states = tc.StateVariable("mood", ["calm", "stirred"])
+    history = tc.History(
+        units={"unit": ["xx", "yy"], "label": ["Xanadu", "Ys"]},
+        events={"unit": ["yy"], "variable": ["mood"], "state": ["stirred"], "time": [4.5]},
+        ties={"layer": ["songs"], "source": ["xx"], "target": ["yy"]},
+        variables=[states],
+        window=(0.0, 10.0),
+        title="Somewhere else",
+    )
+    heard = tc.contagion("songs", "mood=stirred")
+    model = tc.Model([states], [tc.Transition("mood", "calm", "stirred", tc.baseline(), heard)])
+    values = dict.fromkeys(model.compile(history).parameter_names, -2.0)
+    return Laboratory("nowhere", history, model, values, Limits(worlds=60, burst=1e6))
 
 
 @contextmanager

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tocsin.explore.laboratory import Laboratory
 
-POINTS = 366  # of a curve, and of a history whose times are numbers
+POINTS = 366  # of a curve, at most
+STEPS = 400  # of the window of a history whose times are numbers
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 LETTERS = 57  # from # to [: neither the quote nor the backslash, which JSON would have to escape
 
@@ -27,14 +28,14 @@ LETTERS = 57  # from # to [: neither the quote nor the backslash, which JSON wou
 def days_of(laboratory: Laboratory, step: int = 1) -> tuple[NDArray[np.float64], float]:
     """Return the times that the page can show, as clock numbers, and the distance between two of them.
 
-    Where times are dates these are days (months, years) and stand for their end; else they are `POINTS`
-    points of the window.
+    Where times are dates these are days (months, years) and stand for their end; else they are `STEPS`
+    equal steps of the window.
     """
     frame = laboratory.observed.frame
     if frame.dated:
         count = round(frame.end - frame.start)
         return frame.start + np.arange(0, count, step, dtype=float), float(step)
-    return np.linspace(frame.start, frame.end, POINTS), (frame.end - frame.start) / (POINTS - 1)
+    return np.linspace(frame.start, frame.end, STEPS + 1), (frame.end - frame.start) / STEPS
 
 
 def worlds_scene(laboratory: Laboratory, scenario: Scenario, show: Wave, step: int = 1) -> dict[str, Any]:

@@ -299,7 +299,7 @@ class Page {
       text = `${moment}: ${mean(scenes.do).toFixed(1)} ${words.standing} on average instead of ${mean(scenes.base).toFixed(1)}`;
     }
     if (byId("finding").textContent !== text) byId("finding").textContent = text;
-    const told = (sentences) => (sentences.length ? sentences.join(" and ") : "nothing changed");
+    const told = (sentences) => (sentences.length ? sentences.map((each) => `“${each}”`).join(" and ") : "nothing changed");
     const left = mode === "sides" ? `Worlds with ${told(state.get("base"))}` : mode === "worlds" ? `Worlds with ${told(scenes.do ? state.get("do") : state.get("base"))}` : mode === "change" ? `Worlds with ${told(state.get("do"))}, less those with ${told(state.get("base"))}` : "What happened";
     this.leftCaption.textContent = left;
     this.rightCaption.textContent = `Worlds with ${told(state.get("do"))}`;

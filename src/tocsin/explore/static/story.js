@@ -68,7 +68,7 @@ export class Story {
       each.note && h("p", { class: "small" }, each.note),
       this.now,
       h("h3", {}, told.events.length ? `What happened: ${told.events.length} events` : "No event in the record"),
-      told.events.length > 0 && h("ol", { class: "events", tabindex: "0", role: "group", "aria-label": `Events of ${each.label}` }, events),
+      told.events.length > 0 && h("div", { class: "eventbox", tabindex: "0", role: "region", "aria-label": `Events of ${each.label}` }, h("ol", { class: "events" }, events)),
       h("h3", {}, `Hazard of ${words.one}, by cause`),
       Object.keys(told.hazards.causes).length ? this.chart : h("p", { class: "small" }, "The model has no transition into this state."),
       total > 0 && h("p", { class: "small" },

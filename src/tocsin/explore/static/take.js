@@ -76,10 +76,13 @@ export class Take {
     });
     const root = getComputedStyle(document.documentElement);
     const ink = root.getPropertyValue("--ink"), quiet = root.getPropertyValue("--quiet"), paper = root.getPropertyValue("--paper");
-    const foot = [byId("finding").textContent, `${this.state.about.citation || this.state.about.title}. ${byId("mapnote").textContent}`];
+    const foot = [
+      byId("finding").textContent, byId("mapnote").textContent,
+      `${this.state.about.citation || this.state.about.title}. ${source.svg.parentElement.previousSibling.textContent}.`,
+    ];
     const space = "http://www.w3.org/2000/svg";
     const back = document.createElementNS(space, "rect");
-    for (const [name, value] of Object.entries({ x: 0, y: 0, width, height: height + 56, fill: paper.trim() })) back.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ x: 0, y: 0, width, height: height + 76, fill: paper.trim() })) back.setAttribute(name, value);
     copy.prepend(back);
     foot.forEach((line, n) => {
       const text = document.createElementNS(space, "text");
@@ -90,10 +93,10 @@ export class Take {
     });
     for (const name of ["class", "role", "aria-label"]) copy.removeAttribute(name);
     copy.setAttribute("xmlns", space);
-    copy.setAttribute("viewBox", `0 0 ${width} ${height + 56}`);
+    copy.setAttribute("viewBox", `0 0 ${width} ${height + 76}`);
     copy.setAttribute("width", width);
-    copy.setAttribute("height", height + 56);
-    return [new XMLSerializer().serializeToString(copy), width, height + 56];
+    copy.setAttribute("height", height + 76);
+    return [new XMLSerializer().serializeToString(copy), width, height + 76];
   }
 
   async picture(kind) {

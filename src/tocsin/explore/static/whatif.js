@@ -80,7 +80,7 @@ export class Builder {
     const found = words.length
       ? vocabulary.forms.flatMap((form) => completed(form, words, whole, vocabulary).slice(0, 30))
       : [];
-    const fitting = examples.map((each) => each.say).filter((say) => say.toLowerCase().startsWith(text.trim()));
+    const fitting = examples.flatMap((each) => each.say || []).filter((say) => say.toLowerCase().startsWith(text.trim()));
     fill(this.options, [...new Set([...fitting, ...found])].slice(0, 40).map((value) => h("option", { value })));
   }
 }

@@ -27,7 +27,9 @@ export class Calendar {
   }
 
   index(number) {
-    return Math.min(this.count - 1, Math.max(0, Math.floor((number - this.start) / this.step + 1e-9)));
+    const steps = (number - this.start) / this.step;
+    // A moment lies in its day; of plain numbers the nearest is meant.
+    return Math.min(this.count - 1, Math.max(0, this.dated ? Math.floor(steps + 1e-9) : Math.round(steps)));
   }
 
   date(number) {
