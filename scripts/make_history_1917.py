@@ -3,7 +3,8 @@
     python scripts/make_history_1917.py [FACTS_FOLDER] [--out FOLDER] [--check] [--counts]
 
 A correction is one edit in the facts and one run of this script: nothing in the packaged folder is typed by
-hand except `model.toml`, which the script leaves alone. The same facts give the same bytes.
+hand except `model.toml`, `claims.toml` and `facts.csv`, which the script leaves alone. The same facts give the same
+bytes.
 
     --check    write nothing; exit with status 1 if the packaged files are not what the facts give
     --counts   write nothing; print the counts of the packaged files

@@ -134,6 +134,15 @@ def support(
         int, typer.Option("--worlds", metavar="N", min=2, help="Worlds of each evaluation of the search.")
     ] = 200,
     seed: SeedOption = 1,
+    draws: Annotated[
+        int,
+        typer.Option(
+            "--draws",
+            metavar="N",
+            min=0,
+            help="Draws of the parameters, one for each world; 0 for the estimates.",
+        ),
+    ] = 0,
     model: ModelOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Also write plan.csv and compared.csv.")
@@ -157,6 +166,7 @@ def support(
 
     def act() -> None:
         from tocsin.infer.support import Prevention, Support, main_source
+        from tocsin.infer.uncertainty import draw_parameters
         from tocsin.show.support_table import support_page, write_plan
         from tocsin.show.table import console
         from tocsin.show.wave import wave_of
@@ -180,10 +190,51 @@ def support(
                 seed,
                 maximise=not least,
                 interventions=do or [],
+                draws=draw_parameters(fitted, fitted.program(record), draws).vectors if draws else None,
                 progress=lambda done, total: tell("looking for the plan", done, total),
             )
         if out is not None:
             write_plan(found, out)
         console().print(support_page(found))
+
+    _guarded(act)
+
+
+@app.command()
+def claims(
+    history: HistoryArgument,
+    name: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="One claim, with the query behind its figure.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write them as .csv, .html or .md instead.")
+    ] = None,
+) -> None:
+    """Say what is claimed about a history, the figure that its record gives, the verdict and the source.
+
+    \b
+      tocsin claims 1917
+      tocsin claims 1917 --id c18
+      tocsin claims 1917 --out claims.html
+    """
+    if out is not None and out.suffix.lower() not in (".csv", ".html", ".md"):
+        raise typer.BadParameter("the file ends in .csv, .html or .md", param_hint="--out")
+
+    def act() -> None:
+        from tocsin.history import load_history
+        from tocsin.show.claimed import chosen, claims_page, write_claims
+        from tocsin.show.claims import claims_of
+        from tocsin.show.table import console
+
+        record = load_history(history)
+        read = claims_of(record)
+        answers = read.answered(record)
+        if name is not None:
+            answers = chosen(answers, name)
+        if out is None:
+            console().print(claims_page(read, answers, queries=name is not None))
+        else:
+            write_claims(read, answers, out)
+            typer.echo(f"{len(answers)} claims in {out}")
 
     _guarded(act)

@@ -355,23 +355,10 @@ class Ensemble:
         Raises:
             TocsinError: the query is wrong.
         """
-        import duckdb
+        from tocsin.sql import asking
 
-        connection = duckdb.connect(":memory:")
-        try:
-            connection.register("events", self._relation())
-            for setting in (
-                "SET python_enable_replacements = false",
-                "SET enable_external_access = false",
-                "SET lock_configuration = true",
-            ):
-                connection.execute(setting)
-            result: pd.DataFrame = connection.execute(query).df()
-        except duckdb.Error as error:
-            raise TocsinError(f"SQL: {error}") from None
-        finally:
-            connection.close()
-        return result
+        with asking({"events": self._relation()}) as ask:
+            return ask(query)
 
     def to_xarray(self, times: Iterable[Any] | None = None) -> xarray.Dataset:
         """Return the probability of every state of every variable as a Dataset.

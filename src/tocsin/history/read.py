@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet")
 # Whatever the window turns out to be, these may be absent.
+CLAIMS = "claims.toml"
 REQUIRED_FILES = ("units",)
 
 
@@ -72,6 +73,7 @@ def read_folder(name_or_path: str | Path) -> History:
         **{key: head.texts.get(key, "") for key in ("title", "description", "citation", "licence")},
         "model_path": model,
         "borders_path": borders[0],
+        "claims_path": claims if (claims := folder / CLAIMS).is_file() else None,
         "waves": head.waves,
     }
     history = History._from_raws(raws, head.declared, head.clock, report, where, about)

@@ -52,6 +52,7 @@ class History:
         model_path: the model file that comes with it.
         borders_path: a GeoJSON or TopoJSON file of outlines to draw its units with.
         waves: what to call a state, one and many, by clause such as "regime=soviet".
+        claims_path: a file of claims about it, each with its query.
 
     Any table may be a frame of pandas, Polars or Arrow, or a dict of columns; rows in any order; times dates
     or plain numbers, as the window is.
@@ -82,6 +83,7 @@ class History:
         model_path: str | Path | None = None,
         borders_path: str | Path | None = None,
         waves: Mapping[str, Sequence[str]] | None = None,
+        claims_path: str | Path | None = None,
     ) -> None:
         report = Report()
         frames = dict(zip(TABLES, (units, events, ties, covariates, episodes, sources), strict=True))
@@ -90,7 +92,8 @@ class History:
         declared = Declared(_read_variables(variables, report), rules, strict, _read_outside(outside, report))
         nouns = read_waves(waves or {}, declared, report)
         self._build(raws, declared, read_clock(window, clock, report), report, f"history {name!r}")
-        self._describe(name, title, description, citation, licence, model_path, borders_path, nouns)
+        paths = (model_path, borders_path, claims_path)
+        self._describe(name, title, description, citation, licence, *paths, nouns)
 
     @classmethod
     def _from_raws(
@@ -131,12 +134,14 @@ class History:
         licence: str,
         model_path: str | Path | None,
         borders_path: str | Path | None = None,
+        claims_path: str | Path | None = None,
         waves: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self._name, self._title, self._description = str(name), str(title), str(description)
         self._citation, self._licence = str(citation), str(licence)
         self._model_path = None if model_path is None else Path(model_path)
         self._borders_path = None if borders_path is None else Path(borders_path)
+        self._claims_path = None if claims_path is None else Path(claims_path)
         self._waves = dict(sorted((waves or {}).items()))
 
     # What it says about itself.
@@ -175,6 +180,11 @@ class History:
     def borders_path(self) -> Path | None:
         """The file of outlines that comes with it, if there is one."""
         return self._borders_path
+
+    @property
+    def claims_path(self) -> Path | None:
+        """The file of claims that comes with it, if there is one."""
+        return self._claims_path
 
     @property
     def waves(self) -> dict[str, tuple[str, str]]:

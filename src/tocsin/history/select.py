@@ -52,6 +52,7 @@ def rebuilt(
             "model_path",
             "borders_path",
             "waves",
+            "claims_path",
         )
     }
     return History._from_raws(

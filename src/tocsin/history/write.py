@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +54,28 @@ def write(history: History, folder: Path, format: str) -> None:
             and borders.resolve() != (folder / borders.name).resolve()
         ):
             shutil.copyfile(borders, folder / borders.name)
+        for each in _claims(history):
+            if each.resolve() != (folder / each.name).resolve():
+                shutil.copyfile(each, folder / each.name)
         _replace(
             folder / "history.toml",
             tomli_w.dumps(_head(history, has_model), multiline_strings=False).encode(),
         )
     except (OSError, UnicodeError) as error:
         raise TocsinError(f"the history cannot be written to {folder}: {error}") from None
+
+
+def _claims(history: History) -> list[Path]:
+    """Return the file of claims and the tables of its folder that it asks."""
+    path = history.claims_path
+    if path is None or not path.is_file():
+        return []
+    try:
+        named = tomllib.loads(path.read_text(encoding="utf-8")).get("tables", [])
+    except tomllib.TOMLDecodeError:
+        named = []
+    inside = [name for name in named if isinstance(name, str) and Path(name).name == name]
+    return [path, *(path.parent / name for name in inside if (path.parent / name).is_file())]
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,16 +10,17 @@ from tocsin.model import Baseline
 from tocsin.show import charts
 from tocsin.show.compared import Comparison
 from tocsin.show.findings import answer, headline, limits, said_by_model, what_happened
+from tocsin.show.page import e, linked, paragraphs, section, table, whole_page
 from tocsin.show.parts import plain_float
 from tocsin.show.sentences import counted, hundred, length, moment, number, short, signed
-from tocsin.show.theme import style_sheet
 
 if TYPE_CHECKING:
     from tocsin.ensemble import Frame
     from tocsin.show.replay import Replay
     from tocsin.show.wave import Wave
 
-_WEB = ("http://", "https://")
+# The page of a question uses them under these names.
+_e, _paragraphs, _section, _table = e, paragraphs, section, table
 
 
 def report_html(replay: Replay) -> str:
@@ -30,14 +29,14 @@ def report_html(replay: Replay) -> str:
     title = headline(c)
     parts = [
         _opening(c, title),
-        _section(
+        section(
             "What happened",
-            _paragraphs(what_happened(c)),
+            paragraphs(what_happened(c)),
             _figure(c, charts.calendar, charts.calendar_finding(c)),
         ),
-        _section(
+        section(
             "What the model says, and how sure it is",
-            _paragraphs(said_by_model(c)),
+            paragraphs(said_by_model(c)),
             _figure(c, charts.wave_curve, charts.curve_finding(c)),
             '<div class="pair">',
             _figure(c, charts.shares, charts.shares_finding(c)),
@@ -45,33 +44,13 @@ def report_html(replay: Replay) -> str:
             "</div>",
             _unit_table(c),
         ),
-        _section("What the model is made of", *_estimates(replay)),
-        _section("The choices made", _choices(replay)),
-        _section("What the model cannot know", _paragraphs(limits(c))),
-        _section("Sources of what happened", _sources(c)),
-        _section("What was run", _run(replay)),
+        section("What the model is made of", *_estimates(replay)),
+        section("The choices made", _choices(replay)),
+        section("What the model cannot know", paragraphs(limits(c))),
+        section("Sources of what happened", _sources(c)),
+        section("What was run", _run(replay)),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        # Belt and braces: even a mistake in this page could fetch nothing.
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
-        "'unsafe-inline'; img-src data:\">"
-        f"<title>{_e(title)}</title><style>{style_sheet()}</style></head>\n"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
-
-
-def _e(text: object) -> str:
-    return html.escape(str(text), quote=True)
-
-
-def _section(title: str, *content: str) -> str:
-    return f"<section><h2>{_e(title)}</h2>{''.join(content)}</section>\n"
-
-
-def _paragraphs(sentences: Iterable[str]) -> str:
-    return "".join(f"<p>{_e(sentence)}</p>" for sentence in sentences)
+    return whole_page(title, "".join(parts))
 
 
 def _opening(c: Comparison, title: str) -> str:
@@ -84,11 +63,11 @@ def _opening(c: Comparison, title: str) -> str:
         if c.ensemble.interventions
         else _why(c.wave)
     )
-    description = f"<p>{_e(c.history.description)}</p>" if c.history.description else ""
+    description = f"<p>{e(c.history.description)}</p>" if c.history.description else ""
     return (
-        f'<header><p class="over">{_e(over)}</p><h1>{_e(title)}</h1></header>'
-        f"<section><h2>The question</h2><p>{_e(question)}</p>{description}"
-        f'<p class="answer">{_e(answer(c))}</p></section>\n'
+        f'<header><p class="over">{e(over)}</p><h1>{e(title)}</h1></header>'
+        f"<section><h2>The question</h2><p>{e(question)}</p>{description}"
+        f'<p class="answer">{e(answer(c))}</p></section>\n'
     )
 
 
@@ -107,48 +86,20 @@ def _figure(c: Comparison, draw: Any, finding: str, **options: Any) -> str:
         pictures.append(f'<div class="{kind}">{charts.to_svg(chart)}</div>')
         note = chart.usermeta["note"]
     return (
-        f"<figure><h3>{_e(finding)}</h3>{''.join(pictures)}"
-        f"<figcaption>{_e(note)} Source: {_e(charts.source_line(c))}.</figcaption></figure>"
-    )
-
-
-def _table(
-    caption: str,
-    head: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    numeric: Sequence[int] = (),
-    kept: bool = False,
-) -> str:
-    """Return a table whose first column names the row and whose `numeric` columns stand to the right.
-
-    `kept` rows are not broken into lines: the table scrolls in its box instead.
-    """
-
-    def kind(place: int) -> str:
-        return ' class="n"' if place in numeric else ""
-
-    names = "".join(f'<th scope="col"{kind(place)}>{_e(name)}</th>' for place, name in enumerate(head))
-    lines = []
-    for row in rows:
-        first, *rest = row
-        cells = "".join(f"<td{kind(place)}>{_e(cell)}</td>" for place, cell in enumerate(rest, start=1))
-        lines.append(f'<tr><th scope="row">{_e(first)}</th>{cells}</tr>')
-    return (
-        f'<div class="scroll{" kept" if kept else ""}" tabindex="0" role="region" aria-label="{_e(caption)}">'
-        f"<table><caption>{_e(caption)}</caption>"
-        f"<thead><tr>{names}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f"<figure><h3>{e(finding)}</h3>{''.join(pictures)}"
+        f"<figcaption>{e(note)} Source: {e(charts.source_line(c))}.</figcaption></figure>"
     )
 
 
 def _unit_table(c: Comparison) -> str:
-    frame, table = c.frame, c.units()
+    frame, units = c.frame, c.units()
     clock = f"{frame.clock}s" if frame.dated else "time"
     head = ["unit", "happened", f"held, {clock}", "worlds of 100", "95% interval", "median first entry"]
     head += ["90 of 100 of them", f"held, median {clock}"]
     if c.baseline is not None:
         head[4:5] = ["95% interval", "unchanged", "difference"]
     rows = []
-    for row in table.to_dict("records"):
+    for row in units.to_dict("records"):
         seen = row["observed_spells"] > 0
         still = "+" if seen and pd.isna(row["observed_last"]) else ""
         held = _bare(row["observed_duration"], frame) + still if seen else ""
@@ -168,7 +119,7 @@ def _unit_table(c: Comparison) -> str:
             _bare(row["duration"], frame) + ("+" if row["open"] > 0.5 else "") if risen else "",
         ]
         rows.append(cells)
-    left_out = len(frame.units) - len(table)
+    left_out = len(frame.units) - len(units)
     key = "<p class='source'>+: still so when the window closed (in most worlds, where it is a median).</p>"
     numeric = (2, 3, 4, 5, 6, 9) if c.baseline is not None else (2, 3, 4, 7)
     note = (
@@ -178,7 +129,7 @@ def _unit_table(c: Comparison) -> str:
         else ""
     )
     return (
-        _table(
+        table(
             f"Unit by unit: what happened, and what the worlds did ({c.wave.words})",
             head,
             rows,
@@ -199,7 +150,7 @@ def _estimates(replay: Replay) -> list[str]:
     unit = {"number": "unit of time"}.get(c.frame.clock, c.frame.clock)
     parts = [
         "<p>"
-        + _e(
+        + e(
             f"A hazard is the chance of a transition in the next {unit}, given that it has not come yet. "
             "Hazards of "
             "several causes add up. A rate is what a cause gives where all its terms are zero; a term "
@@ -208,7 +159,7 @@ def _estimates(replay: Replay) -> list[str]:
         + "</p>"
     ]
     if fit["warnings"]:
-        listed = "".join(f"<li>{_e(warning)}</li>" for warning in fit["warnings"])
+        listed = "".join(f"<li>{e(warning)}</li>" for warning in fit["warnings"])
         parts.append(f'<div class="warn"><p>Read these estimates with care:</p><ul>{listed}</ul></div>')
 
     def forest(comparison: Comparison, width: int, titled: bool, rates: bool) -> Any:
@@ -228,7 +179,7 @@ def _estimates(replay: Replay) -> list[str]:
             cells[-1] = ""  # that a rate is not one a day is no finding
         rows.append([row["name"], *cells])
     head = ("parameter", "estimate", "standard error", "lower 95%", "upper 95%", "exp(estimate)", "p")
-    parts.append(_table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, rows, range(1, 7)))
+    parts.append(table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, rows, range(1, 7)))
     if fit["transitions"]:
         names = fit["transitions"][0]
         columns = [*(key for key in ("transition", "events", "exposure") if key in names)]
@@ -237,7 +188,7 @@ def _estimates(replay: Replay) -> list[str]:
             [number(v, 6) if isinstance(v, float) else v for v in (r[k] for k in columns)]
             for r in fit["transitions"]
         ]
-        parts.append(_table("What the estimates rest on", columns, body, range(1, len(columns))))
+        parts.append(table("What the estimates rest on", columns, body, range(1, len(columns))))
     return parts
 
 
@@ -284,8 +235,8 @@ def _choices(replay: Replay) -> str:
                 ]
             )
     head = ("transition", "cause", "terms", "sources that count", "memory and form", "only while")
-    listed = "".join(f"<li>{_e(item)}</li>" for item in items)
-    return f"<ul>{listed}</ul>" + _table("The model", head, rows)
+    listed = "".join(f"<li>{e(item)}</li>" for item in items)
+    return f"<ul>{listed}</ul>" + table("The model", head, rows)
 
 
 def _sources(c: Comparison) -> str:
@@ -294,42 +245,29 @@ def _sources(c: Comparison) -> str:
     if not len(events):
         return "<p>No event of this variable is in the record.</p>"
     catalogue: dict[str, str] = {}
-    table = c.history.sources
-    if len(table):
-        catalogue = dict(zip(table["key"].astype(str), table["citation"].astype(str), strict=True))
+    listed = c.history.sources
+    if len(listed):
+        catalogue = dict(zip(listed["key"].astype(str), listed["citation"].astype(str), strict=True))
     items = []
     for row in events.to_dict("records"):
         when = moment(row["time"], c.frame)
         label = c.labels.get(str(row["unit"]), str(row["unit"]))
-        head = f"<b>{_e(when)}, {_e(label)}: {_e(row['state'])}</b>"
+        head = f"<b>{e(when)}, {e(label)}: {e(row['state'])}</b>"
         key = _text(row.get("citation"))
-        cited = _linked(catalogue.get(key, key)) if key else "no source"
+        cited = linked(catalogue.get(key, key)) if key else "no source"
         confidence = _text(row.get("confidence")) or "unrated"
         note = _text(row.get("note"))
         items.append(
-            f"<li>{head}<br>Source: {cited}. Confidence: "
-            f"{_e(confidence)}.{' ' + _e(note) if note else ''}</li>"
+            f"<li>{head}<br>Source: {cited}. Confidence: {e(confidence)}.{' ' + e(note) if note else ''}</li>"
         )
     rated = events["confidence"].map(_text).value_counts() if "confidence" in events else pd.Series(dtype=int)
     counts = ", ".join(f"{count} {name or 'unrated'}" for name, count in rated.items())
     said = f"{len(events)} events of {c.wave.variable}" + (f"; confidence: {counts}" if counts else "")
-    return f'<p>{_e(said)}.</p><ol class="sources">{"".join(items)}</ol>'
+    return f'<p>{e(said)}.</p><ol class="sources">{"".join(items)}</ol>'
 
 
 def _text(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
-
-
-def _linked(text: str) -> str:
-    """Return a citation with its addresses as links; nothing else in it is markup."""
-    words = []
-    for word in text.split(" "):
-        bare = word.rstrip(".,;)")
-        if bare.startswith(_WEB):
-            words.append(f'<a href="{_e(bare)}" rel="noreferrer">{_e(bare)}</a>{_e(word[len(bare) :])}')
-        else:
-            words.append(_e(word))
-    return " ".join(words)
 
 
 def _run(replay: Replay) -> str:
@@ -343,12 +281,13 @@ def _run(replay: Replay) -> str:
         ["worlds", f"{facts['worlds']:,}"],
         ["seed", facts["seed"]],
         ["changed", "; ".join(facts["interventions"]) or "nothing"],
+        ["given", replay.comparison.ensemble.given],
         *[[name, version] for name, version in facts["versions"].items()],
     ]
     return (
         "<p>To repeat it to the bit: <code>tocsin replay --again manifest.json</code>, with the manifest "
         "beside this "
         "page. It uses the stored parameters and fits nothing.</p>"
-        + _table("What was run", ("what", "which"), rows)
-        + f"<details><summary>The model file</summary><pre>{_e(facts['model']['toml'])}</pre></details>"
+        + table("What was run", ("what", "which"), rows)
+        + f"<details><summary>The model file</summary><pre>{e(facts['model']['toml'])}</pre></details>"
     )

@@ -1,0 +1,298 @@
+"""Claims about a history: each with the query that computes its figure, its verdict and its source.
+
+`claims.toml` in the folder of a history holds them:
+
+    tables = ["claims.csv", "facts.csv"]       # further tables of the folder that queries may ask
+    setup = "CREATE VIEW ..."                  # what several queries need
+
+    [[claim]]
+    id = "c18"
+    claim = "The Hungarian soviet republic fell after four months"
+    sentence = "It lasted {days} days, from {began} to {fell}."
+    query = "SELECT ... AS days, ... AS began, ... AS fell"
+    stands = "days BETWEEN 105 AND 150"
+    verdict = "true"
+    citation = "a source, or the key of one"
+
+The sentence is filled with the columns of the one row that the query gives; no figure is typed. `stands` is a
+condition on these columns: whether the data, as they are, bear the verdict out. `claim`, `verdict` and `citation` may
+stand in a table claims.csv under the same id instead, in columns of these names or of those that
+`columns = {claim = "..."}` gives. A claim without a query cannot be computed from the
+tables, and its sentence says so.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tocsin.errors import TocsinError, suggestion
+from tocsin.show.sentences import listed
+from tocsin.sql import Ask, asking
+
+if TYPE_CHECKING:
+    from tocsin.history import History
+
+VERDICTS = ("true", "approximately", "contested", "false")
+KEYS = ("id", "claim", "sentence", "query", "stands", "verdict", "citation")
+HEAD = ("title", "about", "tables", "columns", "setup", "claim")
+BESIDE = ("claim", "verdict", "citation")
+FIELD = re.compile(r"\{(\w+)(?::([^{}]*))?\}")
+FIGURES = re.compile(r"\d")
+TABLE = re.compile(r"\w+\.csv")
+SHARE = re.compile(r"\bof 100\b")  # a unit, as in "34 of 100 votes"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim as it is declared; see the module."""
+
+    id: str
+    claim: str
+    sentence: str
+    query: str = ""
+    stands: str = ""
+    verdict: str = "contested"
+    citation: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim with its figure.
+
+    Attributes:
+        claim: what was asked.
+        figure: the sentence, filled with what the query gave.
+        values: what the query gave, by column.
+        stands: whether the data bear the verdict out; None where the query does not say.
+        source: the citation written out.
+    """
+
+    claim: Claim
+    figure: str
+    values: Mapping[str, Any]
+    stands: bool | None
+    source: str
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict, or that the data no longer bear it out."""
+        if self.stands is False:
+            return f"was judged {self.claim.verdict}; these data do not bear it out"
+        return self.claim.verdict if self.claim.query else f"{self.claim.verdict}; not computed"
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims of a history.
+
+    Attributes:
+        title: what they are, as a heading.
+        about: who makes them.
+        claims: in their order.
+        tables: further tables by name.
+        setup: SQL that comes before all queries.
+        file: where they were read from.
+    """
+
+    title: str
+    about: str
+    claims: tuple[Claim, ...]
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    setup: str = ""
+    file: str = "claims.toml"
+
+    def answered(self, history: History) -> list[Answer]:
+        """Return every claim with its figure, computed from the tables of a history.
+
+        Raises:
+            TocsinError: a query is wrong, gives not one row, or lacks a column that the sentence names.
+        """
+        names = ("units", "events", "ties", "covariates", "episodes", "sources")
+        return self.answers({name: history.table(name) for name in names}, _catalogue(history))
+
+    def answers(self, tables: Mapping[str, Any], catalogue: Mapping[str, str] | None = None) -> list[Answer]:
+        """Return every claim with its figure, computed from tables by name; see `answered`.
+
+        Parameters:
+            tables: frames of Arrow or pandas, those of a history.
+            catalogue: citations by their keys.
+        """
+        with asking({**tables, **self.tables}) as ask:
+            if self.setup:
+                self._asked(ask, self.setup, "setup")
+            return [self._answer(ask, claim, catalogue or {}) for claim in self.claims]
+
+    def _answer(self, ask: Ask, claim: Claim, catalogue: Mapping[str, str]) -> Answer:
+        source = "; ".join(
+            _written(key.strip(), catalogue) for key in claim.citation.split("; ") if key.strip()
+        )
+        if not claim.query:
+            return Answer(claim, claim.sentence.strip(), {}, None, source)
+        borne = f"({claim.stands})" if claim.stands else "NULL"
+        query = f"SELECT *, {borne} AS stands FROM (\n{claim.query.rstrip().rstrip(';')}\n)"
+        rows = self._asked(ask, query, claim.id)
+        if len(rows) != 1:
+            raise TocsinError(
+                f"{self.file}: the query of {claim.id!r} gives {len(rows)} rows, and must give one"
+            )
+        values = {str(key): value for key, value in rows.iloc[0].items()}
+        stands = values.pop("stands", None)
+        figure = self._filled(claim, values)
+        return Answer(claim, figure, values, None if _missing(stands) else bool(stands), source)
+
+    def _asked(self, ask: Ask, query: str, what: str) -> pd.DataFrame:
+        try:
+            return ask(query)
+        except TocsinError as error:
+            raise TocsinError(f"{self.file}: {what!r}: {error}") from None
+
+    def _filled(self, claim: Claim, values: Mapping[str, Any]) -> str:
+        def word(found: re.Match[str]) -> str:
+            name, form = found.group(1), found.group(2) or ""
+            if name not in values:
+                raise TocsinError(
+                    f"{self.file}: the sentence of {claim.id!r} names {name!r}, which its query does not give"
+                    + suggestion(name, list(values))
+                )
+            try:
+                return as_words(values[name], form)
+            except (ValueError, TypeError) as error:
+                raise TocsinError(f"{self.file}: {claim.id!r}: {{{name}:{form}}}: {error}") from None
+
+        return FIELD.sub(word, claim.sentence).strip()
+
+
+def as_words(value: Any, form: str = "") -> str:
+    """Return a value as a sentence has it: dates written out, lists joined, numbers with their thousands."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return listed([as_words(each) for each in value]) or "none"
+    if _missing(value):
+        return "unknown"
+    if isinstance(value, pd.Timestamp) or hasattr(value, "isoformat"):
+        day = pd.Timestamp(value)
+        return day.strftime(form) if form else f"{day.day} {day.month_name()} {day.year}"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | float | np.number):
+        whole = float(value).is_integer()
+        return format(value, form or (",.0f" if whole else ",.6g"))
+    return format(str(value), form)
+
+
+def claims_of(history: History) -> Claims:
+    """Return the claims that come with a history.
+
+    Raises:
+        TocsinError: it brings none (no `claims.toml` in its folder), or they cannot be read.
+    """
+    if history.claims_path is None:
+        raise TocsinError(
+            f"the history {history.name!r} brings no claims: write them in claims.toml in its folder "
+            "(docs/claims.md says how)"
+        )
+    return read_claims(history.claims_path)
+
+
+def read_claims(path: Path) -> Claims:
+    """Read the claims of a file; raise TocsinError where it is wrong."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TocsinError(f"{path.name} cannot be read: {error}") from None
+    _known(content, HEAD, path.name)
+    named = content.get("tables", [])
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise TocsinError(f'{path.name}: tables must be a list of files, such as ["facts.csv"]')
+    tables = {name.removesuffix(".csv"): _table(path, name) for name in named}
+    columns = content.get("columns", {})
+    if not isinstance(columns, dict) or not all(isinstance(name, str) for name in columns.values()):
+        raise TocsinError(
+            f'{path.name}: columns must name columns of claims.csv, such as {{claim = "words"}}'
+        )
+    _known(columns, BESIDE, path.name)
+    beside = _beside(tables.get("claims"), columns)
+    rows = content.get("claim", [])
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise TocsinError(f"{path.name}: there is no [[claim]]")
+    claims = tuple(_claim(row, beside, path.name) for row in rows)
+    twice = [claim.id for number, claim in enumerate(claims) if claim.id in [c.id for c in claims[:number]]]
+    if twice:
+        raise TocsinError(f"{path.name}: two claims have the id {twice[0]!r}")
+    texts = {key: content.get(key, "") for key in ("title", "about", "setup")}
+    for key, text in texts.items():
+        if not isinstance(text, str):
+            raise TocsinError(f"{path.name}: {key} must be a text")
+    return Claims(texts["title"] or "Claims", texts["about"], claims, tables, texts["setup"], path.name)
+
+
+def _claim(row: Mapping[str, Any], beside: Mapping[str, Mapping[str, str]], file: str) -> Claim:
+    _known(row, KEYS, file)
+    name = row.get("id")
+    if not isinstance(name, str) or not name:
+        raise TocsinError(f"{file}: a claim without an id")
+    words = {**beside.get(name, {}), **row}
+    for key, text in words.items():
+        if not isinstance(text, str):
+            raise TocsinError(f"{file}: {name!r}: {key} must be a text")
+    for key in ("claim", "sentence", "verdict"):
+        if not words.get(key):
+            raise TocsinError(f"{file}: {name!r} has no {key}")
+    if words["verdict"] not in VERDICTS:
+        raise TocsinError(
+            f"{file}: {name!r}: the verdict {words['verdict']!r} is none of {', '.join(VERDICTS)}"
+            + suggestion(words["verdict"], VERDICTS)
+        )
+    if FIGURES.search(SHARE.sub("", FIELD.sub("", words["sentence"]))):
+        raise TocsinError(
+            f"{file}: {name!r}: a figure is typed in the sentence; let the query give it, from a table of "
+            "sourced facts if the history does not hold it"
+        )
+    return Claim(**{key: words[key].strip() for key in KEYS if key in words})
+
+
+def _known(table: Mapping[str, Any], keys: tuple[str, ...], file: str) -> None:
+    for key in table:
+        if key not in keys:
+            raise TocsinError(f"{file}: unknown key {key!r}" + suggestion(key, keys))
+
+
+def _table(path: Path, name: str) -> pd.DataFrame:
+    if Path(name).name != name or not name.endswith(".csv") or not name.removesuffix(".csv").isidentifier():
+        raise TocsinError(f"{path.name}: a table is a CSV file in the folder of its history, not {name!r}")
+    try:
+        return pd.read_csv(path.parent / name, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise TocsinError(f"{path.name}: {name} cannot be read: {error}") from None
+
+
+def _beside(table: pd.DataFrame | None, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what claims.csv says of each claim."""
+    if table is None or "id" not in table:
+        return {}
+    names = {key: columns.get(key, key) for key in BESIDE if columns.get(key, key) in table}
+    rows = table.fillna("").astype(str)
+    return {row["id"]: {key: row[name] for key, name in names.items()} for row in rows.to_dict("records")}
+
+
+def _catalogue(history: History) -> dict[str, str]:
+    table = history.sources
+    if not len(table):
+        return {}
+    return dict(zip(table["key"].astype(str), table["citation"].astype(str), strict=True))
+
+
+def _written(key: str, catalogue: Mapping[str, str]) -> str:
+    text = catalogue.get(key, key)
+    return f"this record ({text})" if TABLE.fullmatch(text) else text
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
