@@ -20,7 +20,7 @@ import pandas as pd
 from markdown_1917 import filled, table
 
 import tocsin as tc
-from tocsin.infer.allocation import LIMITS
+from tocsin.infer.allocation import FIXED, LIMITS
 from tocsin.infer.support import main_source
 from tocsin.show.support_table import compared_table, plan_table
 
@@ -69,7 +69,7 @@ class Plans:
             maximise=maximise,
             interventions=[OCTOBER],
         )
-        own = found.notes()[: -len(LIMITS)]
+        own = [note for note in found.notes() if note not in (FIXED, *LIMITS)]
         notes = "".join(f"- {note}\n" for note in own)
         return f"{_markdown(plan_table(found))}\n{_markdown(compared_table(found))}\n{notes}"
 

@@ -17,6 +17,7 @@ import tocsin as tc
 from tocsin.cli import app
 from tocsin.infer.allocate import Judge
 from tocsin.infer.greedy import greedy
+from tocsin.infer.support import Luck
 
 VARIABLE = tc.StateVariable("regime", ["old", "new"])
 LEAVES = ["leaf1", "leaf2", "leaf3", "leaf4"]
@@ -87,7 +88,7 @@ def test_greedy_is_near_the_best_of_all_choices_and_lazy_is_plain() -> None:
     history, given = star(aid=0.01)
     program = given.program(history)
     options = tc.Support("aid", "donor", 3, periods=1, most=1).options(program)
-    judge = Judge(options, program.pack(given.values), tc.Outcome.parse("units regime=new"), ())
+    judge = Judge(options, Luck(program.pack(given.values)), tc.Outcome.parse("units regime=new"))
 
     def value(weights: np.ndarray) -> float:
         return float(judge.of(weights, 150, 4).mean())
@@ -169,7 +170,7 @@ def test_worlds_of_a_choice_are_those_of_the_history_with_its_ties(normalise: st
         layers=["road", "aid", "unused"],
         window=(0, 100),
     )
-    quick = options.simulate(weights, program.pack(given.values), 200, 9, ())
+    quick = options.simulate(weights, Luck(program.pack(given.values)), 200, 9)
     slow = given.simulate(other, worlds=200, seed=9)
     assert quick.events.num_rows > 300
     assert quick.events.drop_columns("time").equals(slow.events.drop_columns("time"))
@@ -262,6 +263,24 @@ def test_a_normalised_layer_has_no_even_spread() -> None:
     found = given.allocate(history, tc.Support("aid", "donor", 1, periods=1), "units regime=new", worlds=20)
     assert "even" not in set(found.compared["allocation"])
     assert "normalises exposure" in found.notes()[0]
+
+
+def test_parameters_may_be_drawn_for_each_world() -> None:
+    history, given = star()
+    support = tc.Support("aid", "donor", 1, periods=1)
+    names = list(given.values)
+    same = np.tile([given.values[name] for name in names], (3, 1))
+    plain = given.allocate(history, support, "units regime=new", worlds=60)
+    drawn = given.allocate(history, support, "units regime=new", worlds=60, draws=same)
+    pd.testing.assert_frame_equal(drawn.compared, plain.compared)
+    assert any("parameters of its own" in note for note in drawn.notes())
+    assert not any("parameters of its own" in note for note in plain.notes())
+    spread = same.copy()
+    spread[:, 1] += [-8.0, 0.0, 1.0]  # in a third of the worlds support does next to nothing
+    wide = given.allocate(history, support, "units regime=new", worlds=60, draws=spread)
+    assert wide.gain[0] < plain.gain[0]
+    with pytest.raises(tc.ModelError, match="a row for each draw"):
+        given.allocate(history, support, "units regime=new", worlds=60, draws=np.zeros((2, 99)))
 
 
 def test_nothing_is_spent_where_nothing_gains() -> None:

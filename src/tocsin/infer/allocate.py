@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from tocsin.ensemble.outcome import Outcome
 from tocsin.errors import ModelError
 from tocsin.infer.allocation import Allocation
 from tocsin.infer.greedy import EPSILON, Search, greedy
+from tocsin.infer.support import Luck
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,15 +35,14 @@ class Judge:
     def __init__(
         self,
         options: Options,
-        vector: Floats,
+        luck: Luck,
         outcome: Outcome | Callable[[Ensemble], Floats],
-        changes: Sequence[Intervention | str],
     ) -> None:
-        self.options, self.vector, self.outcome, self.changes = options, vector, outcome, tuple(changes)
+        self.options, self.luck, self.outcome = options, luck, outcome
 
     def of(self, weights: Floats, worlds: int, seed: int) -> Floats:
         """Return the outcome of each world (worlds,) under a choice (cells,)."""
-        return self.read(self.options.simulate(weights, self.vector, worlds, seed, self.changes))
+        return self.read(self.options.simulate(weights, self.luck, worlds, seed))
 
     def read(self, ensemble: Ensemble) -> Floats:
         """Return the outcome of each world of an ensemble; raise ModelError if it is not one number each."""
@@ -64,7 +64,7 @@ def allocate(
     seed: int = 1,
     maximise: bool = True,
     interventions: Sequence[Intervention | str] = (),
-    lazy: bool = True,
+    draws: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Allocation:
     """Find where and when a budget changes an expected outcome most; see `Given.allocate`."""
@@ -75,7 +75,7 @@ def allocate(
         raise ModelError(f"an allocation needs at least 2 worlds, not {worlds}")
     asked = Outcome.parse(outcome) if isinstance(outcome, str) else outcome
     options = support.options(program)
-    judge = Judge(options, vector, asked, interventions)
+    judge = Judge(options, Luck(vector, tuple(interventions), draws), asked)
     sign = 1.0 if maximise else -1.0
     search = greedy(
         lambda weights: sign * float(judge.of(weights, worlds, seed).mean()),
@@ -83,8 +83,7 @@ def allocate(
         options.most,
         options.step,
         options.budget,
-        lazy,
-        progress,
+        progress=progress,
     )
     fresh = seed + 1  # worlds that the search has not seen: what looked best there is judged anew here
     plan, gained = _plan(judge, search, worlds * FRESH, fresh, sign)
@@ -105,6 +104,7 @@ def allocate(
         interventions=tuple(str(change) for change in interventions),
         search_gain=float(sum(search.gains)),
         asked=options.sentence(),
+        drawn=draws is not None,
     )
 
 
@@ -149,7 +149,7 @@ def _compared(
         _row("nothing", 0.0, bare, bare, planned, sign),
         _row("plan", spent, planned, bare, planned, sign),
     ]
-    for name, (budget, ensemble) in options.in_the_record(judge.vector, worlds, seed, judge.changes).items():
+    for name, (budget, ensemble) in options.in_the_record(judge.luck, worlds, seed).items():
         rows.append(_row(name, budget, judge.read(ensemble), bare, planned, sign))
     if options.divisible:
         even = np.minimum(options.budget * options.step / options.cost.sum(), options.most)

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from tocsin.infer.support import Prevention, Support
 
+DRAWN = "Each world has parameters of its own, so the intervals hold what the estimates leave open."
+FIXED = "Intervals are of the worlds drawn, at the estimates: what these leave open is not in them."
 LIMITS = (
-    "Gains hold in the model and for its estimates; what the estimates do not know is not in these intervals, which "
-    "are of the worlds drawn. Ties are taken to work as the record's did, wherever they are put.",
+    "Gains hold in the model. Ties are taken to work as the record's did, wherever they are put.",
     "The search is greedy. It is within 1 - 1/e of the best plan where returns diminish; with a response above 1, "
     "several states or a half-life nothing guarantees that.",
     "What others send stays as it was in the record: no side answers the plan of the other.",
@@ -39,6 +40,7 @@ class Allocation:
         spent: budget that the plan takes; less than was given where nothing more gains.
         evaluations, candidates: ensembles that the search drew, and candidates.
         grown: candidates that gained more when looked at again, in the worlds of the search: returns that grow.
+        drawn: whether each world has parameters of its own.
         search_gain: what the plan seemed to gain in the worlds that chose it; more than it does, as winners do.
     """
 
@@ -57,6 +59,7 @@ class Allocation:
     interventions: tuple[str, ...]
     search_gain: float
     asked: str
+    drawn: bool = False
 
     @property
     def gain(self) -> tuple[float, float, float]:
@@ -94,7 +97,7 @@ class Allocation:
                 "worlds are too few to show it; a search that is not lazy may find another plan."
             )
         said += [f"Changed in all worlds: {sentence}." for sentence in self.interventions]
-        return [*said, *LIMITS]
+        return [*said, DRAWN if self.drawn else FIXED, *LIMITS]
 
     def __str__(self) -> str:
         tables = (self.plan.to_string(index=False), self.compared.to_string(index=False))

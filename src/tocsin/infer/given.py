@@ -181,7 +181,7 @@ class Given:
         seed: int = 1,
         maximise: bool = True,
         interventions: Sequence[Intervention | str] = (),
-        lazy: bool = True,
+        draws: Any = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Allocation:
         """Find where and when scarce support raises (or lowers) an expected outcome most.
@@ -198,7 +198,8 @@ class Given:
             worlds: worlds of each evaluation; the plan is judged on four times as many, drawn with seed + 1.
             maximise: whether more is better.
             interventions: changes that hold in all worlds, on top of each choice.
-            lazy: whether gains are kept between steps.
+            draws: parameters for each world, so that plan and intervals hold what the estimates leave open; see
+                `simulate`.
             progress: called with evaluations done and to be done at the least.
 
         Raises:
@@ -216,7 +217,7 @@ class Given:
             seed,
             maximise,
             interventions,
-            lazy,
+            draws,
             progress,
         )
 

@@ -81,6 +81,29 @@ class Prevention:
         return BarOptions.make(self, program)
 
 
+@dataclass(frozen=True)
+class Luck:
+    """What all choices share: parameters, and changes that hold in all worlds.
+
+    Attributes:
+        vector: parameters (P,).
+        changes: interventions.
+        draws: parameters for each world instead, or None; see `Program.simulate`.
+    """
+
+    vector: Floats
+    changes: tuple[Intervention | str, ...] = ()
+    draws: Any = None
+
+    def simulate(
+        self, program: Program, worlds: int, seed: int, more: Sequence[Intervention] = ()
+    ) -> Ensemble:
+        """Return worlds of a program under these, and under some more changes."""
+        from tocsin.ensemble.simulate import simulate
+
+        return simulate(program, self.vector, worlds, seed, [*self.changes, *more], draws=self.draws)
+
+
 class Options:
     """Candidates, what each costs, and the worlds of any choice among them.
 
@@ -99,15 +122,11 @@ class Options:
     step: float
     budget: float
 
-    def simulate(
-        self, weights: Floats, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
-    ) -> Ensemble:
+    def simulate(self, weights: Floats, luck: Luck, worlds: int, seed: int) -> Ensemble:
         """Return the worlds in which the candidates have these weights (cells,)."""
         raise NotImplementedError
 
-    def in_the_record(
-        self, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
-    ) -> dict[str, tuple[float, Ensemble]]:
+    def in_the_record(self, luck: Luck, worlds: int, seed: int) -> dict[str, tuple[float, Ensemble]]:
         """Return, by name, the budget and the worlds of what the record did."""
         raise NotImplementedError
 
@@ -192,9 +211,7 @@ class TieOptions(Options):
             end=end,
         )
 
-    def simulate(
-        self, weights: Floats, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
-    ) -> Ensemble:
+    def simulate(self, weights: Floats, luck: Luck, worlds: int, seed: int) -> Ensemble:
         """Return the worlds in which the source has ties of these weights and no others in the layer."""
         live = np.flatnonzero(weights > 0)
         given = TieArrays(
@@ -204,11 +221,9 @@ class TieOptions(Options):
             self.start[live],
             self.end[live],
         )
-        return self._worlds(self._with(given), vector, worlds, seed, changes)
+        return self._worlds(self._with(given), luck, worlds, seed)
 
-    def in_the_record(
-        self, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
-    ) -> dict[str, tuple[float, Ensemble]]:
+    def in_the_record(self, luck: Luck, worlds: int, seed: int) -> dict[str, tuple[float, Ensemble]]:
         """Return the worlds of the record's own ties, as they were and made as much as the budget."""
         own = self._own()
         unit = float((self.end - self.start).max())
@@ -217,8 +232,8 @@ class TieOptions(Options):
             return {}
         equal = replace(own, weight=own.weight * (self.budget / spent))
         return {
-            "record, as much": (self.budget, self._worlds(self._with(equal), vector, worlds, seed, changes)),
-            "record, as it was": (spent, self._worlds(self._with(own), vector, worlds, seed, changes)),
+            "record, as much": (self.budget, self._worlds(self._with(equal), luck, worlds, seed)),
+            "record, as it was": (spent, self._worlds(self._with(own), luck, worlds, seed)),
         }
 
     @property
@@ -256,10 +271,7 @@ class TieOptions(Options):
             )
         )
 
-    def _worlds(
-        self, rows: TieArrays, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
-    ) -> Ensemble:
-        from tocsin.ensemble.simulate import simulate
+    def _worlds(self, rows: TieArrays, luck: Luck, worlds: int, seed: int) -> Ensemble:
         from tocsin.program.compile import join
 
         history = self.program.history
@@ -267,7 +279,7 @@ class TieOptions(Options):
         other = copy.copy(history)
         other.__dict__.update(numbers=numbers, digest=f"{history.digest} allocated")
         # Only the ties are laid out anew: the designs of the program are kept.
-        return simulate(join(self.program.model, other, self.program), vector, worlds, seed, changes)
+        return luck.simulate(join(self.program.model, other, self.program), worlds, seed)
 
 
 @dataclass
@@ -312,18 +324,12 @@ class BarOptions(Options):
             clause=f"{variable}={state}",
         )
 
-    def simulate(
-        self, weights: Floats, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
-    ) -> Ensemble:
+    def simulate(self, weights: Floats, luck: Luck, worlds: int, seed: int) -> Ensemble:
         """Return the worlds in which the units of weight 1 never come into the state."""
-        from tocsin.ensemble.simulate import simulate
-
         bars = [prevent(self.labels[cell][0], self.clause) for cell in np.flatnonzero(weights > 0)]
-        return simulate(self.program, vector, worlds, seed, [*changes, *bars])
+        return luck.simulate(self.program, worlds, seed, bars)
 
-    def in_the_record(
-        self, vector: Floats, worlds: int, seed: int, changes: Sequence[Intervention | str]
-    ) -> dict[str, tuple[float, Ensemble]]:
+    def in_the_record(self, luck: Luck, worlds: int, seed: int) -> dict[str, tuple[float, Ensemble]]:
         """Return the worlds in which those are kept out that came into the state first in the record."""
         variable, _, state = self.clause.partition("=")
         seen, places = self.program.observed, [place for place, _, _ in self.labels]
@@ -335,7 +341,7 @@ class BarOptions(Options):
             return {}
         weights = np.zeros(len(places))
         weights[first] = 1.0
-        return {"first in the record": (len(first), self.simulate(weights, vector, worlds, seed, changes))}
+        return {"first in the record": (len(first), self.simulate(weights, luck, worlds, seed))}
 
     def sentence(self) -> str:
         """Return what may be prevented."""
