@@ -137,7 +137,7 @@ def _codes(table: Any, name: str) -> Ints:
     column = arrow.whole(table.column(name))
     if not pa.types.is_dictionary(column.type):
         return np.zeros(0, np.int32)
-    return np.array(arrow.to_numpy(column.indices, fill=-1), np.int32)
+    return np.asarray(arrow.to_numpy(column.indices, fill=-1), np.int32)
 
 
 def _dictionary(table: Any, name: str) -> list[str]:
@@ -186,9 +186,10 @@ def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int
             (int(bounds[names.index(name)]), int(bounds[names.index(name) + 1])) if name in names else (0, 0)
         )
         size = high - low
-        w = np.ones(size) if weight is None else weight[low:high]
-        s = np.full(size, clock.start) if start is None else np.maximum(start[low:high], clock.start)
-        e = np.full(size, clock.end) if end is None else np.minimum(end[low:high], clock.end)
+        # One number stands for all where a column says only the default: millions of ties need no more.
+        w = np.broadcast_to(1.0, size) if weight is None else weight[low:high]
+        s = np.broadcast_to(clock.start, size) if start is None else np.maximum(start[low:high], clock.start)
+        e = np.broadcast_to(clock.end, size) if end is None else np.minimum(end[low:high], clock.end)
         i, j = source[low:high], target[low:high]
         kept = (w > 0) & (e > s)
         if not kept.all():
@@ -196,7 +197,7 @@ def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int
         rule = layers[name]
         if rule is not None and len(i):
             i, j, w, s, e = combined(i, j, w, s, e, rule, count)
-        out[name] = TieArrays(np.array(i), np.array(j), np.array(w), np.array(s), np.array(e))
+        out[name] = TieArrays(i, j, w, s, e)
     return out
 
 

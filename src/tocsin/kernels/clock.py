@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.layout import Layout, room_of
+from tocsin.kernels.layout import KIND, TIE, Layout, room_of
 from tocsin.kernels.tournament import level_offsets
 
 # What a clock knows. Under a clock of a row, SINCE holds what its exposure's integral lacks (see `rows`), and
@@ -64,7 +64,7 @@ def blank(lay: Layout) -> World:
         lay.state.copy(),
         np.zeros(units, dtype=np.uint8),
         lay.offset.copy(),
-        lay.weight.copy(),
+        lay.weight.copy() if (lay.breaks[:, KIND] == TIE).any() else lay.weight,
         lay.dense.copy(),
         lay.totals.copy(),
         np.zeros((2, causes, room)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import coo_array
 
-from tocsin.kernels.layout import IN, OUT, room_of
+from tocsin.kernels.layout import IN, IN_SOURCE, IN_TIE, OUT, OUT_TARGET, room_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,6 +91,8 @@ def _pairs(
     """
     nothing = (np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
     steady = bool(((rows.start <= start) & (rows.end >= end)).all())
+    if steady and _pairs_in_order(rows.source, rows.target):
+        return rows.source, rows.target, rows.weight, nothing
     if steady:  # one row a pair: sorted by counting, which a million units need
         sorted_rows = coo_array((rows.weight, (rows.source, rows.target)), shape=(count, count)).tocsr()
         sorted_rows.sort_indices()
@@ -115,12 +117,19 @@ def _pairs(
     return source, target, weight, (time[last], pair[last], value[last])
 
 
+def _pairs_in_order(source: NDArray[np.int32], target: NDArray[np.int32]) -> bool:
+    """Return whether ties stand in the order of their sources, then targets, each pair once."""
+    later, same = source[1:] > source[:-1], source[1:] == source[:-1]
+    return bool((later | (same & (target[1:] > target[:-1]))).all())
+
+
 def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
     """Lay out the ties of the named layers; a layer without rows has no ties."""
     count = len(numbers.units)
     first = np.zeros((2, len(layers), count + 1), dtype=np.int64)
-    ties = [np.empty((3, 0), dtype=np.int32)]
-    weights, sources = [np.empty(0)], [np.empty(0, dtype=np.int32)]
+    most = sum(len(numbers.ties[layer].source) for layer in layers if layer in numbers.ties)
+    tie = np.empty((3, most), dtype=np.int32)
+    weights, sources = np.empty(most), np.empty(most, dtype=np.int32)
     changes = [(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))]
     position = 0
     for number, layer in enumerate(layers):
@@ -129,24 +138,24 @@ def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
             first[:, number] = position
             continue
         source, target, weight, (time, pair, value) = _pairs(rows, numbers.start, numbers.end, count)
+        own = slice(position, position + source.size)
+        tie[OUT_TARGET, own], weights[own], sources[own] = target, weight, source
         positions = np.arange(position, position + source.size, dtype=np.int32)
         by_target = coo_array((positions, (target, source)), shape=(count, count)).tocsr()
+        tie[IN_SOURCE, own], tie[IN_TIE, own] = by_target.indices, by_target.data
         first[0, number, 1:] = np.cumsum(np.bincount(source, minlength=count))
         first[0, number] += position
         first[1, number] = by_target.indptr + position
-        ties.append(np.stack([target, by_target.indices.astype(np.int32), by_target.data]))
-        weights.append(weight)
-        sources.append(source)
         changes.append((time, pair + position, value))
         position += source.size
     return TieLayout(
         first,
-        np.concatenate(ties, axis=1),
-        np.concatenate(weights),
+        tie if position == most else np.ascontiguousarray(tie[:, :position]),
+        weights[:position],
         np.concatenate([time for time, _, _ in changes]),
         np.concatenate([pair for _, pair, _ in changes]),
         np.concatenate([value for _, _, value in changes]),
-        np.concatenate(sources),
+        sources[:position],
     )
 
 
