@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import pytest
 from recorded import ring, units
 from scipy import stats
 
@@ -168,6 +169,16 @@ def test_intervals_cover_nearly_what_they_should() -> None:
     table = coverage(100, 0.9)
     assert table["within"].between(0.77, 0.98).all(), table.to_string()
     assert table["within"].mean() > 0.82, table.to_string()
+
+
+def test_draws_under_a_prior_are_those_of_another_sampler() -> None:
+    pytest.importorskip("nutpie")
+    history = MODEL.with_params(TRUTH).simulate(setting(), worlds=1, seed=4).history(0)
+    mine = MODEL.fit(history, prior=tc.weak_prior()).attribute(draws=2000)
+    theirs = MODEL.sample(history, draws=1000, tune=500, chains=2, seed=4).attribute(draws=2000)
+    one, other = (each.total().set_index(["transition", "cause"]) for each in (mine, theirs))
+    for end in ("share lower", "share upper"):
+        assert one[end].to_list() == pytest.approx(other[end].to_list(), abs=0.04)
 
 
 def test_two_units() -> None:
