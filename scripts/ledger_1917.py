@@ -18,12 +18,14 @@ import re
 import sys
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from markdown_1917 import filled, table
 
 import tocsin as tc
 from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
+from tocsin.infer.uncertainty import draw_parameters
 from tocsin.show.ledger_table import answer, bet_table, fact_table, hundred, staked_table
 
 FOLDER = Path(__file__).resolve().parents[1] / "src" / "tocsin" / "histories" / "1917"
@@ -182,7 +184,7 @@ def make() -> Ledger:
 # --- the page -------------------------------------------------------------------------------------------
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "ledger.md"
-WORLDS, SEED = 10_000, 1917
+WORLDS, DRAWS, SEED = 10_000, 500, 1917
 OCTOBER, NOVEMBER = "force russia regime=soviet at 1917-11-07", "force germany regime=soviet at 1918-11-09"
 DATES = ("1918-11-09", "1918-11-13", "1918-12-31", "1919-12-31", "1923-12-31")
 
@@ -202,14 +204,15 @@ class Tables:
 
     @cached_property
     def ensembles(self) -> dict[str, tc.Ensemble]:
-        cases = {
-            "the fit": [],
-            "the fit, with October on its day": [OCTOBER],
-            "both, with Germany soviet on 9 November 1918": [OCTOBER, NOVEMBER],
-        }
+        def worlds(*do: str, draws: Any = None) -> tc.Ensemble:
+            return self.fit.simulate(self.history, worlds=WORLDS, seed=SEED, interventions=do, draws=draws)
+
+        drawn = draw_parameters(self.fit, self.fit.program(self.history), DRAWS).vectors
         return {
-            name: self.fit.simulate(self.history, worlds=WORLDS, seed=SEED, interventions=do)
-            for name, do in cases.items()
+            "the fit": worlds(),
+            "the fit, its parameters drawn": worlds(draws=drawn),
+            "the fit, with October on its day": worlds(OCTOBER),
+            "both, with Germany soviet on 9 November 1918": worlds(OCTOBER, NOVEMBER),
         }
 
     def staked(self) -> str:
@@ -217,7 +220,7 @@ class Tables:
 
     def answers(self) -> str:
         lines = [f"- {answer(self.ledger, name, worlds)}\n" for name, worlds in self.ensembles.items()]
-        return "".join(lines) + f"\n{WORLDS:,} worlds each, seed {SEED}.\n"
+        return "".join(lines) + f"\n{WORLDS:,} worlds each, seed {SEED}; {DRAWS} draws.\n"
 
     def dates(self) -> str:
         rows = []
@@ -257,7 +260,7 @@ class Tables:
             f"- {fact.name}: {fact.value} ({fact.confidence}; {fact.source}). {fact.note}".rstrip() + "\n"
             for fact in self.ledger.facts
         ]
-        return markdown(fact_table(value, self.fit.attribute(self.history).causes)) + "\n" + "".join(lines)
+        return markdown(fact_table(value, self.fit.attribute(self.history, draws=0).causes)) + "\n" + "".join(lines)
 
 
 NAMES = ("staked", "answers", "dates", "bet", "people", "facts")

@@ -326,3 +326,20 @@ def test_effects_belong_to_their_history(posterior: Posterior, history: tc.Histo
         posterior.simulate(history.select(window=(0, 20)), worlds=2)
     with pytest.raises(ModelError, match="first"):
         posterior.leave_future_out(first=0.0)
+
+
+def test_attribution_over_the_draws(posterior: Posterior, history: tc.History) -> None:
+    found = posterior.attribute(draws=150)
+    assert found.draws == 150 and "posterior" in found.notes[0]
+    assert found.causes.groupby("event")["share"].sum().to_list() == pytest.approx([1.0] * 32)
+    vectors, _ = posterior.flat()
+    given = [
+        posterior.model.with_params(dict(zip(posterior.parameter_names, vector, strict=True)))
+        for vector in vectors[:150]
+    ]
+    means = np.mean([each.attribute(history).causes["share"] for each in given], axis=0)
+    assert found.causes["share"].to_list() == pytest.approx(means.tolist(), abs=1e-6)
+    assert (found.causes["lower"] <= found.causes["share"] + 1e-6).all()
+    with pytest.raises(TocsinError, match="fewer than draws=5000"):
+        posterior.attribute(draws=5000)
+    assert posterior.attribute(draws=0).causes["lower"].isna().all()

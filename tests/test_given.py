@@ -150,3 +150,193 @@ def test_kernels_agree_with_the_twin(clocks: str) -> None:
             )
 
     compare()
+
+
+# --- 1917 ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wave() -> tuple[tc.Program, dict[str, float]]:
+    """The packaged history with moderate parameters: no fit is needed to read clocks off it."""
+    history = tc.load_history("1917")
+    assert history.model_path is not None
+    program = tc.Model.from_toml(history.model_path).compile(history)
+    params = {}
+    for name in program.parameter_names:
+        role, term = name.split(" | ")[-2:]
+        strength = {"propensity": -7.0, "susceptibility": -6.0}.get(role, 0.0) if term == "1" else 0.0
+        params[name] = strength
+    return program, params
+
+
+@pytest.mark.parametrize("clocks", CLOCKS)
+def test_the_wave_of_1917_is_itself(wave: tuple[tc.Program, dict[str, float]], clocks: str) -> None:
+    program, params = wave
+    events = program.simulate(params, 50, 3, given="history", clocks=clocks).events
+    observed = explained(program)
+    assert events.num_rows == 50 * len(observed)
+    rows = events.to_pylist()
+    assert all(told(of_world(rows, world)) == observed for world in (0, 49))
+    times = events["time"].to_numpy().reshape(50, -1)
+    assert (times == np.array([time for time, *_ in observed])).all()
+    # Causes are drawn by their shares, so worlds agree on the events and not on what brought them.
+    assert len({tuple(row["cause"] for row in of_world(rows, world)) for world in range(50)}) > 40
+
+
+@pytest.mark.parametrize("clocks", CLOCKS)
+def test_what_a_change_does_not_reach_stays_as_it_was(
+    wave: tuple[tc.Program, dict[str, float]], clocks: str
+) -> None:
+    program, params = wave
+    observed = explained(program)
+    change = ["force uruguay order=rising at 1923-10-01"]
+    rows = program.simulate(params, 20, 3, change, given="history", clocks=clocks).events.to_pylist()
+    time = float(program.history.to_number("1923-10-01"))
+    forced = (time, "uruguay", "order", "rising")
+    for world in range(20):
+        mine = told(of_world(rows, world))
+        assert [event for event in mine if event[0] <= time] == [
+            *(event for event in observed if event[0] <= time), forced
+        ]  # fmt: skip
+
+
+def test_causes_and_sources_are_drawn_by_their_shares(wave: tuple[tc.Program, dict[str, float]]) -> None:
+    program, params = wave
+    worlds = 400
+    events = program.simulate(params, worlds, 5, given="history").events.to_pandas()
+    shares = program.model.with_params(params).attribute(program.history).causes
+    expected = shares.groupby("cause")["share"].sum()
+    found = events.groupby("cause", observed=True).size() / worlds
+    for cause, value in expected.items():
+        spread = np.sqrt((shares.query("cause == @cause")["share"] * (1 - shares["share"])).sum() / worlds)
+        assert found.get(cause, 0.0) == pytest.approx(value, abs=5 * spread + 1e-9)
+
+
+def test_threads_and_batches_do_not_matter(
+    wave: tuple[tc.Program, dict[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, params = wave
+    asked = {"interventions": ["remove layer comintern"], "given": "history", "clocks": "source"}
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    one = program.simulate(params, 30, 8, **asked).events
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "4")
+    monkeypatch.setattr("tocsin.ensemble.simulate.BATCH_EVENTS", 2000)
+    assert program.simulate(params, 30, 8, **asked).events.equals(one)
+
+
+# --- until a date -------------------------------------------------------------------------------------------
+
+
+def test_until_the_start_is_given_nothing_and_until_the_end_is_the_record(
+    wave: tuple[tc.Program, dict[str, float]],
+) -> None:
+    program, params = wave
+    plain = program.simulate(params, 20, 4).events
+    assert program.simulate(params, 20, 4, given="until 1917-01-01").events.equals(plain)
+    late = program.simulate(params, 5, 4, given="until 1923-12-31").events.to_pylist()
+    for world in range(5):
+        events = [row for row in of_world(late, world) if row["time"] <= program.history.numbers.end - 1]
+        assert told(events) == explained(program)
+
+
+def test_changes_act_from_the_date_on(wave: tuple[tc.Program, dict[str, float]]) -> None:
+    program, params = wave
+    time = float(program.history.to_number("1919-01-01"))
+    change = ["remove layer comintern", "scale food_crisis by 0", "prevent hungary regime=soviet"]
+    rows = program.simulate(params, 10, 4, change, given="until 1919-01-01").events.to_pylist()
+    for world in range(10):
+        before = [row for row in of_world(rows, world) if row["time"] <= time]
+        assert told(before) == [event for event in explained(program) if event[0] <= time]
+    with pytest.raises(tc.ModelError, match="cannot be forced at 1918-11-09"):
+        program.simulate(
+            params, 1, 4, ["force germany regime=soviet at 1918-11-09"], given="until 1919-01-01"
+        )
+
+
+# --- parameters of their own --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", [{}, {"given": "until 1919-06-01"}, {"given": "history"}])
+def test_every_world_may_have_parameters_of_its_own(
+    wave: tuple[tc.Program, dict[str, float]], asked: dict[str, str]
+) -> None:
+    program, params = wave
+    vector = program.pack(params)
+    draws = vector + np.random.default_rng(1).normal(0, 0.3, (4, vector.size))
+    change = ["remove layer comintern"]
+    ensemble = program.simulate(params, 6, 2, change, draws=draws, **asked)
+    for world in range(6):
+        alone = program.simulate(draws[world % 4], world + 1, 2, change, **asked)
+        assert ensemble.world(world).equals(alone.world(world))
+    frame = shuffled(draws, program.parameter_names)
+    assert program.simulate(params, 6, 2, change, draws=frame, **asked).events.equals(ensemble.events)
+
+
+def shuffled(draws: np.ndarray, names: list[str]) -> Any:
+    """The draws as a frame, its columns in another order."""
+    import pandas as pd
+
+    return pd.DataFrame(draws, columns=names)[names[::-1]]
+
+
+def test_a_fit_draws_its_parameters(small: tuple[tc.History, Any]) -> None:
+    history, fit = small
+    draws = fit.draws(30, seed=2)
+    assert list(draws.columns) == list(fit.params.index)
+    assert draws.equals(fit.draws(30, seed=2))
+    ensemble = fit.simulate(history, 20, 1, draws=draws, given="history")
+    assert ensemble.events.num_rows == 20 * len(explained(fit.program(history)))
+    with pytest.raises(tc.TocsinError, match="no uncertainty"):
+        fit.model.with_params(dict(fit.params)).draws(3)
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[tc.History, Any]:
+    from recorded import drawn, turning
+
+    model = turning(tc.baseline(), tc.contagion("l", "s=new"))
+    params = {"s: old > new | baseline | propensity | 1": -3.0, "s: old > new | l | susceptibility | 1": -2.0}
+    history = drawn(model, params)
+    return history, model.fit(history)
+
+
+# --- where worlds are kept, and what is refused -------------------------------------------------------------
+
+
+def test_folders_and_files_keep_what_worlds_were_given(tmp_path: Any) -> None:
+    from small_wave import wave as small_wave
+
+    history, model = small_wave()
+    asked: dict[str, Any] = {"given": "history", "interventions": ["scale layer border by 0.2"]}
+    memory = model.simulate(history, 40, 1, **asked)  # type: ignore[attr-defined]
+    parts = model.simulate(history, 40, 1, folder=tmp_path / "worlds", **asked)  # type: ignore[attr-defined]
+    assert parts.given == memory.given == "history, cause clocks"
+    assert parts.events.combine_chunks().to_pylist() == memory.events.to_pylist()
+    other = {**asked, "clocks": "source"}
+    with pytest.raises(tc.TocsinError, match="another run: what worlds are given"):
+        model.simulate(history, 40, 1, folder=tmp_path / "worlds", **other)  # type: ignore[attr-defined]
+    memory.write(tmp_path / "worlds.parquet")
+    assert tc.Ensemble.read(tmp_path / "worlds.parquet").given == memory.given
+    assert "given='history, cause clocks'" in repr(memory)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"given": "histry"}, "did you mean 'history'"),
+        ({"given": "until"}, "no time of"),
+        ({"given": "until 1800-01-01"}, "outside the window"),
+        ({"given": "until yesterday"}, "no time of"),
+        ({"given": 3}, "not 3"),
+        ({"given": "history", "clocks": "sauce"}, "did you mean 'source'"),
+        ({"clocks": "source"}, "needs given='history'"),
+        ({"draws": [[1.0]]}, "3 parameters"),
+        ({"draws": "many"}, "numbers"),
+    ],
+)
+def test_wrong_questions_are_refused(asked: dict[str, Any], said: str) -> None:
+    from small_wave import wave as small_wave
+
+    history, model = small_wave()
+    with pytest.raises(tc.ModelError, match=said):
+        model.simulate(history, 1, **asked)  # type: ignore[attr-defined]

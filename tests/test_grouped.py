@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from drawn import FIRST, LENGTH, Sizes, build
 from recorded import TURN, ring, turning, units
 
 import tocsin as tc
+from tocsin.reference import log_likelihood
 
 YEARS = range(1950, 1965)
 STAGE = tc.StateVariable("stage", ["old", "new", "lost"])
@@ -225,3 +227,83 @@ def test_worlds_of_years_are_fitted_as_years() -> None:
     fit = model.fit(world)
     assert ((fit.params - pd.Series(truth)).abs() < 3 * fit.summary()["se"]).all()
     assert fit.nobs == len(world.events) > 200
+
+
+def by_year(history: tc.History) -> tc.History:
+    """The same record with every day made a year: 25 December 1918 becomes 1900, the day after 1901."""
+
+    def years(frame: pd.DataFrame) -> pd.DataFrame:
+        moved = frame.copy()
+        for column in {"time", "start", "end", "enter", "exit"} & set(frame.columns):
+            moved[column] = [
+                None if pd.isna(day) else str(1900 + (pd.Timestamp(day) - pd.Timestamp(str(FIRST))).days)
+                for day in frame[column]
+            ]
+        return moved
+
+    return tc.History(
+        years(history.units),
+        years(history.events),
+        years(history.ties),
+        years(history.covariates),
+        variables=history.variables,
+        window=("1900", str(1900 + int(LENGTH) - 1)),
+        layers=history.layers,
+        clock="year",
+        outside=history.outside,
+    )
+
+
+def test_random_records_by_year_have_the_likelihood_of_the_twin() -> None:
+    compared = refused = 0
+    for seed in range(60, 140):
+        sizes = Sizes(
+            units=2 + seed % 5, variables=1 + seed % 3, layers=1 + seed % 2, moves=4, causes=2, terms=2,
+            events=4 + seed % 12, ties=8, rows=3,
+        )  # fmt: skip
+        case = build(sizes, True, seed)
+        try:
+            history = by_year(case.history)
+            program = case.model.compile(history)
+            params = case.params(program.parameter_names, seed)
+            value = program.loglik(params)
+        except tc.TocsinError:  # two moves in one year, or an event that nothing can explain
+            refused += 1
+            continue
+        twin = log_likelihood(case.model, history, params)
+        assert value == pytest.approx(twin, rel=1e-9, abs=1e-9), seed
+        compared += math.isfinite(value) and program.trace.time.size > 0
+    assert compared > 20, (compared, refused)
+
+
+def test_what_a_record_by_year_shows_bears_the_year_of_the_record() -> None:
+    army = tc.StateVariable("army", ["loyal", "mutinous"])
+    events = {
+        "unit": ["a", "b", "a"],
+        "variable": ["army", "s", "s"],
+        "state": ["mutinous", "new", "new"],
+        "time": ["1903", "1904", "1905"],
+    }
+    history = tc.History(
+        {"unit": ["a", "b"]}, events, variables=[TURN, army], window=("1901", "1908"), clock="year"
+    )
+    model = tc.Model([TURN, army], [tc.Transition("s", "old", "new", tc.baseline("1 + army"))])
+    program = model.compile(history)
+    assert program.history is history  # nothing is moved but the program's own events
+    assert program.shown_time(program.trace.time).tolist() == [2.0, 3.0, 4.0]
+    fit = model.fit(history)
+    assert sorted(str(day)[:4] for day in fit.attribute(history).causes["date"]) == ["1904", "1905"]
+    worlds = fit.simulate(history, worlds=5, seed=1)
+    events = worlds.history(0).events
+    assert [str(time)[:4] for time in events["time"][events["variable"] == "army"]] == ["1903"]
+    with pytest.raises(tc.FitError, match="known by year leave open"):
+        program.residuals(fit.params)
+
+
+def test_rivals_of_a_record_by_year_see_the_years_of_the_record() -> None:
+    history, _ = panel(1)
+    fit = turning(tc.baseline("1 + x"), tc.contagion("l", when="s=new")).fit(history)
+    check = fit.check(worlds=19)
+    own = check.table[check.table["rival"] == "none (as fitted)"].iloc[0]
+    alone = turning(tc.baseline("1 + x")).fit(history)
+    assert own["statistic"] == pytest.approx(2 * (fit.loglik - alone.loglik), abs=1e-6)

@@ -421,6 +421,8 @@ def test_the_verb_prints_the_answer_and_writes_tables(tmp_path: Path) -> None:
     )
     table = pd.read_csv(tmp_path / "returned.csv").set_index("worlds_of")
     assert table.loc["the fit, changed", "share"] == 1 > table.loc["the fit", "share"]
+    drawn = CliRunner().invoke(app, [*args, "--draws", "3"])
+    assert drawn.exit_code == 0, drawn.output
     value = pd.read_csv(tmp_path / "value.csv")
     assert len(value) == 2 * 40 and set(value["staked"]) == {2}
     assert len(pd.read_csv(tmp_path / "staked.csv")) == 1

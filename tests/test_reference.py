@@ -254,10 +254,10 @@ def test_late_entry_and_calendar() -> None:
 
 
 def test_grouped_time() -> None:
-    # Known by year: a turns in 1903, in the interval (2, 3], after two years at risk; b in none of four, of
+    # Known by year: a turns in 1902, in the interval (2, 3], after two years at risk; b in none of four, of
     # which the last begins after a has turned. In `loose` there are two ways out, at rates 0.2 and 0.6.
     window = ("1900", "1903")
-    table = {"unit": ["a"], "variable": ["s"], "state": ["new"], "time": ["1903"]}
+    table = {"unit": ["a"], "variable": ["s"], "state": ["new"], "time": ["1902"]}
     ties = {"layer": ["l"], "source": ["a"], "target": ["b"]}
     history = History({"unit": ["a", "b"]}, table, ties, variables=[TURN], window=window, clock="year")
     model = turning(baseline(), contagion("l", "s=new"))

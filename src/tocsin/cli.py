@@ -63,6 +63,15 @@ WaveOption = Annotated[
     ),
 ]
 
+GivenOption = Annotated[
+    str,
+    typer.Option(
+        "--given",
+        metavar="WHAT",
+        help="nothing, 'until DATE', or history: what worlds share with the record.",
+    ),
+]
+
 
 @app.command()
 def replay(
@@ -82,6 +91,11 @@ def replay(
         list[str] | None,
         typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
     ] = None,
+    given: GivenOption = "nothing",
+    clocks: Annotated[
+        str,
+        typer.Option("--clocks", metavar="WHICH", help="With --given history: cause, source or fresh."),
+    ] = "cause",
     wave: WaveOption = None,
     out: Annotated[
         Path | None,
@@ -101,15 +115,19 @@ def replay(
       tocsin replay 1917 --do "prevent hungary regime=soviet"
       tocsin replay 1917 --do "force germany regime=soviet at 1918-11-09"
       tocsin replay 1917 --do "scale food_crisis by 0.5"
+      tocsin replay 1917 --do "remove layer front" --given "until 1918-11-01"
+      tocsin replay 1917 --do "prevent hungary regime=soviet" --given history
       tocsin replay --again runs/1917-.../manifest.json
 
     The folder then holds report.html (open it in a browser), ensemble.parquet (every event of every world),
     summary.csv (unit by unit), fit.json (the estimates) and manifest.json (what was run, to repeat it).
-    With --do, the same worlds are also simulated unchanged (baseline.parquet), and both stand side by side.
+    With --do, the same worlds are also simulated unchanged (baseline.parquet), and both stand side by side;
+    see whatif --help for all sentences. One that cannot be read exits with 2, one that names what does not
+    exist with 1.
     """
     if again is not None:
-        given = [model, start, end, do, wave, history]
-        if any(given) or worlds != 10_000 or seed != 1917:
+        more = [model, start, end, do, wave, history, given != "nothing", clocks != "cause"]
+        if any(more) or worlds != 10_000 or seed != 1917:
             raise typer.BadParameter(
                 "the manifest says all but --out; give nothing else beside --again", param_hint="--again"
             )
@@ -119,8 +137,11 @@ def replay(
         raise typer.BadParameter(
             "name a history, such as 1917, or use --again MANIFEST", param_hint="HISTORY"
         )
+    if clocks != "cause" and given.split()[:1] != ["history"]:
+        raise typer.BadParameter("says how worlds are coupled under --given history", param_hint="--clocks")
     first, last = _time(start, "--from"), _time(end, "--to")
-    _guarded(lambda: _replay(history, model, worlds, seed, first, last, do or [], wave, out))
+    asked = {"do": do or [], "wave": wave, "given": given, "clocks": clocks}
+    _guarded(lambda: _replay(history, model, worlds, seed, first, last, asked, out))
 
 
 @app.command()
@@ -362,16 +383,13 @@ def _replay(
     seed: int,
     start: str | None,
     end: str | None,
-    do: list[str],
-    wave: str | None,
+    asked: dict[str, Any],
     out: Path | None,
 ) -> None:
     from tocsin.show.replay import replay as run
 
     with _progress() as tell:
-        done = run(
-            history, model, worlds=worlds, seed=seed, start=start, end=end, do=do, wave=wave, progress=tell
-        )
+        done = run(history, model, worlds=worlds, seed=seed, start=start, end=end, progress=tell, **asked)
         tell("writing the report", 0, 0)
         folder = done.write(out)
     _ended(done, folder)

@@ -267,9 +267,10 @@ def log(value: float) -> float:
 
 
 def grouped(setting: Setting) -> float:
-    """Return the log-likelihood of events known by month or year; one at k happened within (k - 1, k].
+    """Return the log-likelihood of events known by month or year; one of k happened within (k, k + 1].
 
-    States and exposures are those at the start of the interval. Transition k happens in it with probability
+    States and exposures are those at the start of the interval, where what happened in the interval before has
+    age 1. Transition k happens in it with probability
     (L_k / L)(1 - exp(-L)), L being the sum of L_k over the transitions of the variable (Prentice & Gloeckler
     1978).
     """
@@ -280,7 +281,7 @@ def grouped(setting: Setting) -> float:
         moves = [move for move in setting.moves if move.time == end]
         for unit, variable in product(setting.units, setting.model.by_name):
             rates = {
-                each.name: sum(h.rate for h in hazards(setting, world, unit, each, end, end - 1).values())
+                each.name: sum(h.rate for h in hazards(setting, world, unit, each, end).values())
                 for each in setting.model.transitions
                 if each.variable == variable
             }

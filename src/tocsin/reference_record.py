@@ -58,7 +58,9 @@ class Record:
             for i, *row in zip(table.unit, table.value, table.start, table.end, strict=True):
                 unit = None if i < 0 else self.units[i]
                 self.rows.setdefault((name, unit), []).append((float(row[0]), float(row[1]), float(row[2])))
-        events = (numbers.event_time, numbers.event_unit, numbers.event_variable, numbers.event_state)
+        # What is known by month or year stands at the end of its interval, whose start it saw.
+        late = 1.0 if history.clock in ("month", "year") else 0.0
+        events = (numbers.event_time + late, numbers.event_unit, numbers.event_variable, numbers.event_state)
         self.moves = [
             Move(float(time), self.units[i], variable.name, variable.states[state])
             for time, i, v, state in zip(*events, strict=True)
@@ -150,7 +152,7 @@ class Record:
         outer = [name for name in names if name not in self.model.by_name]
         inner = [self.model.by_name[name] for name in names if name in self.model.by_name]
         met = [(unit, when) for unit in self.units for when in self.moments() if self.present(unit, when)]
-        met += [(move.unit, move.time) for move in self.moves]
+        met += [(move.unit, move.time) for move in self.moves if not intercept]  # the marks of early entries
         values = dict.fromkeys(tuple(self.covariate(name, *place) for name in outer) for place in met)
         keys = [(*row, *states) for row in values for states in product(*(each.states for each in inner))]
         order = [*outer, *(variable.name for variable in inner)]

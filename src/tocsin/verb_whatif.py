@@ -7,7 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from tocsin.cli import FromOption, HistoryArgument, ModelOption, ToOption, _guarded, _progress, _time, app
+from tocsin.cli import (
+    FromOption,
+    GivenOption,
+    HistoryArgument,
+    ModelOption,
+    ToOption,
+    WaveOption,
+    _guarded,
+    _progress,
+    _time,
+    app,
+)
 
 
 @app.command()
@@ -23,15 +34,7 @@ def whatif(
             "--against", metavar="CLAUSE", help="Set it beside this change, not beside worlds as they are."
         ),
     ] = None,
-    given: Annotated[
-        str,
-        typer.Option(
-            "--given",
-            metavar="WHAT",
-            help="nothing: worlds in general; 'until DATE': worlds that agree with what happened until then; "
-            "history: our own world with this changed.",
-        ),
-    ] = "nothing",
+    given: GivenOption = "nothing",
     model: ModelOption = None,
     worlds: Annotated[
         int, typer.Option("--worlds", metavar="N", min=1, help="How many pairs of worlds to simulate.")
@@ -41,10 +44,7 @@ def whatif(
     ] = 1917,
     start: FromOption = None,
     end: ToOption = None,
-    wave: Annotated[
-        str | None,
-        typer.Option("--wave", metavar="CLAUSE", help="The state to follow, such as regime=soviet."),
-    ] = None,
+    wave: WaveOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -59,6 +59,11 @@ def whatif(
       tocsin whatif 1917 --do "force germany regime=soviet at 1918-11-09" --given history
       tocsin whatif 1917 --do "set food_crisis to 0" --given "until 1918-11-01"
       tocsin whatif 1917 --do "prevent hungary regime=soviet" --against "prevent bavaria regime=soviet"
+
+    \b
+    --given nothing         worlds in general, simulated from the start of the window
+    --given "until DATE"    worlds that agree with what happened until then, and go on
+    --given history         our own world with this changed, under each coupling of chance
 
     \b
     Sentences of --do, with dates where they are in square brackets:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tocsin.cli import HistoryArgument, ModelOption, _guarded, _opened, _progress, _time, app
+
+if TYPE_CHECKING:
+    from tocsin.history import History
+    from tocsin.infer import Fit
 
 DoOption = Annotated[
     list[str] | None,
@@ -17,6 +21,15 @@ DoOption = Annotated[
 ]
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
+]
+DrawsOption = Annotated[
+    int,
+    typer.Option(
+        "--draws",
+        metavar="N",
+        min=0,
+        help="Draws of the parameters from their uncertainty, in turn for the worlds; 0 for the estimates.",
+    ),
 ]
 FITTING = "fitting the model (the first use compiles the kernels, about half a minute)"
 
@@ -37,6 +50,7 @@ def ledger(
         int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
     ] = 10_000,
     seed: SeedOption = 1917,
+    draws: DrawsOption = 0,
     model: ModelOption = None,
     file: Annotated[
         Path | None,
@@ -74,10 +88,11 @@ def ledger(
         with _progress() as tell:
             tell(FITTING, 0, 0)
             fitted = declared.fit(record)
-            ensembles = {"the fit": fitted.simulate(record, worlds, seed)}
+            vectors = _drawn(fitted, record, draws)
+            ensembles = {"the fit": fitted.simulate(record, worlds, seed, draws=vectors)}
             if do:
-                ensembles["the fit, changed"] = fitted.simulate(record, worlds, seed, do)
-            causes = fitted.attribute(record).causes
+                ensembles["the fit, changed"] = fitted.simulate(record, worlds, seed, do, draws=vectors)
+            causes = fitted.attribute(record, draws=0).causes
         if out is not None:
             write_value(book, ensembles, out)
         console().print(ledger_page(book, ensembles, fact, causes))
@@ -134,15 +149,7 @@ def support(
         int, typer.Option("--worlds", metavar="N", min=2, help="Worlds of each evaluation of the search.")
     ] = 200,
     seed: SeedOption = 1,
-    draws: Annotated[
-        int,
-        typer.Option(
-            "--draws",
-            metavar="N",
-            min=0,
-            help="Draws of the parameters, one for each world; 0 for the estimates.",
-        ),
-    ] = 0,
+    draws: DrawsOption = 0,
     model: ModelOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Also write plan.csv and compared.csv.")
@@ -166,7 +173,6 @@ def support(
 
     def act() -> None:
         from tocsin.infer.support import Prevention, Support, main_source
-        from tocsin.infer.uncertainty import draw_parameters
         from tocsin.show.support_table import support_page, write_plan
         from tocsin.show.table import console
         from tocsin.show.wave import wave_of
@@ -190,7 +196,7 @@ def support(
                 seed,
                 maximise=not least,
                 interventions=do or [],
-                draws=draw_parameters(fitted, fitted.program(record), draws).vectors if draws else None,
+                draws=_drawn(fitted, record, draws),
                 progress=lambda done, total: tell("looking for the plan", done, total),
             )
         if out is not None:
@@ -238,3 +244,10 @@ def claims(
             typer.echo(f"{len(answers)} claims in {out}")
 
     _guarded(act)
+
+
+def _drawn(fitted: Fit, record: History, draws: int) -> Any:
+    """Return draws of the parameters of a fit, or None where none are asked for."""
+    from tocsin.infer.uncertainty import draw_parameters
+
+    return draw_parameters(fitted, fitted.program(record), draws).vectors if draws else None

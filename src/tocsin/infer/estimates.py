@@ -369,6 +369,7 @@ class Fit(Given):
         worlds: int = 99,
         seed: int = 1917,
         progress: Callable[[str, int, int], None] | None = None,
+        causes: Sequence[str] | str | None = None,
     ) -> Check:
         """Set every contagion beside its rivals.
 
@@ -382,13 +383,14 @@ class Fit(Given):
             worlds: how many placebo histories of each kind.
             seed: of the placebo histories.
             progress: called with what is being done, steps done and steps in all.
+            causes: names of causes to look at, such as ``comintern``; all by default.
 
         Raises:
-            TocsinError: the model has no contagion beside a baseline.
+            TocsinError: the model has no contagion beside a baseline, or none of that name.
         """
         from tocsin.infer.rivals import check
 
-        return check(self, history, worlds, seed, progress)
+        return check(self, history, worlds, seed, progress, causes)
 
     # --- how it is shown and kept -----------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tocsin.errors import TocsinError
+
 if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
@@ -220,6 +222,34 @@ class Given:
             draws,
             progress,
         )
+
+    def draws(self, count: int, seed: int = 1917, history: History | None = None) -> pd.DataFrame:
+        """Return parameters of a fit drawn from their uncertainty, for `simulate(..., draws=...)`.
+
+        They are drawn from the likelihood (see `tocsin.infer.uncertainty.draw_parameters`): what is fixed, not
+        identified or at a bound stays as it is, and a strength estimated at zero has its one-sided law.
+
+        Parameters:
+            count: how many; seed: of the draws.
+            history: the fitted history, where the fit was loaded without it.
+
+        Returns:
+            A row for each draw and a column for each parameter, half-lives and alphas as logarithms.
+
+        Raises:
+            TocsinError: the parameters were given, not fitted, or a number is wrong.
+        """
+        import pandas as pd
+
+        from tocsin.ensemble.simulate import check_numbers
+        from tocsin.infer.estimates import Fit
+        from tocsin.infer.uncertainty import draw_parameters
+
+        if not isinstance(self, Fit):
+            raise TocsinError("given parameters have no uncertainty to draw from: fit the model")
+        check_numbers(count, seed)
+        program = self.fitted_program if history is None else self.program(history)
+        return pd.DataFrame(draw_parameters(self, program, int(count), seed).vectors, columns=[*self.values])
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": None}

@@ -244,6 +244,8 @@ class Posterior:
         seed: int = 1917,
         interventions: Sequence[Intervention | str] = (),
         progress: Callable[[int, int], None] | None = None,
+        given: str = "nothing",
+        clocks: str = "cause",
     ) -> Ensemble:
         """Simulate worlds, each with parameters of its own from the posterior (the posterior predictive).
 
@@ -252,16 +254,21 @@ class Posterior:
 
         Parameters:
             history: the history to simulate, by default the one sampled; with random effects no other.
-            worlds, seed, interventions, progress: as in `Program.simulate`.
+            worlds, seed, interventions, progress, given, clocks: as in `Program.simulate`.
 
         Raises:
-            ModelError: random effects, and another history.
+            ModelError: random effects, and another history or worlds that are given what happened.
             FitError: as `Program.simulate` raises.
         """
         from tocsin.infer.predictive import simulate_draws
 
         vectors, effect = self.flat()
         effects = self._effects_for(history)
+        if (given, clocks) != ("nothing", "cause"):
+            # `vectors_of` refuses random effects: the clocks are read off the record without them.
+            return effects.plain.simulate(
+                vectors[0], worlds, seed, interventions, progress, given, clocks, draws=self
+            )
         return simulate_draws(
             effects, vectors, effect, worlds, seed, interventions, progress, history or self.history
         )

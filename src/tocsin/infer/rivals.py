@@ -9,19 +9,24 @@ have to be.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.errors import FitError, TocsinError
+from tocsin.ensemble.simulate import threads
+from tocsin.errors import FitError, TocsinError, suggestion
 from tocsin.history.numbers import CovariateArrays
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.leftout import left_out
 from tocsin.infer.placebo import altered, reshuffled, rewired
 from tocsin.infer.search import Found, Task
 from tocsin.model.declaration import BAR, Baseline, Contagion, Model, Transition
+from tocsin.program.compile import join
+from tocsin.program.grouped import is_grouped, refuse_two
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +156,12 @@ class Pair:
 
 
 def check(
-    fit: Fit, history: History | None, worlds: int, seed: int, progress: Progress | None = None
+    fit: Fit,
+    history: History | None,
+    worlds: int,
+    seed: int,
+    progress: Progress | None = None,
+    causes: Sequence[str] | str | None = None,
 ) -> Check:
     """Set every contagion of a fit beside its rivals; see `Fit.check`."""
     import pandas as pd
@@ -167,14 +177,25 @@ def check(
         raise TocsinError(
             "the model has no contagion beside a baseline, so there is nothing to set rivals beside"
         )
+    names = [pair.name for pair in pairs]
+    if causes is not None:
+        asked = [causes] if isinstance(causes, str) else list(causes)
+        known = {*names, *(pair.cause.name for pair in pairs)}
+        for each in asked:
+            if each not in known:
+                raise TocsinError(
+                    f"no contagion beside a baseline is called {each!r}" + suggestion(each, known)
+                )
+        pairs = [pair for pair in pairs if pair.name in asked or pair.cause.name in asked]
     if isinstance(worlds, bool) or not isinstance(worlds, int) or worlds < 19:
         raise TocsinError(f"placebo tests need worlds= of 19 or more, not {worlds!r}")
     rows: list[tuple[object, ...]] = []
     drawn: list[tuple[object, ...]] = []
     shocks: list[tuple[object, ...]] = []
-    for number, pair in enumerate(pairs):
-        if progress is not None:
-            progress(f"checking {pair.name}", number, len(pairs))
+    for pair in pairs:
+        number = names.index(pair.name)
+        tell = partial(progress, f"checking {pair.name}") if progress is not None else _silent
+        tell(0, 2 * worlds)
         observed, strength = pair.gain(pair.task(record, False), pair.task(record, True))
         rows.append((pair.name, "none (as fitted)", strength, observed, *pair.p(observed)))
         rows.append((pair.name, "calendar", *_calendar(pair, record)))
@@ -184,8 +205,9 @@ def check(
             ("permuted times", lambda rng: reshuffled(record, rng)),
         )
         for kind, (rival, make) in enumerate(kinds):
-            rng = np.random.default_rng([seed, number, kind])
-            gains = _placebo(pair, record, make, rng, worlds)
+            rngs = np.random.default_rng([seed, number, kind]).spawn(worlds)
+            told = partial(_further, tell, kind * worlds, 2 * worlds)
+            gains = _placebo(pair, record, make, rngs, told)
             drawn += [(pair.name, rival, gain) for gain in gains]
             p = (1 + int((gains >= observed - 1e-9).sum())) / (1 + gains.size) if gains.size else math.nan
             how = f"rank among {gains.size}" if gains.size else "no placebo could be fitted"
@@ -203,6 +225,14 @@ def check(
     )
 
 
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def _further(tell: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+    tell(before + done, total)
+
+
 def _again(fit: Fit, history: History) -> tuple[Task, Found]:
     from tocsin.infer.fit import prepared
 
@@ -214,23 +244,51 @@ def _placebo(
     pair: Pair,
     record: History,
     make: Callable[[np.random.Generator], History],
-    rng: np.random.Generator,
-    worlds: int,
+    rngs: list[np.random.Generator],
+    told: Callable[[int], None],
 ) -> Floats:
-    gains = []
-    known: Found | None = None
-    for _ in range(worlds):
+    """Return twice the gain of a cause in each placebo history that can be fitted."""
+    programs = [pair.model(with_cause).compile(record) for with_cause in (False, True)]
+    base, full = (pair.of_program(program).solve() for program in programs)
+    whole = max(2.0 * (full.value - base.value), 0.0)
+
+    def gain(rng: np.random.Generator) -> float | None:
         other = make(rng)
         try:
             # Rewired ties of a layer that no other cause uses leave the model without the cause as it was.
-            small = known or pair.task(other, False).solve()
-            if other.numbers.event_unit is record.numbers.event_unit and not pair.shares_layer:
-                known = small
-            large = pair.task(other, True).solve()
-            gains.append(max(2.0 * (large.value - small.value), 0.0))
+            same = other.numbers.event_unit is record.numbers.event_unit and not pair.shares_layer
+            if same and _alike(record, other, pair.cause.layer):
+                return whole
+            small = base if same else pair.of_program(_joined_to(programs[0], other)).solve()
+            large = pair.of_program(_joined_to(programs[1], other)).solve()
         except FitError:  # an event that nothing can explain there
-            continue
-    return np.array(gains)
+            return None
+        return max(2.0 * (large.value - small.value), 0.0)
+
+    gains = []
+    with ThreadPoolExecutor(threads()) as pool:
+        for number, found in enumerate(pool.map(gain, rngs), 1):
+            gains.append(found)
+            told(number)
+    return np.array([found for found in gains if found is not None])
+
+
+def _alike(record: History, other: History, layer: str) -> bool:
+    """Say whether a layer has the same ties in both, in whatever order: some degrees allow no others."""
+    one, two = (each.numbers.ties.get(layer) for each in (record, other))
+    if one is None or two is None:
+        return one is two
+    rows = (np.stack([t.source, t.target, t.weight, t.start, t.end]) for t in (one, two))
+    first, second = (row[:, np.lexsort(row)] for row in rows)
+    return bool(np.array_equal(first, second))
+
+
+def _joined_to(program: Program, history: History) -> Program:
+    """Return the program of another history of the same units; designs that stay the same are kept."""
+    changed = join(program.model, history, program)
+    if is_grouped(history):
+        refuse_two(changed)
+    return changed
 
 
 def _times(pair: Pair, history: History) -> Floats:

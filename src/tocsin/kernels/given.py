@@ -188,6 +188,14 @@ def part(lay, tab, run, plan, past, time):
 
 
 @inlined
+def again(lay, tab, run, plan, past, c, pair, slot, time):
+    """Aim a clock again, with the others of its pair where they share a response. False: not finite."""
+    if tab.shape[1, c] == 1.0:
+        return aim(lay, tab, run, past, c, pair, slot, time, run.clock[slot, EXPOSURE])
+    return aim_all(lay, tab, run, plan, past, c, pair, time)
+
+
+@inlined
 def draw_source(lay, tab, run, plan, c, i, slot, time):
     """Draw the source of an event in proportion to what each sends, from a stream of its own."""
     if lay.cause[c, LAYER] < 0:
@@ -254,7 +262,11 @@ def observe(lay, tab, run, plan, past, log, times, events, time):
                 advance(run, plan, past, slot)
             bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
             pair = np.int64(plan.pair[slot])
-            if bad < 0 and run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, pair, time):
+            if (
+                bad < 0
+                and run.factor[pair] != 0.0
+                and not again(lay, tab, run, plan, past, c, pair, slot, time)
+            ):
                 bad_cause, bad = c, i
         x += 1
     log[OBSERVED] = x
@@ -300,7 +312,7 @@ def fire(lay, tab, run, plan, past, log, times, events, slot, time):
         bad_cause, bad = part(lay, tab, run, plan, past, time)
     if bad < 0:
         bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, False)
-    if bad < 0 and run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, pair, time):
+    if bad < 0 and run.factor[pair] != 0.0 and not again(lay, tab, run, plan, past, c, pair, slot, time):
         bad_cause, bad = c, i
     return bad_cause, bad
 
@@ -351,7 +363,7 @@ def go_on(lay, tab, run, plan, past, log, times, events, most, crowd):
                 c = pair // lay.state.size
                 settle(tab, run, c, slot, time)
                 run.clock[slot, BASE] = past.base_at[1, h]
-                if run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, pair, time):
+                if run.factor[pair] != 0.0 and not again(lay, tab, run, plan, past, c, pair, slot, time):
                     bad = pair % lay.state.size
         else:
             time = clock

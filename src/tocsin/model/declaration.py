@@ -241,9 +241,8 @@ class Model:
     def compile(self, history: History) -> Program:
         """Join the model with a history into a program of arrays; raise ModelError or FitError on a clash."""
         from tocsin.program import compile_program
-        from tocsin.program.grouped import compile_grouped, is_grouped
 
-        return (compile_grouped if is_grouped(history) else compile_program)(self, history)
+        return compile_program(self, history)
 
     def fit(
         self,

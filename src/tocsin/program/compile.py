@@ -28,6 +28,7 @@ from tocsin.kernels.states import trace_states
 from tocsin.model.declaration import Baseline, Contagion
 from tocsin.program.damping import Damping, damped
 from tocsin.program.design import Design, build_design
+from tocsin.program.grouped import is_grouped, refuse_two
 from tocsin.program.joint import JointStates
 from tocsin.program.names import cause_key, name_parameters, unit_keys
 from tocsin.program.program import Observed, Program
@@ -195,7 +196,9 @@ def _observed(model: Model, history: History, joint: JointStates, after: NDArray
         names = history.variables[theirs[declared.name]].states
         code[theirs[declared.name], : len(names)] = [declared.code(name) for name in names]
     spoken = position[numbers.event_variable] >= 0
-    time = numbers.event_time[spoken]
+    # What is known by month or year stands at the end of its interval; see `grouped`.
+    told = numbers.event_time[spoken]
+    time = told + 1.0 if is_grouped(history) else told
     unit = numbers.event_unit[spoken]
     variable = position[numbers.event_variable[spoken]]
     state = code[numbers.event_variable[spoken], numbers.event_state[spoken]]
@@ -222,7 +225,7 @@ def _observed(model: Model, history: History, joint: JointStates, after: NDArray
     if barred.any():
         event = int(np.flatnonzero(barred)[0])
         raise FitError(
-            f"{describe_event(history, numbers.units[unit[event]], time[event])}: the transition "
+            f"{describe_event(history, numbers.units[unit[event]], told[event])}: the transition "
             f"{model.transitions[transition[event]].name!r} happened while its condition "
             f"{model.transitions[transition[event]].requires!r} did not hold; "
             "no cause of the model can explain it: correct the record, or drop requires="
@@ -384,12 +387,10 @@ def compile_program(model: Model, history: History) -> Program:
         FitError: an observed event that no cause of the model can explain.
     """
     _check_words(model, history)
-    if history.clock in ("month", "year"):
-        raise FitError(
-            f"the times of {history.name!r} are known by {history.clock} only; models of such histories need "
-            "the grouped-time likelihood, which this version does not have yet"
-        )
-    return join(model, history)
+    program = join(model, history)
+    if is_grouped(history):
+        refuse_two(program)
+    return program
 
 
 def join(

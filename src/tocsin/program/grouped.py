@@ -11,7 +11,6 @@ event: log((L_k / L)(1 - exp(-L))) = (log L_k - L) + log((exp(L) - 1) / L).
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ import numpy as np
 
 from tocsin.errors import FitError
 from tocsin.kernels.layout import TRANSITION
-from tocsin.kernels.states import trace_states
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
 from tocsin.program.likelihood import CauseData, Elements, Likelihood
 from tocsin.program.swept import Swept
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.history import History
-    from tocsin.model import Model
     from tocsin.program.program import Program
 
     Floats = NDArray[np.float64]
@@ -41,41 +38,14 @@ def is_grouped(history: History) -> bool:
     return history.clock in CLOCKS
 
 
-class _ByDay:
-    """A history that passes for one of days while its program is compiled."""
-
-    clock = "day"
-
-    def __init__(self, history: History) -> None:
-        self.history = history
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.history, name)
-
-
-def compile_grouped(model: Model, history: History) -> Program:
-    """Join a model with a history of months or years into a program.
-
-    Raises:
-        ModelError: the model speaks of something that the history does not have.
-        FitError: an event that the model cannot explain, or two of one variable and unit in one interval.
-    """
-    from tocsin.program.compile import compile_program
-
-    late = copy.copy(history)
-    late.__dict__["numbers"] = replace(history.numbers, event_time=history.numbers.event_time + 1.0)
-    program = replace(compile_program(model, _ByDay(late)), history=late)  # type: ignore[arg-type]
-    _refuse_two(program)
-    return program
-
-
 def _name(program: Program, time: float) -> str:
     """Return the month or year whose interval ends at a time."""
     width = 7 if program.history.clock == "month" else 4
     return str(program.history.to_date(time - 1.0))[:width]
 
 
-def _refuse_two(program: Program) -> None:
+def refuse_two(program: Program) -> None:
+    """Raise FitError where one variable of a unit moves twice in one interval."""
     trace = program.trace
     key = np.stack([trace.time, trace.events[:, UNIT], trace.events[:, VARIABLE]])
     _, first, count = np.unique(key, axis=1, return_index=True, return_counts=True)
@@ -157,45 +127,41 @@ class GroupedCause(CauseData):
 def _seen(program: Program, number: int) -> tuple[Trace, NDArray[np.bool_], NDArray[np.int64]]:
     """Return what happened as one transition sees it.
 
-    A unit's move of the transition's variable comes first in its interval, so that it sees the states at the
-    start; every explained move of that variable at which the transition was at risk is marked as its own.
+    Before a unit's first move of an interval stands a witness of each explained move of the transition's variable
+    at which the transition was at risk: an entry of the trace that moves nothing and sees the states at the
+    start. The moves themselves follow in their order, explained by nothing.
 
     Returns:
-        The trace, which of its events are the transition's own, and their positions in the program's trace.
+        The trace, which of its entries are of the transition's own moves, and their positions in the program's
+        trace.
     """
-    trace, layout, joint = program.trace, program.layout, program.joint
-    variable = layout.transition[number, 0]
-    events = trace.events
-    order = np.lexsort(
-        (np.arange(trace.time.size), events[:, VARIABLE] != variable, events[:, UNIT], trace.time)
-    )
-    moved = events[order].copy()
-    stride, size = joint.strides[moved[:, VARIABLE]], joint.sizes[moved[:, VARIABLE]]
-    entered = ((moved[:, AFTER] // stride) % size).astype(np.int32)
-    before, after, _ = trace_states(
-        layout.state,
-        np.ascontiguousarray(moved[:, UNIT]),
-        np.ascontiguousarray(moved[:, VARIABLE]),
-        entered,
-        joint.strides,
-        joint.sizes,
-    )
-    moved[:, BEFORE], moved[:, AFTER] = before, after
-    own = moved[:, EXPLAINED] == number
-    at_risk = layout.after[number][before] >= 0
+    trace, layout = program.trace, program.layout
+    variable, events = layout.transition[number, 0], trace.events
+    new = np.ones(trace.time.size, dtype=bool)
+    new[1:] = (trace.time[1:] != trace.time[:-1]) | (events[1:, UNIT] != events[:-1, UNIT])
+    start = events[np.flatnonzero(new), BEFORE][np.cumsum(new) - 1]  # of the unit's interval
+    own = events[:, EXPLAINED] == number
+    at_risk = layout.after[number][start] >= 0
     lost = np.flatnonzero(own & ~at_risk)
     if lost.size:
-        unit = program.history.numbers.units[moved[lost[0], UNIT]]
+        unit = program.history.numbers.units[events[lost[0], UNIT]]
         move = program.model.transitions[number]
         raise FitError(
-            f"{move.name!r} of {unit!r} in {_name(program, trace.time[order[lost[0]]])}: its condition "
+            f"{move.name!r} of {unit!r} in {_name(program, trace.time[lost[0]])}: its condition "
             f"{move.requires!r} came to hold in the same {program.history.clock} only, and with grouped "
-            f"times a "
-            "transition sees the states at the start: give dates, or drop requires="
+            "times a transition sees the states at the start: give dates, or drop requires="
         )
-    rivals = (moved[:, VARIABLE] == variable) & (moved[:, EXPLAINED] >= 0) & at_risk
-    moved[:, EXPLAINED] = np.where(rivals, number, -1)
-    return Trace(trace.time[order], np.ascontiguousarray(moved)), own, order.astype(np.int64)
+    marked = np.flatnonzero((events[:, VARIABLE] == variable) & (events[:, EXPLAINED] >= 0) & at_risk)
+    witnesses, moves = events[marked].copy(), events.copy()
+    witnesses[:, VARIABLE], witnesses[:, EXPLAINED] = -1, number
+    witnesses[:, BEFORE] = witnesses[:, AFTER] = start[marked]
+    moves[:, EXPLAINED] = -1
+    position = np.concatenate([marked, np.arange(trace.time.size)])
+    rank = np.concatenate([np.full(marked.size, -1), np.arange(trace.time.size)])
+    listed = np.concatenate([witnesses, moves])
+    order = np.lexsort((rank, listed[:, UNIT], trace.time[position]))
+    seen = Trace(trace.time[position[order]], np.ascontiguousarray(listed[order]))
+    return seen, own[position[order]] & (rank[order] < 0), position[order].astype(np.int64)
 
 
 class GroupedLikelihood(Likelihood):

@@ -259,7 +259,7 @@ class Program:
         transition = self.model.transitions[self.trace.events[event, EXPLAINED]].name
         more = f" ({count} such events in all)" if count > 1 else ""
         raise FitError(
-            f"the event of {unit!r} at {self.when(self.trace.time[event])}, {transition!r}, cannot be "
+            f"the event of {unit!r} at {self.when(self.shown_time(self.trace.time[event]))}, {transition!r}, cannot be "
             f"explained by any cause of the model ({', '.join(causes)}): no source reached it{more}; "
             "give the transition a baseline, or leave it undeclared"
         )

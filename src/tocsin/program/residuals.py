@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.errors import FitError
 from tocsin.kernels.layout import TRANSITION
 from tocsin.kernels.sweep import EXPLAINED, UNIT
+from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,12 @@ def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
     """Return the integrated hazards between events; see `Program.residuals`."""
     import pandas as pd
 
+    if is_grouped(program.history):
+        raise FitError(
+            f"times known by {program.history.clock} leave open how much of an interval's hazard came before its "
+            "event, so residuals are not unit exponential: give dates, or look at reliability and at simulated "
+            "worlds beside what happened (tocsin replay)"
+        )
     numbers, trace = program.history.numbers, program.trace
     rows = []
     for number, transition in enumerate(program.model.transitions):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 EVENTS_A_GROUP = 4  # fewer are not worth the trouble
+AT_ONCE = 1_000_000  # numbers up to which all pairs of parameters are looked at together
 LARGEST = 4_000_000  # numbers in the sums of products of shares
 
 
@@ -74,6 +76,21 @@ class Stack:
         """Return the numbers of all groups (G,)."""
         return np.arange(self.rows.shape[0])
 
+    @cached_property
+    def place(self) -> NDArray[np.int64]:
+        """Return where the parameters of all causes stand in the vector (p,)."""
+        return np.array([position for cause in self.causes for position in cause.positions], dtype=np.int64)
+
+    @cached_property
+    def of(self) -> NDArray[np.int64]:
+        """Return the number of the cause that each of them belongs to (p,)."""
+        return np.repeat(np.arange(len(self.causes)), [len(cause.positions) for cause in self.causes])
+
+    @cached_property
+    def terms(self) -> Floats:
+        """Return what each of them multiplies in each group (G, p)."""
+        return np.concatenate([cause.matrix[self.rows[:, k]] for k, cause in enumerate(self.causes)], axis=1)
+
     def factors(self, vector: Floats) -> Floats:
         """Return what multiplies the exposure of each cause in each group (G, C)."""
         found = [cause.log_factors(vector)[self.rows[:, k]] for k, cause in enumerate(self.causes)]
@@ -91,15 +108,24 @@ class Stack:
         value, single, double = sum_shares(self.exposure, self.first, self.every, self.factors(vector), order)
         if order == 0:
             return float(value.sum())
-        terms = [cause.matrix[self.rows[:, k]] for k, cause in enumerate(self.causes)]
+        if self.rows.shape[0] * self.place.size**2 <= AT_ONCE:
+            terms, of = self.terms, self.of
+            gradient[self.place] += (single[:, of] * terms).sum(axis=0)
+            if order == 2:
+                pair = -double[:, of[:, None], of]
+                pair += np.where(of[:, None] == of, single[:, of][:, :, None], 0.0)
+                block = np.einsum("gp,gpq,gq->pq", terms, pair, terms)
+                hessian[self.place[:, None], self.place] += block
+            return float(value.sum())
+        each = [cause.matrix[self.rows[:, k]] for k, cause in enumerate(self.causes)]
         places = [np.array(cause.positions) for cause in self.causes]
-        for a, own in enumerate(terms):
+        for a, own in enumerate(each):
             gradient[places[a]] += single[:, a] @ own
             if order < 2:
                 continue
             hessian[np.ix_(places[a], places[a])] += (own * single[:, a, None]).T @ own
             for b in range(a + 1):
-                block = (own * double[:, a, b, None]).T @ terms[b]
+                block = (own * double[:, a, b, None]).T @ each[b]
                 hessian[np.ix_(places[a], places[b])] -= block
                 if b < a:
                     hessian[np.ix_(places[b], places[a])] -= block.T

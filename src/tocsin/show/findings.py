@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from tocsin.model import Baseline, Contagion
 from tocsin.show.compared import Comparison, most
@@ -99,9 +100,7 @@ def said_by_model(c: Comparison) -> list[str]:
     frame = c.frame
     table = c.units(everything=True)
     sentences = [
-        "Each world is a history that the fitted model could have produced, drawn from the start of the "
-        "window on. "
-        f"In {c.ensemble.worlds:,} of them the number of {c.wave.entered} is {between(c.entries)}."
+        f"{_kind_of_worlds(c)} In {c.ensemble.worlds:,} of them the number of {c.wave.entered} is {between(c.entries)}."
     ]
     risen = table[table["observed_spells"] > 0]
     if len(risen):
@@ -143,6 +142,21 @@ def said_by_model(c: Comparison) -> list[str]:
         "the best estimates, as if those were certain."
     )
     return sentences
+
+
+def _kind_of_worlds(c: Comparison) -> str:
+    """Return what the worlds share with what happened."""
+    given = c.ensemble.given
+    if given.startswith("until "):
+        day = moment(pd.Timestamp(given[6:]) if c.frame.dated else float(given[6:]), c.frame)
+        return f"Each world agrees with what happened until {day}, and is drawn from the fitted model from then on."
+    if given.startswith("history"):
+        return (
+            f"Each world is what happened, with what was changed and all that follows from it ({given}); what "
+            "the change does not reach stays as it was. No data can tell how worlds are coupled: ask tocsin "
+            "whatif for the range."
+        )
+    return "Each world is a history that the fitted model could have produced, drawn from the start of the window on."
 
 
 def limits(c: Comparison) -> list[str]:

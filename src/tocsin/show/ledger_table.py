@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.ledger import Ledger
 
 LIMITS = (
+    "Intervals are of the worlds drawn; what the estimates leave open is in them only where parameters were drawn. "
     "What this cannot say: whether a soviet Germany would have given anything back, and what refusing would have "
     "cost. Dates of the war and of the German defeat are taken as they were; worlds differ in what the model moves. A "
     "condition counts a republic from the day on which it is proclaimed, however short-lived."

@@ -77,6 +77,9 @@ def _check_kinds(content: dict[str, Any], path: Path) -> None:
     for key in ("interventions", "window"):
         if not isinstance(content[key], list):
             raise refuse(key)
+    for key, usual in (("given", "nothing"), ("clocks", "cause")):  # older manifests have neither
+        if not isinstance(content.get(key, usual), str):
+            raise refuse(key)
     if (
         len(content["window"]) != 2
         or not isinstance(content["files"], dict)

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tocsin.errors import ModelError, TocsinError
+from tocsin.errors import ModelError, SentenceError, TocsinError
+from tocsin.program.given import Condition
 from tocsin.show.compared import Comparison, wave_of
 from tocsin.show.files import digest_of_file, to_json
 from tocsin.show.manifest import FORM, Manifest, short_digest, versions
@@ -36,6 +37,7 @@ class Replay:
         fit: the estimates as plain content, as in `fit.json`.
         source: the packaged name or the folder that the history came from.
         window: the window asked for, as text; None where the history's own was kept.
+        given, clocks: what the worlds are given, and how they are coupled to it.
         model_source: where the model came from.
         again: the manifest that was repeated, or None.
     """
@@ -47,6 +49,8 @@ class Replay:
     window: tuple[str | None, str | None] = (None, None)
     model_source: str = ""
     again: Manifest | None = None
+    given: str = "nothing"
+    clocks: str = "cause"
     _written: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -60,6 +64,7 @@ class Replay:
             c.ensemble.seed,
             c.ensemble.interventions,
             c.wave,
+            *([c.ensemble.given] if self.given != "nothing" else []),
         )
         kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in c.history.name)
         return Path("runs") / f"{kept}-{date.today().isoformat()}-{digest}"
@@ -83,6 +88,8 @@ class Replay:
             "worlds": c.ensemble.worlds,
             "seed": c.ensemble.seed,
             "interventions": list(c.ensemble.interventions),
+            "given": self.given,
+            "clocks": self.clocks,
             "wave": str(c.wave),
             "parameters": self.parameters,
             "fit": self.fit,
@@ -142,6 +149,8 @@ def replay(
     end: str | None = None,
     do: Sequence[str] = (),
     wave: str | None = None,
+    given: str = "nothing",
+    clocks: str = "cause",
     progress: Progress | None = None,
 ) -> Replay:
     """Fit a model to a history, simulate worlds, and set them beside what happened.
@@ -155,6 +164,8 @@ def replay(
         do: interventions as sentences, such as ``remove layer comintern``; the same worlds are then also
             simulated unchanged.
         wave: the state to follow, such as ``regime=soviet``; by default the model's own (see `wave_of`).
+        given: ``nothing``, ``until DATE`` or ``history``: what the worlds share with what happened.
+        clocks: under ``history`` how they are coupled to it: ``cause``, ``source`` or ``fresh``.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
@@ -166,11 +177,12 @@ def replay(
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
     interventions = _parsed(do, record, declared)
+    Condition.parse(given, clocks, record)  # what is wrong with it is said before the model is fitted
     tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
     fit = declared.fit(record)
     parameters = {str(name): float(value) for name, value in fit.params.items()}
     # From here on the worlds come from the parameters as stored, as a repeated replay has them.
-    simulated = _simulate(declared, parameters, record, worlds, seed, interventions, tell)
+    simulated = _simulate(declared, parameters, record, worlds, seed, interventions, (given, clocks), tell)
     return Replay(
         Comparison(record, declared, followed, *simulated),
         parameters,
@@ -179,6 +191,8 @@ def replay(
         source,
         (start, end),
         model_source,
+        given=given,
+        clocks=clocks,
     )
 
 
@@ -202,10 +216,21 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
             f"and was {content['history']['digest'][:12]}...; restore it, or run a new replay"
         )
     declared = Model.from_toml(content["model"]["toml"])
-    interventions = _parsed(content["interventions"], record, declared)
+    try:
+        interventions = _parsed(content["interventions"], record, declared)
+    except SentenceError as error:
+        raise TocsinError(f"{manifest}: {error}") from None  # a file is wrong, not the command line
+    given, clocks = content.get("given", "nothing"), content.get("clocks", "cause")
     followed = wave_of(declared, content["wave"], record)
     simulated = _simulate(
-        declared, stored.parameters, record, content["worlds"], content["seed"], interventions, tell
+        declared,
+        stored.parameters,
+        record,
+        content["worlds"],
+        content["seed"],
+        interventions,
+        (given, clocks),
+        tell,
     )
     return Replay(
         Comparison(record, declared, followed, *simulated),
@@ -215,6 +240,8 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
         (start, end),
         content["model"].get("source", ""),
         again=stored,
+        given=given,
+        clocks=clocks,
     )
 
 
@@ -275,18 +302,22 @@ def _simulate(
     worlds: int,
     seed: int,
     interventions: Sequence[Any],
+    condition: tuple[str, str],
     tell: Progress,
 ) -> tuple[Any, Any]:
-    program = model.compile(record)
+    having = model.with_params(parameters)
+    given, clocks = condition
 
     def worlds_of(changes: Sequence[Any], what: str) -> Any:
         tell(what, 0, worlds)
-        return program.simulate(
-            parameters,
+        return having.simulate(
+            record,
             worlds,
             seed,
             interventions=changes,
             progress=lambda done, total: tell(what, done, total),
+            given=given,
+            clocks=clocks,
         )
 
     if not interventions:

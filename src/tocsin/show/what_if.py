@@ -18,9 +18,9 @@ from tocsin.show.compared import Comparison
 from tocsin.show.differences import LEAST, unit_differences
 from tocsin.show.files import to_json
 from tocsin.show.manifest import short_digest, versions
-from tocsin.show.report import _e, _figure, _paragraphs, _section, _table
+from tocsin.show.page import e, paragraphs, section, table, whole_page
+from tocsin.show.report import _figure
 from tocsin.show.sentences import hundred, moment, number
-from tocsin.show.theme import style_sheet
 from tocsin.show.wave import wave_in
 from tocsin.whole import write_whole
 
@@ -196,27 +196,20 @@ def what_if_html(asked: Asked) -> str:
     title = f"What if: {answer.question}?"
     over = f"{answer.history.title or answer.history.name}, {moment(frame.start, frame)} to {moment(frame.last, frame)}"
     parts = [
-        f'<header><p class="over">{_e(over)}</p><h1>{_e(title)}</h1></header>',
-        _section(
+        f'<header><p class="over">{e(over)}</p><h1>{e(title)}</h1></header>',
+        section(
             "The answer",
-            *[f'<p class="answer">{_e(sentence)}</p>' for sentence in said[1:2]],
-            _paragraphs([said[0], *said[2:]]),
+            *[f'<p class="answer">{e(sentence)}</p>' for sentence in said[1:2]],
+            paragraphs([said[0], *said[2:]]),
         ),
     ]
     for name in answer.pairs:
         parts.append(_coupling(answer, name))
     parts += [
-        _section("What it cannot say", _paragraphs([*_identified(answer), *last])),
-        _section("What was run", _run(asked)),
+        section("What it cannot say", paragraphs([*_identified(answer), *last])),
+        section("What was run", _run(asked)),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
-        "'unsafe-inline'; img-src data:\">"
-        f"<title>{_e(title)}</title><style>{style_sheet()}</style></head>\n"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    return whole_page(title, "".join(parts))
 
 
 def _identified(answer: WhatIf) -> list[str]:
@@ -239,11 +232,11 @@ def _coupling(answer: WhatIf, name: str) -> str:
     if (moved["difference"].abs() >= LEAST).any():
         whole = unit_differences(c, titled=False)
         pictures += _figure(c, unit_differences, whole.usermeta.get("finding", "Unit by unit"))
-    return _section(title, pictures, _numbers(answer, name), _places(answer, name), _ways(answer, name))
+    return section(title, pictures, _numbers(answer, name), _places(answer, name), _ways(answer, name))
 
 
-def _rows(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    return table[table["clocks"] == name] if "clocks" in table else table
+def _rows(found: pd.DataFrame, name: str) -> pd.DataFrame:
+    return found[found["clocks"] == name] if "clocks" in found else found
 
 
 def _numbers(answer: WhatIf, name: str) -> str:
@@ -277,12 +270,12 @@ def _numbers(answer: WhatIf, name: str) -> str:
         "<p class='source'>less, more: worlds of 100. Gain of pairing: how many times more worlds the same precision "
         "would take without shared luck. Worlds needed: to know the difference to a tenth of itself.</p>"
     )
-    return _table("The two scenarios in numbers", head, rows, range(1, len(head)), True) + note
+    return table("The two scenarios in numbers", head, rows, range(1, len(head)), True) + note
 
 
 def _places(answer: WhatIf, name: str) -> str:
-    table = _rows(answer.units(), name)
-    table = table[(table["gained"] + table["lost"]) > 0].head(UNITS)
+    places = _rows(answer.units(), name)
+    places = places[(places["gained"] + places["lost"]) > 0].head(UNITS)
     rows = [
         [
             answer.label(row["unit"]),
@@ -295,7 +288,7 @@ def _places(answer: WhatIf, name: str) -> str:
             hundred(row["earlier"]),
             hundred(row["later"]),
         ]
-        for row in table.to_dict("records")
+        for row in places.to_dict("records")
     ]
     if not rows:
         return "<p>No unit gains or loses the state in any world.</p>"
@@ -310,19 +303,19 @@ def _places(answer: WhatIf, name: str) -> str:
         "earlier",
         "later",
     )
-    return _table("Where it changes most, in worlds of 100", head, rows, range(1, len(head)), True)
+    return table("Where it changes most, in worlds of 100", head, rows, range(1, len(head)), True)
 
 
 def _ways(answer: WhatIf, name: str) -> str:
-    table = answer.chains(name).table(*answer.wave, most=PATHS, label=answer.label)
-    if not len(table):
+    ways = answer.chains(name).table(*answer.wave, most=PATHS, label=answer.label)
+    if not len(ways):
         return "<p>No event of this state differs between the two.</p>"
     rows = [
         [row["path"], hundred(row["share"]), f"{row['gained']:.3f}", f"{row['lost']:.3f}"]
-        for row in table.to_dict("records")
+        for row in ways.to_dict("records")
     ]
     head = ("from the change on", "worlds of 100", "events gained a world", "events lost a world")
-    return _table("By what ways it came", head, rows, (1, 2, 3)) + (
+    return table("By what ways it came", head, rows, (1, 2, 3)) + (
         "<p class='source'>Each event that differs is followed back, by the cause and the source that its world "
         "recorded, to the first that differ.</p>"
     )
@@ -342,4 +335,4 @@ def _run(asked: Asked) -> str:
         ["seed", facts["seed"]],
         *[[name, version] for name, version in facts["versions"].items()],
     ]
-    return _table("What was run", ("what", "which"), rows)
+    return table("What was run", ("what", "which"), rows)

@@ -11,6 +11,7 @@ import numpy as np
 from tocsin.errors import ModelError, suggestion
 from tocsin.kernels.layout import FORCE, MOVES, TO
 from tocsin.program.damping import Damping
+from tocsin.program.grouped import is_grouped
 from tocsin.program.interventions import declared as d
 from tocsin.program.interventions.altered import Altered, alter, before_day
 from tocsin.program.interventions.checks import cause_names, check, span
@@ -215,7 +216,8 @@ def _followed(program: Program, interventions: Sequence[d.Intervention], bars: S
     moving = {transition.variable for transition in program.model.transitions}
     follows = np.array([name not in moving for name in program.joint.names])
     led = follows[observed.variable] & ~observed.early
-    time = observed.time.copy()
+    # Known by month or year, they happen just before the end of their interval, whose name they bear.
+    time = observed.time - (1e-6 if is_grouped(program.history) else 0.0)
     delays = [it for it in interventions if isinstance(it, d.Delay)]
     late = [isinstance(it, d.Delay) for it in interventions if isinstance(it, d.Prevent | d.Delay)]
     until = iter(delays)
