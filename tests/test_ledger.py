@@ -421,8 +421,9 @@ def test_the_verb_prints_the_answer_and_writes_tables(tmp_path: Path) -> None:
     )
     table = pd.read_csv(tmp_path / "returned.csv").set_index("worlds_of")
     assert table.loc["the fit, changed", "share"] == 1 > table.loc["the fit", "share"]
-    drawn = CliRunner().invoke(app, [*args, "--draws", "3"])
+    drawn = CliRunner().invoke(app, [*args, "--draws", "3", "--given", "until 1919-01-15"])
     assert drawn.exit_code == 0, drawn.output
+    assert "Worlds of the record until 1919-01-15: sale is made in 40 of 40" in " ".join(drawn.output.split())
     value = pd.read_csv(tmp_path / "value.csv")
     assert len(value) == 2 * 40 and set(value["staked"]) == {2}
     assert len(pd.read_csv(tmp_path / "staked.csv")) == 1
@@ -437,5 +438,10 @@ def test_the_verb_refuses_what_is_wrong(tmp_path: Path) -> None:
     unknown = runner.invoke(app, ["ledger", str(folder)])
     assert unknown.exit_code == 1 and "there is no unit 'cd'" in unknown.output
     (folder / "ledger.toml").write_text(ROAD, encoding="utf-8")
-    for option, code in ((["--by", "soon"], 2), (["--by", "1950-01-01"], 1), (["--worlds", "none"], 2)):
+    for option, code in (
+        (["--by", "soon"], 2),
+        (["--by", "1950-01-01"], 1),
+        (["--worlds", "none"], 2),
+        (["--given", "soon"], 2),
+    ):
         assert runner.invoke(app, ["ledger", str(folder), *option]).exit_code == code

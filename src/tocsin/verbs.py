@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli import HistoryArgument, ModelOption, _guarded, _opened, _progress, _time, app
+from tocsin.cli import GivenOption, HistoryArgument, ModelOption, _guarded, _opened, _progress, _time, app
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -46,6 +46,7 @@ def ledger(
         ),
     ] = None,
     do: DoOption = None,
+    given: GivenOption = "nothing",
     worlds: Annotated[
         int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
     ] = 10_000,
@@ -68,7 +69,7 @@ def ledger(
     \b
       tocsin ledger 1917
       tocsin ledger 1917 --by 1918-12-31
-      tocsin ledger 1917 --do "force russia regime=soviet at 1917-11-07"
+      tocsin ledger 1917 --given "until 1918-03-03"
       tocsin ledger 1917 --do "force germany regime=soviet at 1918-11-09"
     """
     limit = _time(by, "--by")
@@ -89,9 +90,12 @@ def ledger(
             tell(FITTING, 0, 0)
             fitted = declared.fit(record)
             vectors = _drawn(fitted, record, draws)
-            ensembles = {"the fit": fitted.simulate(record, worlds, seed, draws=vectors)}
+            name = "the fit" if given == "nothing" else f"the record {given}" if given != "history" else given
+            ensembles = {name: fitted.simulate(record, worlds, seed, given=given, draws=vectors)}
             if do:
-                ensembles["the fit, changed"] = fitted.simulate(record, worlds, seed, do, draws=vectors)
+                ensembles[f"{name}, changed"] = fitted.simulate(
+                    record, worlds, seed, do, given=given, draws=vectors
+                )
             causes = fitted.attribute(record, draws=0).causes
         if out is not None:
             write_value(book, ensembles, out)
