@@ -217,6 +217,9 @@ def test_a_wrong_ledger_is_refused_whole() -> None:
                 tc.Stock("iron", "a", 5, whole=4),
                 tc.Stock("iron", "a", 5, confidence="hihg"),
                 tc.Stock("gold", "a", math.nan),
+                tc.Stock("corn", "a", "much", whole="all"),  # type: ignore[arg-type]
+                tc.Stock("salt", "a", 1, whole="all", rivals=[tc.Figure("5 to 4", 5, 4)]),  # type: ignore[arg-type]
+                tc.Stock("wood", "a", 1, whole="all"),  # type: ignore[arg-type]
             ],
             [
                 tc.Treaty("one", "b", ["coal", "irn"]),
@@ -226,6 +229,7 @@ def test_a_wrong_ledger_is_refused_whole() -> None:
                 tc.Clause("back", "regime=soviet", ["gold"], lasting=-1),
                 tc.Clause("back", "place regime=soviet", ["coal"], at="1919-01-01", by="1919-01-01"),
                 tc.Clause("never"),
+                tc.Clause("nobody", "| regime=soviet", lasting="long"),  # type: ignore[arg-type]
             ],
         )
     text = str(caught.value)
@@ -235,6 +239,11 @@ def test_a_wrong_ledger_is_refused_whole() -> None:
         "stock 'iron': declared twice",
         "did you mean 'high'?",
         "'gold': amount must be at least 0, not nan",
+        "'corn': amount is a number, not 'much'",
+        "the rival figure '5 to 4' has low 5 and high 4",
+        "'wood': whole is a number, not 'all'",
+        "cannot read the condition '| regime=soviet'",
+        "lasting is a number, not 'long'",
         "treaty 'one': say when it moves stocks",
         "there is no stock 'irn'; did you mean 'iron'?",
         "the stock 'coal' is already moved by 'one'",

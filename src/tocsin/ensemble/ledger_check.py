@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.words import parse_clause
 
 if TYPE_CHECKING:
     from tocsin.ensemble.frame import Frame
-    from tocsin.ensemble.ledger import Ledger
+    from tocsin.ensemble.ledger import Clause, Ledger, Stock
 
 CONFIDENCE = ("high", "medium", "low", "unrated")
 PLACE = "place"  # in a condition: the place of each stock
@@ -27,18 +29,7 @@ def problems_of(ledger: Ledger) -> list[str]:
         if (stock.name, stock.place) in seen:
             found.append(f"{what}: declared twice")
         seen.add((stock.name, stock.place))
-        if not isinstance(stock.amount, int | float) or isinstance(stock.amount, bool):
-            found.append(f"{what}: amount is a number, not {stock.amount!r}")
-        elif not math.isfinite(stock.amount) or stock.amount < 0:
-            found.append(f"{what}: amount must be at least 0, not {stock.amount!r}")
-        elif stock.whole is not None and not stock.whole >= stock.high:
-            found.append(f"{what}: whole, {stock.whole!r}, is less than a figure of the part, {stock.high!r}")
-        for rival in stock.rivals:
-            if rival.low is not None and rival.high is not None and not 0 <= rival.low <= rival.high:
-                found.append(
-                    f"{what}: the rival figure {rival.text!r} has low {rival.low} and high {rival.high}"
-                )
-        found += _confidence(what, stock.confidence)
+        found += _of_stock(stock, what)
     moved: dict[str, str] = {}
     for treaty in ledger.treaties:
         what = f"treaty {treaty.name!r}"
@@ -54,26 +45,7 @@ def problems_of(ledger: Ledger) -> list[str]:
                 )
             moved[name] = treaty.name
     for clause in ledger.clauses:
-        what = f"clause {clause.name!r}"
-        found += _unknown(what, clause.stocks, names) + _condition(what, clause.when)
-        found += [
-            f"{what}: no treaty moves the stock {name!r}"
-            for name in clause.stocks
-            if name in names and name not in moved
-        ]
-        if clause.when is None and clause.at is None:
-            found.append(f"{what}: say when it gives back: when = a condition, or at = a date")
-        if clause.at is not None and clause.by is not None:
-            found.append(f"{what}: give at or by, not both")
-        if not clause.lasting >= 0 or not math.isfinite(clause.lasting):
-            found.append(f"{what}: lasting must be at least 0, not {clause.lasting!r}")
-        if clause.placed:
-            chosen = clause.stocks or tuple(moved)
-            found += [
-                f"{what}: the stock {name!r} lies in no place"
-                for name in chosen
-                if any(stock.name == name and stock.place is None for stock in ledger.stocks)
-            ]
+        found += _of_clause(clause, ledger, names, moved)
     for kind in ("treaties", "clauses", "facts"):
         listed = [each.name for each in getattr(ledger, kind)]
         found += [
@@ -82,6 +54,53 @@ def problems_of(ledger: Ledger) -> list[str]:
     for fact in ledger.facts:
         found += _confidence(f"fact {fact.name!r}", fact.confidence)
     return found
+
+
+def _of_stock(stock: Stock, what: str) -> list[str]:
+    found = _number(f"{what}: amount", stock.amount)
+    for rival in stock.rivals:
+        if rival.low is not None or rival.high is not None:
+            ends = [
+                fault
+                for end in (rival.low, rival.high)
+                for fault in _number(f"{what}: the rival figure {rival.text!r}", end)
+            ]
+            if not ends and rival.low > rival.high:  # type: ignore[operator]
+                ends = [f"{what}: the rival figure {rival.text!r} has low {rival.low} and high {rival.high}"]
+            found += ends
+    if stock.whole is not None and not found:
+        found = _number(f"{what}: whole", stock.whole)
+        if not found and stock.whole < stock.high:
+            found = [f"{what}: whole, {stock.whole!r}, is less than a figure of the part, {stock.high!r}"]
+    return found + _confidence(what, stock.confidence)
+
+
+def _of_clause(clause: Clause, ledger: Ledger, names: Sequence[str], moved: Mapping[str, str]) -> list[str]:
+    what = f"clause {clause.name!r}"
+    found = _unknown(what, clause.stocks, names) + _condition(what, clause.when)
+    found += [
+        f"{what}: no treaty moves the stock {name!r}"
+        for name in clause.stocks
+        if name in names and name not in moved
+    ]
+    if clause.when is None and clause.at is None:
+        found.append(f"{what}: say when it gives back: when = a condition, or at = a date")
+    if clause.at is not None and clause.by is not None:
+        found.append(f"{what}: give at or by, not both")
+    found += _number(f"{what}: lasting", clause.lasting)
+    if clause.placed:
+        lies = {stock.name for stock in ledger.stocks if stock.place is None}
+        found += [
+            f"{what}: the stock {name!r} lies in no place" for name in clause.stocks or moved if name in lies
+        ]
+    return found
+
+
+def _number(what: str, value: Any) -> list[str]:
+    """Return what is wrong with a number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return [f"{what} is a number, not {value!r}"]
+    return [] if 0 <= value < math.inf else [f"{what} must be at least 0, not {value!r}"]
 
 
 def refuse(found: Sequence[str], where: str, error: type[TocsinError] = ModelError) -> None:
@@ -94,9 +113,10 @@ def refuse(found: Sequence[str], where: str, error: type[TocsinError] = ModelErr
 def split_condition(text: str) -> tuple[tuple[str, ...], str]:
     """Return the units and the clause of ``germany|bavaria regime=soviet``; raise ModelError if unreadable."""
     units, _, clause = text.strip().partition(" ")
-    if not units or "=" in units or "=" not in clause:
+    named = tuple(unit for unit in units.split("|") if unit)
+    if not named or "=" in units or "=" not in clause:
         raise ModelError(f"cannot read the condition {text!r}: write it as 'germany regime=soviet'")
-    return tuple(unit for unit in units.split("|") if unit), clause.strip()
+    return named, clause.strip()
 
 
 def problems_in(ledger: Ledger, frame: Frame) -> list[str]:
