@@ -154,3 +154,19 @@ def test_progress_is_told() -> None:
     replay(small_history(), Model.from_toml(MODEL), worlds=20, progress=lambda *step: told.append(step))
     assert told[-1] == ("simulating worlds", 20, 20)
     assert any("fitting" in what for what, _, _ in told)
+
+
+def test_worlds_that_outgrow_memory_are_kept_on_disk_and_are_the_same(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.show.replay.MOST_IN_MEMORY", 50)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    again = replay_again(done / "manifest.json")
+    kept = again.comparison.ensemble.folder
+    assert kept.is_dir()
+    again.write(tmp_path / "again")
+    again.clear()
+    assert not kept.exists()
+    assert again.differing_files() == ["ensemble.parquet"]  # row groups are the parts; the events are the same
+    before, after = (Ensemble.read(path / "ensemble.parquet") for path in (done, tmp_path / "again"))
+    assert before.events.to_pandas().equals(after.events.to_pandas())

@@ -393,6 +393,7 @@ def _replay(
         tell("writing the report", 0, 0)
         folder = done.write(out)
     _ended(done, folder)
+    done.clear()
 
 
 def _repeat(manifest: Path, out: Path | None) -> None:
@@ -408,6 +409,7 @@ def _repeat(manifest: Path, out: Path | None) -> None:
             else manifest.resolve().parent.with_name(f"{manifest.resolve().parent.name}-again")
         )
     _ended(done, folder)
+    done.clear()
     assert done.again is not None
     differing = done.differing_files()
     if not differing:
@@ -486,6 +488,7 @@ def _guarded(act: Callable[[], None]) -> None:
         raise typer.Exit(1) from None
 
 
+import tocsin.verb_check  # noqa: E402
 import tocsin.verb_whatif  # noqa: E402
 import tocsin.verbs  # noqa: E402, F401  (more verbs, on the same app)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tocsin.model import Model
 
 Progress = Callable[[str, int, int], None]
+MOST_IN_MEMORY = 50_000  # worlds; of 1917 they take a gigabyte
 FILES = ("ensemble.parquet", "summary.csv", "fit.json", "report.html")
 
 
@@ -127,6 +129,14 @@ class Replay:
         made = {**self.facts, "made": date.today().isoformat(), "files": dict(self._written)}
         write_whole(target / "manifest.json", to_json(made))
         return target
+
+    def clear(self) -> None:
+        """Forget worlds that were kept on disk because they outgrow memory; no more can be asked of them."""
+        from tocsin.ensemble.ensemble_parts import EnsembleParts
+
+        for ensemble in (self.comparison.ensemble, self.comparison.baseline):
+            if isinstance(ensemble, EnsembleParts):
+                shutil.rmtree(ensemble.folder)
 
     def _write_summary(self, path: Path) -> None:
         write_whole(path, self.comparison.all_states().to_csv(index=False, lineterminator="\n"))
@@ -316,6 +326,7 @@ def _simulate(
             seed,
             interventions=changes,
             progress=lambda done, total: tell(what, done, total),
+            folder=_room(model, parameters, record, worlds, seed, changes, condition),
             given=given,
             clocks=clocks,
         )
@@ -323,6 +334,29 @@ def _simulate(
     if not interventions:
         return worlds_of((), "simulating worlds"), None
     return worlds_of(interventions, "simulating changed worlds"), worlds_of((), "simulating unchanged worlds")
+
+
+def _room(
+    model: Model,
+    parameters: dict[str, float],
+    record: History,
+    worlds: int,
+    seed: int,
+    interventions: Sequence[Any],
+    condition: tuple[str, str],
+) -> Path | None:
+    """Return the folder in which worlds that outgrow memory are kept until they are written, else None.
+
+    It follows from what is simulated, so that a replay that was interrupted goes on from its finished parts.
+    """
+    if worlds <= MOST_IN_MEMORY:
+        return None
+    import platformdirs
+
+    values = [value.hex() for value in parameters.values()]
+    told = [str(each) for each in interventions]
+    digest = short_digest(record.digest, model.to_toml(), values, worlds, seed, told, condition, versions())
+    return Path(platformdirs.user_cache_dir("tocsin")) / "worlds" / digest
 
 
 def fit_content(fit: Any) -> dict[str, Any]:
