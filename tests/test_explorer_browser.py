@@ -231,7 +231,7 @@ def test_a_sentence_is_tried_refused_and_taken_back(seen: Seen) -> None:
     expect(page.locator(".said")).to_have_text("prevent hungary regime=soviet")
     expect(page.locator("#right [data-unit=hungary]")).to_be_attached()
     assert fill_of(page, "hungary", "right") == "transparent" != fill_of(page, "hungary", "left")
-    page.get_by_label("The difference").check(force=True)
+    page.get_by_label("Difference", exact=True).check(force=True)
     page.wait_for_function(
         "() => document.querySelector('#left [data-unit=hungary]').style.fill === 'var(--less)'"
     )
@@ -361,6 +361,7 @@ def test_a_state_is_shared_by_its_address(seen: Seen, chromium: Any) -> None:
     page.locator("#view").select_option("world")
     page.get_by_label(re.compile(r"\blanguage \(")).check()
     page.evaluate("window.tocsinPage.state.set({ i: 830 })")
+    expect(page.locator("#address")).to_have_value(re.compile("date=1919-04-11"))
     address = page.locator("#address").input_value()
     other = Seen(chromium, seen.origin)
     page2 = other.open(address.removeprefix(seen.origin))

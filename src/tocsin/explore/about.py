@@ -11,6 +11,7 @@ import pandas as pd
 from tocsin.explore.outlines import days_of_cuts, views_of
 from tocsin.explore.questions import Refused
 from tocsin.explore.scenes import days_of, labels_of
+from tocsin.explore.story import attribution_of
 from tocsin.model import Contagion
 from tocsin.program.interventions import force, prevent, remove_layer, scale
 from tocsin.show.geometry import cut_dates
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.history import History
 
 EXAMPLES = 8
+FAINT = 0.1  # shares of an event below this are no arc
 
 
 def about(laboratory: Laboratory) -> dict[str, Any]:
@@ -175,7 +177,23 @@ def ties(laboratory: Laboratory) -> dict[str, Any]:
         layers[str(layer)].append(
             [place[str(source)], place[str(target)], round(float(weight), 4), float(begin), float(until)]
         )
-    return {"units": list(numbers.units), "layers": layers}
+    return {"units": list(numbers.units), "layers": layers, "sparks": _sparks(laboratory)}
+
+
+def _sparks(laboratory: Laboratory) -> list[list[Any]]:
+    """Return who set off whom: rows of time, source, unit, state and the source's share of the hazard."""
+    place = laboratory.history.numbers.unit_index
+    shown = {str(each) for each in laboratory.pairs}
+    table = attribution_of(laboratory).sources
+    keys = ["event", "time", "source", "unit", "variable", "to"]
+    plain = table.assign(**{name: table[name].astype(str) for name in keys[2:]})
+    found = []
+    for (_, time, source, unit, variable, state), share in plain.groupby(keys)["share"].sum().items():
+        if share >= FAINT and f"{variable}={state}" in shown:
+            found.append(
+                [float(time), place[source], place[unit], f"{variable}={state}", round(float(share), 3)]
+            )
+    return sorted(found)
 
 
 def examples(laboratory: Laboratory) -> list[dict[str, str]]:

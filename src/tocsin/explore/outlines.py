@@ -119,12 +119,18 @@ def _anchors(sheet: Sheet) -> dict[str, list[Any]]:
 
 
 def _closed(ring: Any, projection: Projection) -> str:
-    text = _path(projection.pixels(ring))
-    return f"{text}Z" if text else ""
+    return "".join(f"{text}Z" for part in _parts(ring, projection) if (text := _path(part)))
 
 
 def _open(line: Any, projection: Projection) -> str:
-    return _path(projection.pixels(line))
+    return "".join(_path(part) for part in _parts(line, projection))
+
+
+def _parts(line: Any, projection: Projection) -> list[Any]:
+    """Return the pixels of a line, cut where it jumps from one edge of the world to the other."""
+    pixels = projection.pixels(line)
+    jumps = np.flatnonzero(np.abs(np.diff(pixels[:, 0])) > projection.width / 2) + 1
+    return np.split(pixels, jumps) if projection.name == "world" else [pixels]
 
 
 def _path(pixels: Any) -> str:

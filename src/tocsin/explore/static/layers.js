@@ -3,6 +3,9 @@
 import { h, byId, fill } from "./dom.js";
 
 const MOST = 160; // ties drawn at once
+const ARCS = 20; // arcs of influence drawn at once, the strongest
+const LATELY = 91; // days for which an arc stays
+export const SPARKS = "sparks"; // what stands in the list of layers for them
 
 export class Layers {
   constructor(state, data, builder) {
@@ -18,6 +21,8 @@ export class Layers {
     fill(byId("layerlist"),
       h("fieldset", {}, h("legend", {}, "States in the record"),
         h("ul", { class: "checks" }, about.states.map((each) => box("state", each.show, each.many, h("span", { class: `swatch s-${each.colour}` }))))),
+      h("fieldset", {}, h("legend", {}, "Influence, by the model"),
+        h("ul", { class: "checks wide" }, box("ties", SPARKS, `who set off whom, lately: the ${ARCS} strongest arcs`))),
       h("fieldset", {}, h("legend", {}, "Ties, as they stand on the day"),
         h("ul", { class: "checks wide" }, about.layers.filter((each) => each.ties).map((each) => {
           const item = box("ties", each.name, `${each.words} (${each.ties})`);
@@ -60,6 +65,19 @@ export class Layers {
     this.state.set({ [field]: put ? [...now, value] : now });
   }
 
+  // Arcs from who set off to who was set off, in the states that are shown: the wider the likelier.
+  sparks(t) {
+    const late = this.state.calendar.clock === "day" ? LATELY : (this.state.calendar.count * this.state.calendar.step) / 20;
+    const hidden = this.state.get("hide");
+    return this.ties.sparks
+      .filter(([time, , , show]) => time < t && time >= t - late && !hidden.includes(show))
+      .sort((a, b) => b[4] - a[4]).slice(0, ARCS)
+      .map(([, source, unit, show, share]) => ({
+        from: this.ties.units[source], to: this.ties.units[unit], width: 0.8 + 4 * share,
+        colour: this.state.about.states.find((each) => each.show === show).own,
+      }));
+  }
+
   // The ties in force at a moment, in the layers that are switched on, the weightiest first.
   async links(i) {
     const layers = this.state.get("ties");
@@ -77,7 +95,8 @@ export class Layers {
       }
     });
     const most = Math.max(...found.map((each) => each.weight), 1e-9);
-    return found.sort((a, b) => b.weight - a.weight).slice(0, MOST)
+    const ties = found.sort((a, b) => b.weight - a.weight).slice(0, MOST)
       .map((each) => ({ ...each, width: 0.6 + 1.8 * Math.sqrt(each.weight / most) }));
+    return layers.includes(SPARKS) ? [...ties, ...this.sparks(t)] : ties;
   }
 }

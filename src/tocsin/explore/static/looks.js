@@ -73,8 +73,23 @@ export class Looks {
   change(unit, i, base, scene) {
     if (!this.present(unit, i)) return { colour: "old", share: 0, gone: true };
     const [change, low, high] = newcombe(this.share(unit, i, base), this.share(unit, i, scene));
-    const vague = low <= 0 && high >= 0 && Math.abs(change) >= 0.005;
-    return { colour: change > 0 ? "more" : "less", share: Math.min(1, 2 * Math.abs(change)), vague };
+    const vague = low <= 0 && high >= 0;
+    return { colour: change > 0 ? "more" : "less", share: Math.min(1, (100 * Math.abs(change)) / this.full({ base, do: scene })), vague };
+  }
+
+  // The difference, in worlds of 100, that has the full colour: a round number not below the largest there is.
+  full(scenes) {
+    const { base, do: other } = scenes;
+    if (!base || !other) return 50;
+    if (this.fulls?.[0] === base && this.fulls[1] === other) return this.fulls[2];
+    let most = 0;
+    for (const unit of new Set([...base.counts.keys(), ...other.counts.keys()])) {
+      const [a, b] = [base.counts.get(unit), other.counts.get(unit)];
+      for (let i = 0; i < base.count; i++) most = Math.max(most, Math.abs((a ? a[i] : 0) - (b ? b[i] : 0)));
+    }
+    const share = (100 * most) / base.worlds;
+    this.fulls = [base, other, [2, 5, 10, 25, 50, 100].find((each) => each >= share) || 100];
+    return this.fulls[2];
   }
 
   // --- words ----------------------------------------------------------------------------------------------

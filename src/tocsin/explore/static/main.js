@@ -14,7 +14,7 @@ import { Layers } from "./layers.js";
 import { Table } from "./table.js";
 import { Take } from "./take.js";
 
-const WORDS = { record: "What happened", worlds: "In the worlds of the model", sides: "Side by side", change: "The difference" };
+const WORDS = { record: "What happened", worlds: "The model’s worlds", sides: "Side by side", change: "Difference" };
 
 class Page {
   constructor(about, data) {
@@ -147,7 +147,7 @@ class Page {
     const { about, state } = this;
     const radios = Object.entries(WORDS).map(([mode, words]) => h("label", { class: "choice" },
       h("input", { type: "radio", name: "map", value: mode, onchange: () => state.set({ map: mode }) }), h("span", {}, words)));
-    const select = (id, words, all) => h("label", { class: "inline" }, `${words} `,
+    const select = (id, words, all) => h("label", { class: "inline" }, h("span", { class: "sr" }, words),
       h("select", { id, onchange: (event) => state.set({ [id]: event.target.value }) }, all.map(([value, text]) => h("option", { value }, text))));
     fill(byId("modes"),
       h("fieldset", { class: "choices" }, h("legend", { class: "sr" }, "What the map shows"), radios),
@@ -176,7 +176,7 @@ class Page {
         ...about.states.filter((each) => !state.get("hide").includes(each.show)).map((each) => swatch(each.colour + (each.show === about.wave ? " inked" : ""), each.one)),
         swatch("hatched", `${this.looks.states.get(about.wave).one} that has ended`),
       ],
-      change: [swatch("more", `${words.one} in more of 100 worlds`), swatch("less", "in fewer (full colour at 50)"), swatch("dotted", "interval holds zero")],
+      change: [swatch("more", `${words.one} in more worlds`), swatch("less", `in fewer; full colour at ${this.looks.full(this.scenes)} of 100 worlds`), swatch("dotted", "interval holds zero")],
     }[mode] || [
       h("li", {}, h("span", { class: `ramp s-${own}` }), " worlds of 100: 0 to 100"),
       swatch("edge inked", "in the record"), swatch("dotted", "interval wider than 20 of 100 worlds"),
@@ -281,7 +281,7 @@ class Page {
 
   labels(map, look, mode, i) {
     const wide = window.innerWidth > 600;
-    const kept = [...look].filter(([unit, each]) => (mode === "record" ? each.inked : mode === "change" ? each.share >= 0.04 : each.share >= 0.05 || each.inked))
+    const kept = [...look].filter(([unit, each]) => (mode === "record" ? each.inked : mode === "change" ? each.share >= 0.3 && !each.vague : each.share >= 0.05 || each.inked))
       .sort((a, b) => b[1].share - a[1].share).slice(0, wide ? 16 : 7);
     return kept.map(([unit]) => [unit, this.names.get(unit)]);
   }
@@ -299,9 +299,11 @@ class Page {
       text = `${moment}: ${mean(scenes.do).toFixed(1)} ${words.standing} on average instead of ${mean(scenes.base).toFixed(1)}`;
     }
     if (byId("finding").textContent !== text) byId("finding").textContent = text;
+    const sides = mode === "sides";
     const told = (sentences) => (sentences.length ? sentences.map((each) => `“${each}”`).join(" and ") : "nothing changed");
     const left = mode === "sides" ? `Worlds with ${told(state.get("base"))}` : mode === "worlds" ? `Worlds with ${told(scenes.do ? state.get("do") : state.get("base"))}` : mode === "change" ? `Worlds with ${told(state.get("do"))}, less those with ${told(state.get("base"))}` : "What happened";
     this.leftCaption.textContent = left;
+    this.leftCaption.hidden = !sides && mode !== "change";
     this.rightCaption.textContent = `Worlds with ${told(state.get("do"))}`;
     this.left.svg.setAttribute("aria-label", `Map: ${left}. Up and down choose a place, Enter opens its story.`);
     this.right.svg.setAttribute("aria-label", `Map: ${this.rightCaption.textContent}. Up and down choose a place, Enter opens its story.`);

@@ -3,6 +3,7 @@
 import { svg } from "./dom.js";
 
 const FULL = 0.92; // opacity of a share of one
+const STIPPLED = ["wave", "band", "unrest", "mutiny", "rising", "more", "less"];
 let numbered = 0;
 
 export class MapView {
@@ -12,8 +13,12 @@ export class MapView {
     this.tip = document.createElement("div");
     this.tip.className = "tip";
     this.tip.hidden = true;
+    // Four sheets, one over the other: only that with the fills is painted anew while time runs.
     this.svg = svg("svg", { class: "map", role: "group" });
-    holder.append(this.svg, this.tip);
+    const still = () => svg("svg", { class: "sheet", "aria-hidden": "true" });
+    [this.base, this.edges, this.top] = [still(), still(), still()];
+    this.sheets = [this.base, this.svg, this.edges, this.top];
+    holder.append(...this.sheets, this.tip);
     this.svg.addEventListener("pointermove", (event) => this.point(event));
     this.svg.addEventListener("pointerleave", () => this.hush());
     this.svg.addEventListener("click", (event) => {
@@ -63,25 +68,23 @@ export class MapView {
     // Outlines that do not share their arcs have no lines of their own: their areas carry an edge.
     if (!lines.length) lines.push(svg("path", { class: "line border", d: ground }));
     this.arcs = svg("g", { class: "arcs" });
-    this.labels = svg("g", { class: "labels", "aria-hidden": "true" });
-    this.chosen = svg("g", { class: "chosen", "aria-hidden": "true" });
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.labels = svg("g", { class: "labels" });
+    this.chosen = svg("g", { class: "chosen" });
+    for (const sheet of this.sheets) sheet.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.base.replaceChildren(svg("path", { class: "land", d: outlines.land }), svg("path", { class: "ground", d: ground }));
+    this.edges.replaceChildren(...lines);
+    this.top.replaceChildren(this.arcs, this.chosen, this.labels);
     this.svg.replaceChildren(
       svg("defs", {},
         svg("pattern", { id: hatch, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
           svg("rect", { width: 2, height: 6, class: "hatchline" })),
-        svg("pattern", { id: dots, width: 7, height: 7, patternUnits: "userSpaceOnUse" },
-          svg("circle", { cx: 2, cy: 2, r: 1.1, class: "dot" }))),
-      svg("path", { class: "land", d: outlines.land }),
-      svg("path", { class: "ground", d: ground }),
+        STIPPLED.map((name) => svg("pattern", { id: `${dots}-${name}`, width: 7, height: 7, patternUnits: "userSpaceOnUse" },
+          svg("rect", { width: 7, height: 7, class: `pale s-${name}` }), svg("circle", { cx: 2, cy: 2, r: 1.1, class: "dot" })))),
       areas,
-      ...lines,
       marks,
-      this.arcs,
-      this.chosen,
-      this.labels,
     );
-    this.patterns = { hatch: `url(#${hatch})`, dots: `url(#${dots})` };
+    this.patterns = { hatch: `url(#${hatch})`, dots: (name) => `url(#${dots}-${name})` };
+    this.named = null;
     this.select(ringed);
     if (focused && this.shapes.has(focused) && this.svg.contains(document.activeElement) === false) {
       this.shapes.get(focused).focus({ preventScroll: true });
@@ -100,23 +103,35 @@ export class MapView {
       const style = shape.style;
       if (!look || (!look.share && !look.fallen)) style.fill = "transparent";
       else if (look.fallen) style.fill = this.patterns.hatch;
-      else style.fill = `var(--${look.colour})`;
-      style.fillOpacity = look && look.share && !look.fallen ? FULL * Math.min(1, look.share) : 1;
+      else style.fill = look.vague ? this.patterns.dots(look.colour) : `var(--${look.colour})`;
+      const share = Math.min(1, look?.share || 0);
+      style.fillOpacity = !share || look.fallen ? 1 : look.vague ? 0.25 + 0.75 * share : FULL * share;
       shape.classList.toggle("inked", Boolean(look?.inked));
-      shape.classList.toggle("vague", Boolean(look?.vague));
       shape.classList.toggle("gone", Boolean(look?.gone));
     }
   }
 
-  // Write names: the units told, as far as they have room.
+  // Write names in letters of one size on any screen: the units told, in their order, as far as there is room.
   name(texts) {
-    const key = texts.map(([unit, text]) => `${unit}:${text}`).join("|");
+    const scale = this.svg.getScreenCTM()?.a || 1;
+    const size = Math.round(120 / scale) / 10;
+    const key = `${size} ${texts.map(([unit, text]) => `${unit}:${text}`).join("|")}`;
     if (key === this.named) return;
     this.named = key;
+    const taken = [];
+    const room = (box) => !taken.some((each) => box[0] < each[2] && each[0] < box[2] && box[1] < each[3] && each[1] < box[3]);
+    this.labels.style.fontSize = `${size}px`;
+    this.labels.style.strokeWidth = `${size / 4}px`;
     this.labels.replaceChildren(...texts.flatMap(([unit, text]) => {
-      const [x, y, align] = this.outlines.labels[unit] || [...(this.outlines.places[unit] || []), "center"];
-      if (x === undefined || y === undefined) return [];
-      const anchor = { center: "middle", left: "start", right: "end" }[align] || "middle";
+      const spot = this.outlines.labels[unit] || [...(this.outlines.places[unit] || []), "center"];
+      if (spot.length < 3) return [];
+      const [x, y, align] = spot;
+      const wide = 0.56 * size * text.length, high = 1.1 * size;
+      const left = x - { center: wide / 2, left: 0, right: wide }[align];
+      const box = [left, y - high / 2, left + wide, y + high / 2];
+      if (!room(box)) return [];
+      taken.push(box);
+      const anchor = { center: "middle", left: "start", right: "end" }[align];
       return [svg("text", { x, y, "text-anchor": anchor, "dominant-baseline": "central" }, text)];
     }));
   }

@@ -77,7 +77,7 @@ export class State {
       show: one("show", shows, about.wave),
       view: one("view", about.views, about.views[0] || null),
       map: one("map", MODES, null),
-      ties: many("ties", about.layers.map((each) => each.name)),
+      ties: many("ties", ["sparks", ...about.layers.map((each) => each.name)]),
       hide: query.has("hide") ? many("hide", shows) : this.hidden,
       do: this.sentences(query.getAll("do")),
       base: this.sentences(query.getAll("base")),

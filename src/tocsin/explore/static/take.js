@@ -1,7 +1,8 @@
 // What can be taken away: the address, tables, the picture, and the same worlds in Python and on the command line.
 
-import { h, byId, fill } from "./dom.js";
+import { h, byId, fill, debounced } from "./dom.js";
 
+const WAIT = 150; // milliseconds of rest before the address is written anew
 const TABLES = [["differences", "place by place"], ["worlds", "shares of worlds, week by week"], ["curve", "the curve"], ["record", "what happened, with sources"]];
 
 export class Take {
@@ -23,7 +24,8 @@ export class Take {
         h("button", { type: "button", id: "png", onclick: () => this.picture("png") }, "Map as PNG")),
       h("details", {}, h("summary", {}, "The same in Python"), h("pre", { tabindex: "0", "aria-label": "Python" }, this.python)),
       h("details", {}, h("summary", {}, "The same on the command line"), h("pre", { tabindex: "0", "aria-label": "Command line" }, this.command)));
-    state.listen(Object.keys(state.values), () => { if (!state.playing) this.show(); });
+    const soon = debounced(WAIT, () => this.show());
+    state.listen(Object.keys(state.values), () => { if (!state.playing) soon(); });
     state.listen(["paused"], () => this.show());
     this.show();
   }
@@ -61,8 +63,9 @@ export class Take {
   drawing() {
     const source = this.maps.find((each) => !each.svg.closest("[hidden]"));
     const { width, height } = source.outlines;
-    const copy = source.svg.cloneNode(true);
-    const from = source.svg.querySelectorAll("*"), to = copy.querySelectorAll("*");
+    const copy = source.svg.cloneNode();
+    for (const sheet of source.sheets) copy.append(...sheet.cloneNode(true).childNodes);
+    const from = source.sheets.flatMap((sheet) => [...sheet.querySelectorAll("*")]), to = copy.querySelectorAll("*");
     const names = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-opacity", "opacity", "paint-order", "font-family", "font-size", "stroke-linejoin"];
     from.forEach((element, n) => {
       const style = getComputedStyle(element);

@@ -22,12 +22,9 @@ export class TimeBar {
       units.map(([value, words]) => h("option", { value }, words)));
     fill(byId("time"),
       h("div", { class: "timerow" }, this.button, this.date,
-        h("label", { class: "inline" }, h("span", { class: "sr" }, "Speed"), speed)),
-      this.slider,
-      h("div", { class: "ends small quiet" },
-        h("span", {}, calendar.words(calendar.number(0))),
-        h("span", { class: "keys" }, "space: play · ← →: a week · shift: a day · page up, down: a quarter"),
-        h("span", {}, calendar.words(calendar.number(calendar.count - 1)))));
+        h("label", { class: "inline" }, h("span", { class: "sr" }, "Speed"), speed),
+        h("span", { class: "keys small quiet" }, calendar.clock === "day" ? "space: play · ← →: a week · with shift: a day" : "space: play · ← →: a step")),
+      this.slider);
     state.listen(["i"], () => this.show());
     this.show();
     document.addEventListener("keydown", (event) => this.key(event));
