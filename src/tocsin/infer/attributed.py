@@ -269,15 +269,19 @@ def _tell_entries(program: Program, table: pd.DataFrame, seen: Ints, cause: Ints
     table["source_time"] = time
     if program.history.dated:
         table["source_date"] = _dates(program, time)
-    state = np.empty(seen.size, dtype=object)
-    for row in range(seen.size):
-        if known[row]:
-            variable = model.variables[observed.variable[at[row]]]
-            place = observed.variable[at[row]]
-            code = (observed.after[at[row]] // joint.strides[place]) % joint.sizes[place]
-            state[row] = f"{variable.name}={variable.states[code]}"
-        else:
-            declared = program.causes[cause[row]][1]
-            assert isinstance(declared, Contagion)
-            state[row] = declared.when
+    width = max((len(each.states) for each in model.variables), default=1)
+    names = np.array(
+        [
+            [f"{v.name}={state}" for state in v.states] + [""] * (width - len(v.states))
+            for v in model.variables
+        ],
+        dtype=object,
+    )
+    clauses = np.array(
+        [each.when if isinstance(each, Contagion) else "" for _, each in program.causes], dtype=object
+    )
+    state = clauses[cause]
+    place = observed.variable[at[known]]
+    code = (observed.after[at[known]] // joint.strides[place]) % joint.sizes[place]
+    state[known] = names[place, code]
     table["source_state"] = state

@@ -17,6 +17,7 @@ import numpy as np
 from tocsin.infer.batch import marks
 from tocsin.kernels.layout import DECAYS, SOURCE
 from tocsin.kernels.sweep import UNIT
+from tocsin.model.declaration import Contagion
 from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+FADED = 60.0  # half-lives after which nothing is left: 2^-60 is less than rounding
 HELD = -1  # in the place of an event: the state was held from the start
 
 
@@ -129,6 +131,13 @@ def lines_of(program: Program, number: int, event: Ints, source: Ints) -> Lines:
     listing = np.repeat(np.arange(event.size), count)
     place = first[listing] + np.arange(listing.size) - np.repeat(np.cumsum(count) - count, count)
     age = trace.time[event[listing]] - entries.time[place]
+    declared = program.causes[number][1]
+    if isinstance(declared, Contagion) and isinstance(declared.half_life, int | float):
+        # What has faded to nothing beside the source's last entry is left out.
+        youngest = np.full(event.size, math.inf)
+        np.minimum.at(youngest, listing, age)
+        kept = age - youngest[listing] <= FADED * declared.half_life
+        listing, place, age = listing[kept], place[kept], age[kept]
     return Lines(listing, entries.seen[place], entries.row[place], age)
 
 

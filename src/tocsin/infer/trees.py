@@ -144,11 +144,13 @@ class Tree:
             graph.nodes[node].update(home=float(row["home"]), support=float(row["support"]))
             if row["kind"] == "home":
                 continue
-            parent = (
-                str(row["parent_event"])
-                if row["kind"] == "event"
-                else f"{row['parent']} {row['parent_state']}"
-            )
+            parent = str(row["parent_event"])
+            if row["kind"] == "held":
+                since = next(
+                    iter(_told(row, ["parent_date"] if "parent_date" in row else ["parent_time"]).values()),
+                    "",
+                )
+                parent = f"{row['parent']} {row['parent_state']} {since}".strip()
             if parent not in graph:
                 told = {"unit": row["parent"], "state": row["parent_state"], "kind": "held"}
                 named = {"time": row["parent_time"], "date": row.get("parent_date")}
