@@ -1,0 +1,153 @@
+"""The verbs check and forecast: rivals of contagion, and what was to be expected on a date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tocsin.cli import (
+    FromOption,
+    HistoryArgument,
+    ModelOption,
+    ToOption,
+    WaveOption,
+    _guarded,
+    _opened,
+    _progress,
+    _time,
+    app,
+)
+
+FITTING = "fitting the model (the first use compiles the kernels, about half a minute)"
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same answer.")
+]
+
+
+@app.command()
+def check(
+    history: HistoryArgument,
+    cause: Annotated[
+        list[str] | None,
+        typer.Option("--cause", metavar="NAME", help="A contagion to look at; may be given several times."),
+    ] = None,
+    placebos: Annotated[
+        int,
+        typer.Option("--placebos", metavar="N", min=19, help="How many placebo histories of each kind."),
+    ] = 99,
+    seed: SeedOption = 1917,
+    model: ModelOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Also write the tables as CSV.")
+    ] = None,
+) -> None:
+    """Set every contagion beside its rivals: the calendar, the units, placebo ties, permuted times, a shock.
+
+    \b
+      tocsin check 1917
+      tocsin check 1917 --cause comintern
+      tocsin check 1917 --cause language --placebos 199 --out checked
+    """
+    first, last = _time(start, "--from"), _time(end, "--to")
+
+    def act() -> None:
+        from tocsin.show.foretold import check_page, write_check
+        from tocsin.show.table import console
+
+        record, declared = _opened(history, model, first, last)
+        with _progress() as tell:
+            tell(FITTING, 0, 0)
+            fitted = declared.fit(record)
+            found = fitted.check(worlds=placebos, seed=seed, progress=tell, causes=cause or None)
+        if out is not None:
+            write_check(found, out)
+        console().print(check_page(found))
+
+    _guarded(act)
+
+
+@app.command()
+def forecast(
+    history: HistoryArgument,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            metavar="DATE",
+            help="What is known until this day is used; by default the last day that the horizon allows.",
+        ),
+    ] = None,
+    horizon: Annotated[
+        float | None,
+        typer.Option(
+            "--horizon",
+            metavar="N",
+            help="How many days to look ahead (or months, or years, as the history counts); else a tenth of it.",
+        ),
+    ] = None,
+    past: Annotated[
+        int,
+        typer.Option(
+            "--past", metavar="N", min=0, help="How many past forecasts to make and score; 0 for none."
+        ),
+    ] = 4,
+    wave: WaveOption = None,
+    worlds: Annotated[
+        int,
+        typer.Option("--worlds", metavar="N", min=2, help="How many worlds to simulate for each forecast."),
+    ] = 2000,
+    seed: SeedOption = 1917,
+    model: ModelOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Also write the tables as CSV.")
+    ] = None,
+) -> None:
+    """Say who was to be expected to enter a state, from what was known until a date; and score such forecasts.
+
+    \b
+      tocsin forecast 1917 --as-of 1919-01-01 --horizon 180
+      tocsin forecast 1917 --as-of 1919-01-01 --horizon 180 --past 0
+      tocsin forecast 1917 --wave labour=strike --horizon 90 --out foretold
+
+    The fit uses weak priors, so that what has not happened yet is no obstacle. Ties and covariates after the date
+    are taken as the record has them.
+    """
+    day = _time(as_of, "--as-of")
+    if horizon is not None and not 0 < horizon < float("inf"):
+        raise typer.BadParameter(f"{horizon:g} is not a time ahead", param_hint="--horizon")
+
+    def act() -> None:
+        from tocsin.infer.forecasts import backtest, forecast
+        from tocsin.show.foretold import backtest_page, forecast_page, write_forecast
+        from tocsin.show.table import console
+        from tocsin.show.wave import wave_of
+
+        record, declared = _opened(history, model, None, None)
+        followed = wave_of(declared, wave, record)
+        numbers = record.numbers
+        span = horizon if horizon is not None else max((numbers.end - numbers.start) // 10, 1.0)
+        last = numbers.end - span
+        latest: object = record.to_date(last) if record.dated else last
+        when = latest if day is None else day
+        with _progress() as tell:
+            made = forecast(
+                declared, record, followed.variable, followed.state, when, span, worlds, seed, progress=tell
+            )
+            scored = None
+            if past:
+                scored = backtest(
+                    declared, record, followed.variable, followed.state, span, past, when, worlds, seed,
+                    progress=tell,
+                )  # fmt: skip
+        if out is not None:
+            write_forecast(made, scored, out)
+        page = console()
+        page.print(forecast_page(made, followed))
+        if scored is not None:
+            page.print(backtest_page(scored))
+
+    _guarded(act)
