@@ -105,7 +105,8 @@ def _units(answer: WhatIf) -> list[str]:
     table = answer.units()
     moved = table.assign(moved=table["gained"] + table["lost"])
     grouped = moved.groupby("unit", sort=False)
-    order = grouped["moved"].max().sort_values(ascending=False, kind="stable")
+    # Under several couplings: those that change whichever is right.
+    order = grouped["moved"].min().sort_values(ascending=False, kind="stable")
     chosen = [unit for unit, size in order.items() if size >= SMALL][:NAMED]
     if not chosen:
         always = " under every coupling" if len(answer.pairs) > 1 else ""
