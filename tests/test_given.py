@@ -18,7 +18,7 @@ from tocsin.reference_record import Move
 
 CLOCKS = ("cause", "source", "fresh")
 MOST = 150  # events of a world, so that the plain loops end soon
-quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+quick = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 KEYS = ("unit", "variable", "from", "to", "cause", "source")
 
 
@@ -95,8 +95,19 @@ def compiled(case: Case, seed: int) -> tuple[tc.Program, dict[str, float]]:
 # --- VERIFY 12 ----------------------------------------------------------------------------------------------
 
 
+def from_the_beginning(fact: Any, layout: Any, *_: Any) -> float:
+    """Spare no part of a world, though nothing differs in it."""
+    return float(layout.window[0])
+
+
+@pytest.mark.parametrize("spared", [True, False])
 @pytest.mark.parametrize("clocks", CLOCKS)
-def test_without_a_change_every_world_is_the_observed_history(clocks: str) -> None:
+def test_without_a_change_every_world_is_the_observed_history(
+    clocks: str, spared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not spared:
+        monkeypatch.setattr("tocsin.ensemble.given.parting", from_the_beginning)
+
     @quick
     @given(cases(), st.integers(0, 2**32 - 1))
     def check(case: Case, seed: int) -> None:
@@ -169,9 +180,14 @@ def wave() -> tuple[tc.Program, dict[str, float]]:
     return program, params
 
 
+@pytest.mark.parametrize("spared", [True, False])
 @pytest.mark.parametrize("clocks", CLOCKS)
-def test_the_wave_of_1917_is_itself(wave: tuple[tc.Program, dict[str, float]], clocks: str) -> None:
+def test_the_wave_of_1917_is_itself(
+    wave: tuple[tc.Program, dict[str, float]], clocks: str, spared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program, params = wave
+    if not spared:
+        monkeypatch.setattr("tocsin.ensemble.given.parting", from_the_beginning)
     events = program.simulate(params, 50, 3, given="history", clocks=clocks).events
     observed = explained(program)
     assert events.num_rows == 50 * len(observed)
@@ -198,6 +214,22 @@ def test_what_a_change_does_not_reach_stays_as_it_was(
         assert [event for event in mine if event[0] <= time] == [
             *(event for event in observed if event[0] <= time), forced
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("clocks", CLOCKS)
+@pytest.mark.parametrize(
+    "do", [["remove layer comintern"], ["scale layer front by 2"], ["scale food_crisis by 0"]]
+)
+def test_what_is_spared_changes_no_world(
+    wave: tuple[tc.Program, dict[str, float]], clocks: str, do: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, params = wave
+    asked = {"given": "history", "clocks": clocks}
+    spared = program.simulate(params, 10, 6, do, **asked).events
+    monkeypatch.setattr("tocsin.ensemble.given.parting", from_the_beginning)
+    whole = program.simulate(params, 10, 6, do, **asked).events
+    assert spared.drop_columns(["time"]).equals(whole.drop_columns(["time"]))
+    np.testing.assert_allclose(spared["time"], whole["time"], rtol=0, atol=1e-6)
 
 
 def test_causes_and_sources_are_drawn_by_their_shares(wave: tuple[tc.Program, dict[str, float]]) -> None:

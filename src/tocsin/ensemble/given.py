@@ -26,6 +26,7 @@ from tocsin.program.given import (
 )
 from tocsin.program.interventions import intervene
 from tocsin.program.names import pack
+from tocsin.program.parting import parting
 from tocsin.program.until import followed_until, opened_at
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ class HistoryRecipe(Recipe):
 
     Attributes:
         plan, past: the clocks of the changed program, and what they had spent in fact.
+        start: the time before which no hazard differs from what it was.
         split, fresh: whether each source has clocks of its own, and whether chance is fresh once a world has
             parted from the observed one.
     """
 
     plan: Plan
     past: Past
+    start: float
     split: bool
     fresh: bool
 
@@ -63,7 +66,7 @@ class HistoryRecipe(Recipe):
             self.past,
             np.uint64(self.seed % 2**64),
             (first, last, self.most),
-            (self.split, self.fresh, crowd_of(self.past)),
+            (self.start, self.split, self.fresh, crowd_of(self.past)),
         )
         failed = status[0] != DONE
         failure = (int(status[0]), int(status[1]), int(status[2]), float(status[3])) if failed else None
@@ -72,7 +75,7 @@ class HistoryRecipe(Recipe):
     def arrays(self) -> list[tuple[str, NDArray[Any]]]:
         """Return all arrays that worlds follow from, by name."""
         own = [*self.plan._asdict().items(), *self.past._asdict().items()]
-        return [*super().arrays(), *own, ("modes", np.array([self.split, self.fresh]))]
+        return [*super().arrays(), *own, ("modes", np.array([self.start, self.split, self.fresh]))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +215,11 @@ class Setting:
                 "clocks='fresh' needs half-lives and responses as they were; ask clocks='cause' or 'source'"
             )
         plan, blank = self.witness
-        past = translated(plan, recorded(self.program, facts, plan, blank, fresh), self.clocks, split, units)
+        fact = recorded(self.program, facts, plan, blank, True)
         event, layout = self.followed
-        own = {"plan": self.clocks, "past": past._replace(event=event), "split": split, "fresh": fresh}
+        start = parting((self.program.layout, plan, fact), layout, plain.tables, event)
+        past = translated(plan, fact, self.clocks, split, units)._replace(event=event)
+        own = {"plan": self.clocks, "past": past, "start": start, "split": split, "fresh": fresh}
         return self.part(HistoryRecipe, layout=layout, tables=plain.tables, **own)
 
     @cached_property

@@ -33,13 +33,19 @@ from tocsin.kernels.layout import (
     Layout,
     Tables,
 )
-from tocsin.kernels.past import HAZARD_THEN, SPENT_THEN, blank, cause_of
+from tocsin.kernels.past import CAUSE as PLACE_CAUSE
+from tocsin.kernels.past import HAZARD_THEN, SPENT_THEN, blank, cause_of, reach
+from tocsin.kernels.past import OBSERVED as PLACE_OBSERVED
+from tocsin.kernels.past import STATUS as PLACE_STATUS
+from tocsin.kernels.past import UPCOMING as PLACE_UPCOMING
+from tocsin.kernels.past import WHO as PLACE_WHO
 from tocsin.kernels.slots import (
     AIM,
     BASE,
     DRAWN,
     EXPOSURE,
     HAPPENED_KEPT,
+    HAPPENED_LEFT,
     HAPPENED_MOVE,
     HAPPENED_NUMBER,
     HAPPENED_STATE,
@@ -49,6 +55,7 @@ from tocsin.kernels.slots import (
     LATER,
     NOTED,
     QUIET,
+    SINCE,
     SPENT,
     SPLIT,
     TOGETHER,
@@ -60,7 +67,6 @@ from tocsin.kernels.slots import (
     change,
     full_hazard,
     move,
-    open_window,
     release,
     sent,
     settle,
@@ -76,12 +82,26 @@ EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE
 NO, YES, NONE = np.int64(0), np.int64(1), np.int64(-1)
 
 
+@allocating
+def longer(times, events):
+    """Return twice the room for events."""
+    size = times.size
+    more, wider = np.empty(2 * size), np.empty((2 * size, 6), dtype=np.int32)
+    more[:size], wider[:size] = times, events
+    return more, wider
+
+
 @inner
-def take_aim(lay, tab, run, plan, past, fresh):
-    """Draw the clocks of the observed events and the targets of all clocks, and find when they fire."""
+def take_aim(lay, tab, run, plan, past, known, fresh):
+    """Draw the clocks of the observed events and the targets of all clocks, and find when they fire.
+
+    Parameters:
+        known: how many observed events have happened already.
+    """
     key, units = run.key[0], lay.state.size
     for slot in range(plan.pair.size):
         run.head[slot] = -1
+        run.clock[slot, DRAWN] = 1.0
     for x in range(past.time.size - 1, -1, -1):
         if past.event[x, HAPPENED_MOVE] < 0:
             continue
@@ -89,28 +109,33 @@ def take_aim(lay, tab, run, plan, past, fresh):
         run.chosen[x] = chosen
         slot = past.clock[chosen]
         if slot >= 0 and not fresh:
-            run.chain[x] = run.head[slot]
-            run.head[slot] = x
+            if x < known:
+                run.clock[slot, DRAWN] += 1.0
+            else:
+                run.chain[x] = run.head[slot]
+                run.head[slot] = x
     for slot in range(plan.pair.size):
         x = run.head[slot]
         if x >= 0:
             run.clock[slot, AIM] = past.amount[SPENT_THEN, run.chosen[x]]
         else:
             had = 0.0 if fresh else past.last[slot]
-            run.clock[slot, AIM] = had + threshold(key, plan.stream[slot], np.int64(0))
-        run.clock[slot, DRAWN] = 1.0
+            number = np.int64(run.clock[slot, DRAWN]) - 1
+            run.clock[slot, AIM] = had + threshold(key, plan.stream[slot], number)
         if run.clock[slot, HAZARD] > 0.0:
-            pair = np.int64(plan.pair[slot])
+            pair, time = np.int64(plan.pair[slot]), run.clock[slot, SINCE]
             whole = whole_exposure(tab, run, plan, pair // units, pair, slot)
-            aim(lay, tab, run, past, pair // units, pair, slot, lay.window[0], whole)
+            aim(lay, tab, run, past, pair // units, pair, slot, time, whole)
 
 
 @allocating
-def begin(lay, tab, run, opened, plan, past, key, fresh):
+def begin(lay, tab, run, opened, plan, past, known, key, fresh, apart):
     """Make `run` a copy of the opened world, with targets of its own.
 
     Parameters:
-        fresh: whether clocks take up chance of their own where this world parts from the observed one.
+        known: how many observed events have happened there.
+        fresh: whether clocks take up chance of their own where this world parts from the observed one;
+        apart: whether the opened world is past the beginning of the window, its hazards as they were.
     """
     run.key[0] = key
     run.flag[QUIET], run.flag[TOGETHER], run.flag[LATER] = 0, np.int64(fresh), 0
@@ -123,7 +148,11 @@ def begin(lay, tab, run, opened, plan, past, key, fresh):
     run.factor[:] = opened.factor
     run.clock[:] = opened.clock
     run.tree[:] = np.inf
-    take_aim(lay, tab, run, plan, past, fresh)
+    if fresh:  # clocks spend what their hazards exceed those of the observed world by
+        run.clock[:, SPENT] = 0.0
+        if apart:
+            run.clock[:, BASE] = opened.clock[:, HAZARD]
+    take_aim(lay, tab, run, plan, past, known, fresh)
     rebuild(run.tree, run.levels)
 
 
@@ -219,7 +248,7 @@ def draw_source(lay, tab, run, plan, c, i, slot, time):
 
 
 @inlined
-def write(lay, log, times, events, time, i, variable, left, state, cause, source):
+def write(log, times, events, time, i, variable, left, state, cause, source):
     """Write an event down."""
     event = log[WRITTEN]
     times[event] = time
@@ -257,7 +286,7 @@ def observe(lay, tab, run, plan, past, log, times, events, time):
             slot = np.int64(past.clock[chosen])
             left = held(lay, run, i, variable)
             c = np.int64(past.cause[chosen])
-            write(lay, log, times, events, time, i, variable, left, state, c, past.source[chosen])
+            write(log, times, events, time, i, variable, left, state, c, past.source[chosen])
             if not fresh:
                 advance(run, plan, past, slot)
             bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
@@ -287,7 +316,7 @@ def force(lay, tab, run, plan, past, log, times, events, number, time):
     if run.present[i] == 0 or (shown and left == state):
         return bad_cause, bad
     if shown:
-        write(lay, log, times, events, time, i, variable, left, state, FORCED, NONE)
+        write(log, times, events, time, i, variable, left, state, FORCED, NONE)
     if run.flag[TOGETHER] != 0:
         bad_cause, bad = part(lay, tab, run, plan, past, time)
     if bad < 0:
@@ -304,7 +333,7 @@ def fire(lay, tab, run, plan, past, log, times, events, slot, time):
     variable, state = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO])
     settle(tab, run, c, slot, time)
     source = draw_source(lay, tab, run, plan, c, i, slot, time)
-    write(lay, log, times, events, time, i, variable, held(lay, run, i, variable), state, c, source)
+    write(log, times, events, time, i, variable, held(lay, run, i, variable), state, c, source)
     advance(run, plan, past, slot)
     run.clock[slot, HAZARD] = 0.0
     bad_cause, bad = NONE, NONE
@@ -377,28 +406,48 @@ def go_on(lay, tab, run, plan, past, log, times, events, most, crowd):
     return time
 
 
+@inner
+def recall(run, past, log, times, events, known):
+    """Write down the first `known` observed events, which happened as they did."""
+    for x in range(known):
+        if past.event[x, HAPPENED_MOVE] >= 0:
+            chosen = cause_of(past, run.key[0], x)
+            i, variable = np.int64(past.event[x, HAPPENED_UNIT]), np.int64(past.event[x, HAPPENED_VARIABLE])
+            left, state = np.int64(past.event[x, HAPPENED_LEFT]), np.int64(past.event[x, HAPPENED_STATE])
+            cause, source = np.int64(past.cause[chosen]), np.int64(past.source[chosen])
+            write(log, times, events, past.time[x], i, variable, left, state, cause, source)
+
+
 @entry
-def run_given(lay, tab, opened, run, plan, past, seed, bounds, fresh, crowd):
+def run_given(lay, tab, opened, run, plan, past, seed, bounds, start, fresh, crowd):
     """Simulate worlds; see `simulate_given`."""
     first, last, most = bounds
     counts = np.zeros(last - first, dtype=np.int64)
-    times = np.empty(1024 + 2 * crowd, dtype=np.float64)
-    events = np.empty((1024 + 2 * crowd, 6), dtype=np.int32)
-    log = np.zeros(8, dtype=np.int64)
-    time = lay.window[0]
+    room = 1024 + past.time.size + 2 * crowd
+    times, events = np.empty(room, dtype=np.float64), np.empty((room, 6), dtype=np.int32)
+    log, place = np.zeros(8, dtype=np.int64), np.zeros(5, dtype=np.int64)
     opened.flag[NOTED] = past.base.size  # there is nothing to note
-    log[CAUSE], log[WHO] = open_window(lay, tab, opened, plan, past)
-    if log[WHO] >= 0:
-        return (NOT_FINITE, log[CAUSE], log[WHO], time), counts, times[:0], events[:0]
+    time = reach(lay, tab, opened, plan, past, start, False, place)
+    if place[PLACE_STATUS] != DONE:
+        return (NOT_FINITE, place[PLACE_CAUSE], place[PLACE_WHO], time), counts, times[:0], events[:0]
+    known, noted = place[PLACE_OBSERVED], np.int64(0)
+    apart = start > lay.window[0]
+    while apart and noted < past.base.size and past.base_at[0, noted] < start:
+        noted += 1
     for number in range(first, last):
-        begin(lay, tab, run, opened, plan, past, combine(seed, np.uint64(number)), fresh)
-        log[BEGAN], log[UPCOMING], log[OBSERVED], log[NEXT_BASE] = log[WRITTEN], 0, 0, 0
-        log[STATUS] = FULL
+        if log[WRITTEN] + past.time.size + crowd >= times.size:
+            times, events = longer(times, events)
+        log[BEGAN], log[UPCOMING] = log[WRITTEN], place[PLACE_UPCOMING]
+        log[OBSERVED], log[NEXT_BASE], log[STATUS] = known, noted, FULL
+        run.key[0] = combine(seed, np.uint64(number))
+        recall(run, past, log, times, events, known)
+        if start > lay.window[1]:  # nothing is ever different
+            log[STATUS] = DONE
+        else:
+            begin(lay, tab, run, opened, plan, past, known, run.key[0], fresh, apart)
         while log[STATUS] == FULL:
             if log[WRITTEN] + crowd >= times.size:
-                longer, wider = np.empty(2 * times.size), np.empty((2 * times.size, 6), dtype=np.int32)
-                longer[: times.size], wider[: times.size] = times, events
-                times, events = longer, wider
+                times, events = longer(times, events)
             time = go_on(lay, tab, run, plan, past, log, times, events, most, crowd)
         counts[number - first] = log[WRITTEN] - log[BEGAN]
         if log[STATUS] != DONE:
@@ -414,7 +463,7 @@ def simulate_given(
     past: Past,
     seed: np.uint64,
     bounds: tuple[int, int, int],
-    modes: tuple[bool, bool, int],
+    modes: tuple[float, bool, bool, int],
 ) -> tuple[Any, ...]:
     """Simulate worlds given what happened.
 
@@ -423,12 +472,13 @@ def simulate_given(
         past: what happened, with the clocks of `plan`.
         seed: 64-bit seed of the ensemble.
         bounds: number of the first world, one beyond the last, bound on the events of one world.
-        modes: whether each source has clocks of its own, whether chance is fresh from where a world parts
-            from the observed one, and the most observed events at one instant.
+        modes: the time before which no hazard differs from what it was (infinite where none ever does);
+            whether each source has clocks of its own; whether chance is fresh from where a world parts from
+            the observed one; and the most observed events at one instant.
 
     Returns:
         As `kernels.simulate.simulate`.
     """
-    split, fresh, crowd = modes
+    start, split, fresh, crowd = modes
     opened, run = (blank(lay, plan, past, split, crowd) for _ in range(2))
-    return tuple(run_given(lay, tab, opened, run, plan, past, seed, bounds, fresh, crowd))
+    return tuple(run_given(lay, tab, opened, run, plan, past, seed, bounds, start, fresh, crowd))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tocsin.kernels.jit import entry, inlined
+from tocsin.kernels.jit import entry, inlined, inner
 from tocsin.kernels.layout import TRANSITION, WHEN, Layout, Tables
 from tocsin.kernels.slots import (
     EXPOSURE,
@@ -32,6 +32,7 @@ from tocsin.kernels.streams import combine, uniform
 from tocsin.kernels.tournament import level_offsets
 
 DONE, NOT_FINITE, UNEXPLAINED = 0, 1, 2
+OBSERVED, UPCOMING, STATUS, CAUSE, WHO = range(5)  # of the place in what happened
 SUMMED, SPENT_THEN, HAZARD_THEN = 0, 1, 2  # rows of `amount`
 
 
@@ -93,48 +94,64 @@ def testify(lay, tab, run, plan, past, x, time):
     return summed
 
 
-@entry
-def follow(lay, tab, run, plan, past):
-    """Follow what happened to its end; see `record`."""
-    status = np.array([DONE, -1, -1], dtype=np.int64)
-    time, end = lay.window[0], lay.window[1]
-    bad_cause, bad = open_window(lay, tab, run, plan, past)
-    x, b = np.int64(0), np.int64(0)
+@inner
+def reach(lay, tab, run, plan, past, until, witness, place):
+    """Follow what happened as far as a time, from the beginning of the window, without any clock firing.
+
+    Parameters:
+        until: what comes at this time, or later, is left out; the window opens in any case.
+        witness: whether to note what clocks had spent.
+        place: observed events and breaks gone through, status, and cause and unit (or event) of what is wrong;
+            kept up to date.
+
+    Returns:
+        The time reached.
+    """
+    x, b, time = np.int64(0), np.int64(0), lay.window[0]
     events, breaks = past.time.size, lay.breaks.shape[0]
-    while bad < 0 and (x < events or b < breaks):
+    c, bad = open_window(lay, tab, run, plan, past)
+    place[STATUS] = DONE
+    while bad < 0:
         at = past.time[x] if x < events else np.inf
-        if b < breaks and lay.break_at[WHEN, b] < at:
-            time = lay.break_at[WHEN, b]
-            bad_cause, bad = change(lay, tab, run, plan, past, b, time)
+        given = lay.break_at[WHEN, b] if b < breaks else np.inf
+        if not min(at, given) < until:
+            break
+        if given < at:
+            time = given
+            c, bad = change(lay, tab, run, plan, past, b, time)
             b += 1
             continue
         time = at
-        last = x
-        while last < events and past.time[last] == time:
-            last += 1
-        for event in range(x, last):
-            i = np.int64(past.event[event, HAPPENED_UNIT])
+        while x < events and past.time[x] == time and bad < 0:
+            i, variable = np.int64(past.event[x, HAPPENED_UNIT]), np.int64(past.event[x, HAPPENED_VARIABLE])
             if (
-                past.event[event, HAPPENED_MOVE] >= 0
-                and not testify(lay, tab, run, plan, past, event, time) > 0.0
+                witness
+                and past.event[x, HAPPENED_MOVE] >= 0
+                and not testify(lay, tab, run, plan, past, x, time) > 0.0
             ):
-                status[0], status[1] = UNEXPLAINED, event
-                return status, time
-            variable = np.int64(past.event[event, HAPPENED_VARIABLE])
-            state = np.int64(past.event[event, HAPPENED_STATE])
-            bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
-            if bad >= 0:
-                break
+                place[STATUS], place[CAUSE] = UNEXPLAINED, x
+                return time
+            state = np.int64(past.event[x, HAPPENED_STATE])
+            c, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
+            x += 1
         if bad < 0:
-            bad_cause, bad = release(lay, tab, run, plan, past, time)
-        x = last
+            c, bad = release(lay, tab, run, plan, past, time)
+    place[OBSERVED], place[UPCOMING] = x, b
     if bad >= 0:
-        status[0], status[1], status[2] = NOT_FINITE, bad_cause, bad
-        return status, time
-    for slot in range(plan.pair.size):
-        settle(tab, run, np.int64(plan.pair[slot]) // lay.state.size, slot, end)
-        past.last[slot] = run.clock[slot, SPENT]
-    return status, end
+        place[STATUS], place[CAUSE], place[WHO] = NOT_FINITE, c, bad
+    return time
+
+
+@entry
+def follow(lay, tab, run, plan, past, until, witness):
+    """Follow what happened; see `reach`. To its end, note what every clock had spent there."""
+    place = np.full(5, -1, dtype=np.int64)
+    time = reach(lay, tab, run, plan, past, until, witness, place)
+    if place[STATUS] == DONE and witness:
+        for slot in range(plan.pair.size):
+            settle(tab, run, np.int64(plan.pair[slot]) // lay.state.size, slot, lay.window[1])
+            past.last[slot] = run.clock[slot, SPENT]
+    return place, time
 
 
 @inlined
@@ -210,7 +227,7 @@ def gather(plan, past):
 
 
 def record(
-    lay: Layout, tab: Tables, plan: Plan, past: Past, crowd: int
+    lay: Layout, tab: Tables, plan: Plan, past: Past, crowd: int, until: float = np.inf, witness: bool = True
 ) -> tuple[tuple[int, int, int, float], int]:
     """Follow what happened, and fill the past with what the clocks had spent.
 
@@ -220,11 +237,14 @@ def record(
         past: the observed events; what is to be filled in has its size. Where `base` has no room, the changes
             of hazards are counted only.
         crowd: most observed events at one instant.
+        until: what comes at this time, or later, is left out; the window opens in any case.
+        witness: whether to note what clocks had spent; else hazards only.
 
     Returns:
         Status (DONE; NOT_FINITE, cause and unit; or UNEXPLAINED and the event that no cause can explain) and
         the time; and the number of changes of hazards.
     """
     run = blank(lay, plan, past, True, crowd)
-    status, time = follow(lay, tab, run, plan, past)
-    return (int(status[0]), int(status[1]), int(status[2]), float(time)), int(run.flag[NOTED])
+    place, time = follow(lay, tab, run, plan, past, until, witness)
+    status, cause, who = (int(value) for value in place[STATUS:])
+    return (status, cause, who, float(time)), int(run.flag[NOTED])

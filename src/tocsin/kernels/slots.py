@@ -51,7 +51,8 @@ TOLERANCE = 1e-9  # of what clocks spend, beside which rounding is small and cha
 # A clock that has spent what it needs for an event ahead, and no more, waits for it: its hazard may end at one
 # observed event and open again, by another of its own unit, at the instant of the event.
 MARGIN = 1e-12
-HAPPENED_UNIT, HAPPENED_VARIABLE, HAPPENED_STATE, HAPPENED_MOVE, HAPPENED_NUMBER, HAPPENED_KEPT = range(6)
+HAPPENED_UNIT, HAPPENED_VARIABLE, HAPPENED_STATE, HAPPENED_MOVE, HAPPENED_NUMBER = range(5)  # of `event`
+HAPPENED_KEPT, HAPPENED_LEFT = 5, 6
 
 
 class Plan(NamedTuple):
@@ -68,8 +69,9 @@ class Past(NamedTuple):
     """What happened, and what the clocks had spent by then."""
 
     time: NDArray[np.float64]  # (E,) of the observed events after entry
-    event: NDArray[np.int32]  # (E, 6) unit, variable, state entered, transition (-1: it follows the record),
-    #                           number among those of its unit and transition, whether the record is followed
+    event: NDArray[np.int32]  # (E, 7) unit, variable, state entered, transition (-1: it follows the record),
+    #                           number among those of its unit and transition, whether it is still followed,
+    #                           state left
     stream: NDArray[np.uint64]  # (E,) from which its cause is drawn
     first: NDArray[np.int64]  # (E + 1,) the clocks that may have fired
     clock: NDArray[np.int32]  # their numbers, -1 for one that is no more

@@ -11,7 +11,7 @@ from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, sugg
 from tocsin.kernels.layout import FORCE, KIND, LAYER, TRANSITION, VALUE, WHEN, A, B, C
 from tocsin.kernels.past import NOT_FINITE, UNEXPLAINED, gather, name_streams, record
 from tocsin.kernels.slots import Past, Plan
-from tocsin.kernels.sweep import AFTER, EXPLAINED, UNIT, VARIABLE
+from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE
 from tocsin.program.grouped import is_grouped
 from tocsin.program.names import cause_key
 
@@ -169,6 +169,7 @@ def witnessed(program: Program, until: float = np.inf) -> tuple[Plan, Past]:
     events = trace.events[:known]
     unit, variable, move = events[:, UNIT], events[:, VARIABLE], events[:, EXPLAINED]
     state = (events[:, AFTER] // joint.strides[variable]) % joint.sizes[variable]
+    left = (events[:, BEFORE] // joint.strides[variable]) % joint.sizes[variable]
     number = np.zeros(known, dtype=np.int64)
     seen: dict[tuple[int, int], int] = {}
     for x in np.flatnonzero(move >= 0):
@@ -192,7 +193,7 @@ def witnessed(program: Program, until: float = np.inf) -> tuple[Plan, Past]:
     past = Past(
         np.ascontiguousarray(trace.time[:known]),
         np.ascontiguousarray(
-            np.stack([unit, variable, state, move, number, np.ones(known)], axis=1), dtype=np.int32
+            np.stack([unit, variable, state, move, number, np.ones(known), left], axis=1), dtype=np.int32
         ),
         stream,
         first,
@@ -219,17 +220,11 @@ def translated(plan: Plan, past: Past, changed: Plan, split: bool, units: int) -
         clock, spent, last = gather(plan, past)
         amount = past.amount.copy()
         amount[1] = spent
-        return past._replace(clock=clock, amount=amount, last=last)
+        none = {"base_at": past.base_at[:, :0], "base": past.base[:0]}
+        return past._replace(clock=clock, amount=amount, last=last, **none)
 
-    def key(each: Plan) -> NDArray[np.int64]:
-        return each.pair.astype(np.int64) * (units + 1) + each.source + 1
-
-    theirs, ours = key(plan), key(changed)
-    place = np.minimum(np.searchsorted(ours, theirs), max(ours.size - 1, 0))
-    to = (
-        np.where(ours[place] == theirs, place, -1).astype(np.int32) if ours.size else np.full(theirs.size, -1)
-    )
-    last = np.zeros(ours.size)
+    to = matched(plan, changed, units)
+    last = np.zeros(changed.pair.size)
     last[to[to >= 0]] = past.last[to >= 0]
     base = to[past.base]
     stays = base >= 0
@@ -239,6 +234,19 @@ def translated(plan: Plan, past: Past, changed: Plan, split: bool, units: int) -
         base_at=np.ascontiguousarray(past.base_at[:, stays]),
         base=np.ascontiguousarray(base[stays], dtype=np.int32),
     )
+
+
+def matched(plan: Plan, changed: Plan, units: int) -> NDArray[np.int32]:
+    """Return which clock of a changed program each clock is, by cause, unit and source; -1 for none."""
+
+    def key(each: Plan) -> NDArray[np.int64]:
+        return each.pair.astype(np.int64) * (units + 1) + each.source + 1
+
+    theirs, ours = key(plan), key(changed)
+    if not ours.size:
+        return np.full(theirs.size, -1, dtype=np.int32)
+    place = np.minimum(np.searchsorted(ours, theirs), ours.size - 1)
+    return np.where(ours[place] == theirs, place, -1).astype(np.int32)
 
 
 def joined(past: Past, layout: Layout) -> tuple[Past, Layout]:
