@@ -268,17 +268,18 @@ def test_a_normalised_layer_has_no_even_spread() -> None:
 def test_parameters_may_be_drawn_for_each_world() -> None:
     history, given = star()
     support = tc.Support("aid", "donor", 1, periods=1)
-    names = list(given.values)
-    same = np.tile([given.values[name] for name in names], (3, 1))
+    row = np.array([given.values[name] for name in given.program(history).parameter_names])
     plain = given.allocate(history, support, "units regime=new", worlds=60)
-    drawn = given.allocate(history, support, "units regime=new", worlds=60, draws=same)
+    drawn = given.allocate(history, support, "units regime=new", worlds=60, draws=np.tile(row, (240, 1)))
     pd.testing.assert_frame_equal(drawn.compared, plain.compared)
     assert any("parameters of its own" in note for note in drawn.notes())
     assert not any("parameters of its own" in note for note in plain.notes())
-    spread = same.copy()
-    spread[:, 1] += [-8.0, 0.0, 1.0]  # in a third of the worlds support does next to nothing
-    wide = given.allocate(history, support, "units regime=new", worlds=60, draws=spread)
+    few = np.tile(row, (3, 1))
+    few[:, 1] += [-8.0, 0.0, 1.0]  # in a third of the worlds support does next to nothing
+    wide = given.allocate(history, support, "units regime=new", worlds=60, draws=few)
     assert wide.gain[0] < plain.gain[0]
+    # Three draws are a sample of three, however many worlds share them.
+    assert wide.gain[2] - wide.gain[1] > 3 * (plain.gain[2] - plain.gain[1])
     with pytest.raises(tc.ModelError, match="a row for each draw"):
         given.allocate(history, support, "units regime=new", worlds=60, draws=np.zeros((2, 99)))
 

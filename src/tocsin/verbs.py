@@ -23,12 +23,9 @@ SeedOption = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
 ]
 DrawsOption = Annotated[
-    int,
+    bool,
     typer.Option(
-        "--draws",
-        metavar="N",
-        min=0,
-        help="Draws of the parameters from their uncertainty, in turn for the worlds; 0 for the estimates.",
+        "--draws", help="Give every world parameters of its own, drawn from their uncertainty; slower."
     ),
 ]
 FITTING = "fitting the model (the first use compiles the kernels, about half a minute)"
@@ -51,7 +48,7 @@ def ledger(
         int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
     ] = 10_000,
     seed: SeedOption = 1917,
-    draws: DrawsOption = 0,
+    draws: DrawsOption = False,
     model: ModelOption = None,
     file: Annotated[
         Path | None,
@@ -89,7 +86,7 @@ def ledger(
         with _progress() as tell:
             tell(FITTING, 0, 0)
             fitted = declared.fit(record)
-            vectors = _drawn(fitted, record, draws)
+            vectors = _drawn(fitted, record, worlds) if draws else None
             name = "the fit" if given == "nothing" else f"the record {given}" if given != "history" else given
             ensembles = {name: fitted.simulate(record, worlds, seed, given=given, draws=vectors)}
             if do:
@@ -153,7 +150,7 @@ def support(
         int, typer.Option("--worlds", metavar="N", min=2, help="Worlds of each evaluation of the search.")
     ] = 200,
     seed: SeedOption = 1,
-    draws: DrawsOption = 0,
+    draws: DrawsOption = False,
     model: ModelOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Also write plan.csv and compared.csv.")
@@ -176,6 +173,7 @@ def support(
         raise typer.BadParameter("with --prevent it is a number of units", param_hint="--budget")
 
     def act() -> None:
+        from tocsin.infer.allocate import FRESH
         from tocsin.infer.support import Prevention, Support, main_source
         from tocsin.show.support_table import support_page, write_plan
         from tocsin.show.table import console
@@ -200,7 +198,7 @@ def support(
                 seed,
                 maximise=not least,
                 interventions=do or [],
-                draws=_drawn(fitted, record, draws),
+                draws=_drawn(fitted, record, FRESH * worlds) if draws else None,
                 progress=lambda done, total: tell("looking for the plan", done, total),
             )
         if out is not None:
@@ -250,8 +248,8 @@ def claims(
     _guarded(act)
 
 
-def _drawn(fitted: Fit, record: History, draws: int) -> Any:
-    """Return draws of the parameters of a fit, or None where none are asked for."""
+def _drawn(fitted: Fit, record: History, count: int) -> Any:
+    """Return draws of the parameters of a fit, one row each."""
     from tocsin.infer.uncertainty import draw_parameters
 
-    return draw_parameters(fitted, fitted.program(record), draws).vectors if draws else None
+    return draw_parameters(fitted, fitted.program(record), count).vectors

@@ -54,6 +54,19 @@ class Judge:
             )
         return values
 
+    def interval(self, name: str, differences: Floats) -> dict[str, float]:
+        """Return the mean of paired differences (worlds,) with its 95% interval, as name, lower and upper.
+
+        Worlds that share a draw of the parameters are one sample between them.
+        """
+        sample = differences
+        draws = len(differences) if self.luck.draws is None else self.luck.draws.shape[0]
+        if 1 < draws < len(differences):
+            turn = np.arange(len(differences)) % draws
+            sample = np.bincount(turn, weights=differences) / np.bincount(turn)
+        mean, error = float(differences.mean()), float(sample.std(ddof=1) / np.sqrt(len(sample)))
+        return {name: mean, "lower": mean - Z95 * error, "upper": mean + Z95 * error}
+
 
 def allocate(
     program: Program,
@@ -68,6 +81,7 @@ def allocate(
     progress: Callable[[int, int], None] | None = None,
 ) -> Allocation:
     """Find where and when a budget changes an expected outcome most; see `Given.allocate`."""
+    from tocsin.ensemble.given import vectors_of
     from tocsin.ensemble.simulate import check_numbers
 
     check_numbers(worlds, seed)
@@ -75,6 +89,8 @@ def allocate(
         raise ModelError(f"an allocation needs at least 2 worlds, not {worlds}")
     asked = Outcome.parse(outcome) if isinstance(outcome, str) else outcome
     options = support.options(program)
+    if draws is not None:
+        draws = vectors_of(draws, program.parameter_names)
     judge = Judge(options, Luck(vector, tuple(interventions), draws), asked)
     sign = 1.0 if maximise else -1.0
     search = greedy(
@@ -132,7 +148,7 @@ def _plan(
                 "end": history.to_date(last) if history.dated else last,
                 "weight": float(search.weights[cell]),
             }
-        rows.append(row | _interval("gain", gain))
+        rows.append(row | judge.interval("gain", gain))
     columns = ["place", "start", "end", "weight", "gain", "lower", "upper"]
     plan = pd.DataFrame(rows, columns=None if rows else columns)
     return plan, (bare, before)
@@ -144,56 +160,43 @@ def _compared(
     """Return the plan beside nothing, the record, an even spread and random choices, in the same fresh worlds."""
     bare, planned = gained
     options = judge.options
-    spent = float(options.cost[search.chosen].sum())
-    rows = [
-        _row("nothing", 0.0, bare, bare, planned, sign),
-        _row("plan", spent, planned, bare, planned, sign),
-    ]
+
+    def spent(weights: Floats) -> float:
+        return float((weights / options.step * options.cost).sum())
+
+    def row(name: str, budget: float, values: Floats) -> dict[str, Any]:
+        behind = judge.interval("behind_plan", sign * (planned - values))
+        return {
+            "allocation": name,
+            "budget": budget,
+            "outcome": float(values.mean()),
+            **judge.interval("gain", sign * (values - bare)),
+            "worlds_changed": float((values != bare).mean()),
+            "behind_plan": behind["behind_plan"],
+            "behind_lower": behind["lower"],
+            "behind_upper": behind["upper"],
+        }
+
+    rows = [row("nothing", 0.0, bare), row("plan", spent(search.weights), planned)]
     for name, (budget, ensemble) in options.in_the_record(judge.luck, worlds, seed).items():
-        rows.append(_row(name, budget, judge.read(ensemble), bare, planned, sign))
+        rows.append(row(name, budget, judge.read(ensemble)))
     if options.divisible:
         even = np.minimum(options.budget * options.step / options.cost.sum(), options.most)
-        budget = float((even / options.step * options.cost).sum())
-        rows.append(_row("even", budget, judge.of(even, worlds, seed), bare, planned, sign))
+        rows.append(row("even", spent(even), judge.of(even, worlds, seed)))
     generator = np.random.default_rng(seed)
     drawn = [_random(options, generator) for _ in range(RANDOM)]
     values = np.array([judge.of(weights, worlds, seed) for weights in drawn])
-    budget = float(np.mean([(weights / options.step * options.cost).sum() for weights in drawn]))
-    row = _row("random, mean", budget, values.mean(axis=0), bare, planned, sign)
-    row["worlds_changed"] = float((values != bare).mean())
+    mean = row("random, mean", float(np.mean([spent(weights) for weights in drawn])), values.mean(axis=0))
+    mean["worlds_changed"] = float((values != bare).mean())
     # Random choices differ among themselves, and ten of them are a sample.
-    for name, against in (("gain", bare), ("behind_plan", planned)):
-        means = sign * (values - against).mean(axis=1) * (1 if name == "gain" else -1)
-        low, high = ("lower", "upper") if name == "gain" else ("behind_lower", "behind_upper")
-        error = np.hypot((row[high] - row[low]) / (2 * Z95), means.std(ddof=1) / np.sqrt(RANDOM))
-        row[low], row[high] = row[name] - Z95 * error, row[name] + Z95 * error
-    rows.append(row)
+    apart = values.mean(axis=1).std(ddof=1) / np.sqrt(RANDOM)
+    for name, low, high in (("gain", "lower", "upper"), ("behind_plan", "behind_lower", "behind_upper")):
+        error = np.hypot((mean[high] - mean[low]) / (2 * Z95), apart)
+        mean[low], mean[high] = mean[name] - Z95 * error, mean[name] + Z95 * error
+    rows.append(mean)
     best = int(np.argmax(sign * values.mean(axis=1)))
-    spent = float((drawn[best] / options.step * options.cost).sum())
-    rows.append(_row(f"random, best of {RANDOM}", spent, values[best], bare, planned, sign))
+    rows.append(row(f"random, best of {RANDOM}", spent(drawn[best]), values[best]))
     return pd.DataFrame(rows)
-
-
-def _row(
-    name: str, budget: float, values: Floats, bare: Floats, planned: Floats, sign: float
-) -> dict[str, float]:
-    row: dict[str, object] = {"allocation": name, "budget": budget, "outcome": float(values.mean())}
-    row |= _interval("gain", sign * (values - bare))
-    behind = _interval("behind_plan", sign * (planned - values))
-    row |= {
-        "worlds_changed": float((values != bare).mean()),
-        "behind_plan": behind["behind_plan"],
-        "behind_lower": behind["lower"],
-        "behind_upper": behind["upper"],
-    }
-    return row  # type: ignore[return-value]
-
-
-def _interval(name: str, differences: Floats) -> dict[str, float]:
-    """Return the mean of paired differences with its 95% interval."""
-    mean = float(differences.mean())
-    error = float(differences.std(ddof=1) / np.sqrt(len(differences)))
-    return {name: mean, "lower": mean - Z95 * error, "upper": mean + Z95 * error}
 
 
 def _random(options: Options, generator: np.random.Generator) -> Floats:

@@ -94,7 +94,7 @@ class Allocation:
             many = "One candidate" if self.grown == 1 else f"{self.grown} candidates"
             said.append(
                 f"{many} gained more when looked at again: returns do not diminish here, or the "
-                "worlds are too few to show it; a search that is not lazy may find another plan."
+                "worlds are too few to show it, and trying everything at every step might choose otherwise."
             )
         said += [f"Changed in all worlds: {sentence}." for sentence in self.interventions]
         return [*said, DRAWN if self.drawn else FIXED, *LIMITS]

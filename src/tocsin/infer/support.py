@@ -88,12 +88,12 @@ class Luck:
     Attributes:
         vector: parameters (P,).
         changes: interventions.
-        draws: parameters for each world instead, or None; see `Program.simulate`.
+        draws: parameters for each world instead (draws, P), in turn; or None.
     """
 
     vector: Floats
     changes: tuple[Intervention | str, ...] = ()
-    draws: Any = None
+    draws: Floats | None = None
 
     def simulate(
         self, program: Program, worlds: int, seed: int, more: Sequence[Intervention] = ()
