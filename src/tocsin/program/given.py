@@ -220,8 +220,9 @@ def translated(plan: Plan, past: Past, changed: Plan, split: bool, units: int) -
         clock, spent, last = gather(plan, past)
         amount = past.amount.copy()
         amount[1] = spent
-        none = {"base_at": past.base_at[:, :0], "base": past.base[:0]}
-        return past._replace(clock=clock, amount=amount, last=last, **none)
+        return past._replace(
+            clock=clock, amount=amount, last=last, base_at=past.base_at[:, :0], base=past.base[:0]
+        )
 
     to = matched(plan, changed, units)
     last = np.zeros(changed.pair.size)

@@ -69,7 +69,9 @@ def _last(time: NDArray[np.float64], clock: NDArray[np.int32], hazard: NDArray[n
 
 def _differ(theirs: Notes, ours: Notes) -> float:
     """Return the first time at which one has a note that the other has not."""
-    time, clock, hazard = (np.concatenate(pair) for pair in zip(theirs, ours, strict=True))
+    time = np.concatenate([theirs[0], ours[0]])
+    clock = np.concatenate([theirs[1], ours[1]])
+    hazard = np.concatenate([theirs[2], ours[2]])
     order = np.lexsort((clock, time))
     time, clock, hazard = time[order], clock[order], hazard[order]
     same = (time[1:] == time[:-1]) & (clock[1:] == clock[:-1]) & (clock[1:] >= 0)
