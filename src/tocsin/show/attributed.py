@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
@@ -96,6 +95,9 @@ def _print_sums(page: Console, attribution: Attribution, by: str, most: int = MA
         "source": "The units that set off most: events explained, in all layers",
         "period": "How many events each layer explains, by period",
     }
+    if not len(table):
+        page.print("All comes from home: no event has a source.", markup=False)
+        return
     shown = table.head(most) if by == "source" else table
     columns = {key: [("(home)" if pd.isna(name) else str(name)) for name in shown[key]] for key in keys}
     listed = pd.DataFrame(
@@ -114,26 +116,31 @@ def _print_sums(page: Console, attribution: Attribution, by: str, most: int = MA
     )
     if by == "source":
         listed = listed[listed.columns[:3]]
-    page.print(_table(listed, attribution, titles[by], len(keys)))
+    _print_table(page, listed, attribution, titles[by], len(keys))
     if len(table) > len(shown):
         page.print(f"{counted(len(table) - len(shown), 'source')} more set off less.", markup=False)
 
 
-def _table(listed: pd.DataFrame, attribution: Attribution, title: str, names: int) -> Table:
-    """Return a table, its first columns names and the others numbers; without intervals where there are none."""
+def _print_table(
+    page: Console, listed: pd.DataFrame, attribution: Attribution, title: str, names: int
+) -> None:
+    """Print a table, its first columns names and the others numbers; without intervals where there are none."""
     if not attribution.draws:
         listed = listed.drop(columns=[name for name in (_level(attribution), "interval") if name in listed])
     table = frame_table(listed, title)
+    table.title = None  # a long one would be broken to the width of a narrow table
     for column in table.columns[names:]:
         column.justify = "right"
-    return table
+    page.print(Text(title, style="bold"))
+    page.print(table)
 
 
-def _when(row: Any, name: str = "") -> str:
-    """Return the date of an event (or of a source's), or its time."""
+def _when(row: Any, attribution: Attribution, name: str = "") -> str:
+    """Return the date of an event (or of a source's), as fine as the clock is, or its time."""
     date = row.get(f"{name}date")
     if date is not None:
-        return "" if pd.isna(date) else str(date.date())
+        fine = {"month": 7, "year": 4}.get(attribution.history.clock, 10)
+        return "" if pd.isna(date) else str(date.date())[:fine]
     time = row.get(f"{name}time")
     return "" if time is None or pd.isna(time) else f"{time:g}"
 
@@ -147,13 +154,13 @@ def _print_offspring(page: Console, attribution: Attribution) -> None:
     listed = pd.DataFrame(
         {
             "event": [f"{row['unit']} {row['variable']}={row['to']}" for row in rows],
-            "since": [_when(row) or "on entry" for row in rows],
+            "since": [_when(row, attribution) or "on entry" for row in rows],
             "set off": [f"{row['offspring']:.1f}" for row in rows],
             _level(attribution): [_interval(row["lower"], row["upper"], 1) for row in rows],
         }
     )
     title = "The events that set off most: expected offspring (reproduction number)"
-    page.print(_table(listed, attribution, title, 2))
+    _print_table(page, listed, attribution, title, 2)
 
 
 def _print_events(page: Console, attribution: Attribution) -> None:
@@ -166,7 +173,7 @@ def _print_events(page: Console, attribution: Attribution) -> None:
         ]
         mine = arcs[arcs["event"] == event].sort_values("share", ascending=False, kind="stable")
         for each in mine[: _clear(mine["share"])].to_dict("records"):
-            since = _when(each, "source_") or "entry"
+            since = _when(each, attribution, "source_") or "entry"
             found.append(
                 (each["cause"], f"{each['source']}, {each['source_state']} since {since}", *_share(each))
             )
@@ -178,8 +185,10 @@ def _print_events(page: Console, attribution: Attribution) -> None:
                 _level(attribution): [_interval(row[3], row[4]) for row in found],
             }
         )
-        title = f"{_when(head)} {head['unit']}, {head['variable']}: {head['from']} > {head['to']}"
-        page.print(_table(listed, attribution, title, 2))
+        title = (
+            f"{_when(head, attribution)} {head['unit']}, {head['variable']}: {head['from']} > {head['to']}"
+        )
+        _print_table(page, listed, attribution, title, 2)
         rest = mine["share"][_clear(mine["share"]) :]
         if len(rest):
             page.print(f"and {counted(len(rest), 'weaker source')}, {rest.sum():.3f} together", markup=False)
@@ -205,7 +214,7 @@ def _print_tree(page: Console, attribution: Attribution) -> None:
         elif row["kind"] == "event":
             parent = row["parent_event"]
         else:
-            parent = (row["parent"], row["parent_state"], _when(row, "parent_"))
+            parent = (row["parent"], row["parent_state"], _when(row, attribution, "parent_"))
         children.setdefault(parent, []).append(row)
     explained = set(table["event"])
     drawing = Drawing(
@@ -213,7 +222,7 @@ def _print_tree(page: Console, attribution: Attribution) -> None:
     )
 
     def grow(branch: Drawing, row: dict[Any, Any]) -> None:
-        told = f"{_when(row)} {row['unit']} {row['variable']}={row['to']}"
+        told = f"{_when(row, attribution)} {row['unit']} {row['variable']}={row['to']}"
         through = "home" if row["kind"] == "home" else row["layer"]
         span = _interval(row["lower"], row["upper"])
         weak = ", weak" if row["support"] < WEAK else ""
@@ -234,7 +243,7 @@ def _print_tree(page: Console, attribution: Attribution) -> None:
             told = f"{parent[2] or 'on entry'} {parent[0]} {parent[1]}"
         else:
             event = known[parent]
-            told = f"{_when(event)} {event['unit']} {event['variable']}={event['to']}"
+            told = f"{_when(event, attribution)} {event['unit']} {event['variable']}={event['to']}"
         inner = drawing.add(Text(told).append("  not explained here", style="dim"))
         for child in children[parent]:
             grow(inner, child)
