@@ -100,10 +100,11 @@ def parts(laboratory: Laboratory) -> dict[str, float]:
     do = laboratory.reader.sentences(["scale food_crisis by 0.7"], "do")
     scenario = Scenario(do, plain.worlds, plain.seed)
     question = Question(scenario, plain, laboratory.wave)
-    laboratory._worlds.get(scenario, lambda: laboratory._draw(scenario))
+    part = laboratory.part(laboratory.wave)
+    laboratory.worlds(scenario, laboratory.wave)
     steps: dict[str, Callable[[], Any]] = {
-        "change the program": lambda: recipe_of(laboratory.program, laboratory.vector, plain.seed, do),
-        "draw the worlds (with the change)": lambda: laboratory._draw(scenario),
+        "change the program": lambda: recipe_of(part.program, part.vector, plain.seed, do),
+        "draw the worlds (with the change)": lambda: laboratory._draw(scenario, part),
         "counts and curve": lambda: scenes.worlds_scene(laboratory, scenario, laboratory.wave),
         "table of differences": lambda: scenes.difference_scene(laboratory, question),
     }

@@ -184,7 +184,7 @@ def test_story_of_a_unit(browser: Browser) -> None:
     total = {name: np.mean(rates) * window for name, rates in told["hazards"]["causes"].items()}
     for name, expected in wanted.groupby("cause")["expected"].sum().items():
         assert total[str(name)] == pytest.approx(expected, rel=0.02, abs=1e-6)
-    worlds = lab.worlds(lab.standard)
+    worlds = lab.worlds(lab.standard)  # of all variables: the page draws those that it needs
     events = worlds.events.to_pandas()
     mine = events[
         (events["unit"] == "hungary") & (events["variable"] == "regime") & (events["to"] == "soviet")
@@ -408,9 +408,9 @@ def test_too_many_at_once_are_sent_away() -> None:
         original = lab._draw
         gate = threading.Event()
 
-        def slow(scenario: Scenario) -> Any:
+        def slow(scenario: Scenario, part: Any) -> Any:
             gate.wait(20)
-            return original(scenario)
+            return original(scenario, part)
 
         lab._draw = slow  # type: ignore[method-assign]
         threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
@@ -539,3 +539,43 @@ def test_colours_are_those_of_the_theme() -> None:
     assert css is not None
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b(?![-\w])", css.content.decode())
     assert "--wave:#6A3D8F" in assets.theme_css()
+
+
+@pytest.mark.parametrize(
+    "show", ["regime=soviet", "army=mutinous", "labour=strike", "order=rising", "party=communist"]
+)
+@pytest.mark.parametrize(
+    "do",
+    [
+        (),
+        ("remove layer language",),
+        ("prevent hungary regime=soviet", "force germany army=mutinous at 1917-08-01"),
+        ("scale food_crisis by 0.5", "remove unit russia from 1919-01-01"),
+    ],
+)
+def test_a_part_of_the_model_has_the_worlds_of_the_whole(show: str, do: tuple[str, ...]) -> None:
+    lab = laboratory()
+    wave = lab.reader.question([("show", show)], ["show"]).show
+    scenario = Scenario(lab.reader.sentences(do, "do"), 60, 7)
+    whole = lab.model.with_params(lab.parameters).simulate(lab.history, 60, 7, do)
+    part = lab.worlds(scenario, wave)
+    assert {each.name for each in part.frame.variables} <= {each.name for each in whole.frame.variables}
+    columns = ["world", "time", "unit", "to", "cause", "source"]
+    tables = [each.events.to_pandas() for each in (part, whole)]
+    one, other = (
+        table.loc[table["variable"] == wave.variable, columns].astype(str).reset_index(drop=True)
+        for table in tables
+    )
+    assert len(one) and one.equals(other)
+
+
+def test_what_a_variable_listens_to() -> None:
+    lab = laboratory()
+    parts = {each.variable: set(lab.part(each).names) for each in lab.pairs}
+    assert parts == {
+        "regime": {"regime"},
+        "army": {"army", "regime"},
+        "labour": {"labour"},
+        "order": {"order", "labour", "regime"},
+        "party": {"party", "regime"},
+    }

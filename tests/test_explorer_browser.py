@@ -323,7 +323,7 @@ def test_layers_are_switched_on_and_off(seen: Seen) -> None:
     page = seen.open("?date=1917-06-01&map=record")
     assert page.locator("#left .arcs path").count() == 0
     page.get_by_label(re.compile(r"\bfront \(")).check()
-    page.wait_for_selector("#left .arcs path", state="attached")
+    page.wait_for_selector("#left .arcs path.tie", state="attached")
     assert "ties=front" in page.evaluate("window.tocsinPage.state.address()")
     page.get_by_label(re.compile(r"\bfront \(")).uncheck()
     page.wait_for_function("() => document.querySelectorAll('#left .arcs path').length === 0")

@@ -238,7 +238,8 @@ def _can_be_said(laboratory: Laboratory, sentence: str) -> bool:
 
 def _forced(laboratory: Laboratory, early: set[str]) -> list[dict[str, str]]:
     """Return the unit that stayed away and is in the state in most worlds, put there when the wave began."""
-    wave, worlds = laboratory.wave, laboratory.worlds(laboratory.standard)
+    wave = laboratory.wave
+    worlds = laboratory.worlds(laboratory.standard, wave)
     share: Any = worlds.summary(wave.variable, wave.state)["share"]
     rest = share[[unit for unit in share.index if unit not in early]]
     if not len(rest) or rest.max() <= 0:

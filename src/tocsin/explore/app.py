@@ -84,7 +84,7 @@ class Explorer:
         """Return the counts and the curve of a scenario."""
         question = self._question(request, SCENE)
         scenario, show = question.scenario, question.show
-        await self._ready([scenario])
+        await self._ready([scenario], show)
         return await self._told(
             ("worlds", scenario, show), lambda: scenes.worlds_scene(self.laboratory, scenario, show)
         )
@@ -92,7 +92,7 @@ class Explorer:
     async def difference(self, request: Request) -> Response:
         """Return what a scenario makes of another."""
         question = self._question(request, COMPARED)
-        await self._ready([question.scenario, question.base])
+        await self._ready([question.scenario, question.base], question.show)
         return await self._told(
             ("difference", question), lambda: scenes.difference_scene(self.laboratory, question)
         )
@@ -125,7 +125,7 @@ class Explorer:
             )
         question = self.laboratory.reader.question([pair for pair in pairs if pair[0] != "table"], COMPARED)
         if what != "record":
-            await self._ready([question.scenario, question.base])
+            await self._ready([question.scenario, question.base], question.show)
         text = await self._run(self._telling, lambda: downloads.table_csv(self.laboratory, what, question))
         headers = {
             "content-disposition": f'attachment; filename="{assets.file_name(self.laboratory, what)}.csv"'
@@ -137,16 +137,16 @@ class Explorer:
     def _question(self, request: Request, allowed: Sequence[str]) -> Any:
         return self.laboratory.reader.question(request.query_params.multi_items(), allowed)
 
-    async def _ready(self, scenarios: Sequence[Any]) -> None:
+    async def _ready(self, scenarios: Sequence[Any], show: Any) -> None:
         """Have the worlds of scenarios drawn, in turn with those of other questions."""
         for scenario in dict.fromkeys(scenarios):
-            if self.laboratory.at_hand(scenario):
+            if self.laboratory.at_hand(scenario, show):
                 continue
             if self._waiting >= self.limits.waiting:
                 raise Refused("many questions are being answered: ask again in a moment", None, 503, 2)
             self._waiting += 1
             try:
-                await self._run(self._drawing, partial(self.laboratory.worlds, scenario))
+                await self._run(self._drawing, partial(self.laboratory.worlds, scenario, show))
             finally:
                 self._waiting -= 1
 

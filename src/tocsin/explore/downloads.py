@@ -91,7 +91,7 @@ def _differences(laboratory: Laboratory, question: Question) -> Table:
 
 
 def _worlds(laboratory: Laboratory, question: Question) -> Table:
-    ensemble = laboratory.worlds(question.scenario)
+    ensemble = laboratory.worlds(question.scenario, question.show)
     frame, show = ensemble.frame, question.show
     days, _ = days_of(laboratory, 7 if ensemble.frame.clock == "day" else 1)
     instants = np.minimum(days + 1.0, frame.end) if frame.dated else days
@@ -110,7 +110,8 @@ def _worlds(laboratory: Laboratory, question: Question) -> Table:
 
 
 def _curve(laboratory: Laboratory, question: Question) -> Table:
-    ensemble, show = laboratory.worlds(question.scenario), question.show
+    show = question.show
+    ensemble = laboratory.worlds(question.scenario, show)
     days, _ = days_of(laboratory, 7 if ensemble.frame.clock == "day" else 1)
     instants = np.minimum(days + 1.0, ensemble.frame.end) if ensemble.frame.dated else days
     curve = ensemble.curve(show.variable, show.state, LEVELS, instants)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 import numpy as np
 
 from tocsin.ensemble import Ensemble, observed_world
-from tocsin.errors import TocsinError
+from tocsin.errors import TocsinError, suggestion
+from tocsin.explore.parts import Part, part_of
 from tocsin.explore.questions import Limits, Reader, Refused, Scenario
 from tocsin.show.wave import Wave, wave_in, wave_of
 
@@ -102,9 +103,10 @@ class Laboratory:
         self.vector: NDArray[np.float64] = self.program.pack(parameters)
         self.reader = Reader(history, model, self.wave, limits, seed)
         self.answers: Kept[Any, Any] = Kept(64)
-        self._worlds: Kept[Scenario, Ensemble] = Kept(limits.kept)
+        self._worlds: Kept[Any, Ensemble] = Kept(limits.kept)
         # Worlds of the unchanged model are asked for all the time, so they are never let go.
-        self._plain: Kept[Scenario, Ensemble] = Kept(1)
+        self._plain: Kept[Any, Ensemble] = Kept(1 + len(self.program.joint.names))
+        self._parts: dict[str, Part] = {}
         self.standard = Scenario((), limits.worlds, seed)
 
     @cached_property
@@ -124,14 +126,31 @@ class Laboratory:
             ]
         return list(dict.fromkeys(found))
 
-    def worlds(self, scenario: Scenario) -> Ensemble:
+    def part(self, show: Wave | None) -> Part:
+        """Return the part of the program that a state depends on; the whole where none is named."""
+        name = "" if show is None else show.variable
+        if name not in self._parts:
+            self._parts[name] = (
+                part_of(self.program, self.parameters, show.variable)
+                if show is not None
+                else Part(tuple(self.program.joint.names), self.program, self.vector)
+            )
+        return self._parts[name]
+
+    def worlds(self, scenario: Scenario, show: Wave | None = None) -> Ensemble:
         """Return the worlds of a scenario, drawn now or remembered.
+
+        Parameters:
+            scenario: which worlds.
+            show: the state that is asked about; worlds then hold only the variables on which it depends,
+                with the same events as in the whole. By default they hold all.
 
         Raises:
             Refused: a sentence does not fit the history, or its worlds would have endlessly many events.
         """
+        part = self.part(show)
         kept = self._plain if scenario == self.standard else self._worlds
-        return kept.get(scenario, lambda: self._draw(scenario))
+        return kept.get((scenario, part.names), lambda: self._draw(scenario, part))
 
     def warm(self) -> None:
         """Draw the unchanged worlds, and ask all that loads libraries, so that no visitor waits for it."""
@@ -140,52 +159,69 @@ class Laboratory:
         worlds_scene(self, self.standard, self.wave)
         for each in self.pairs:
             # The moves of every variable are sorted once and kept.
-            self.worlds(self.standard).counts(each.variable, each.state)
+            self.worlds(self.standard, each).counts(each.variable, each.state)
 
-    def at_hand(self, scenario: Scenario) -> bool:
+    def at_hand(self, scenario: Scenario, show: Wave | None = None) -> bool:
         """Return whether the worlds of a scenario need not be drawn."""
-        return scenario in self._plain or scenario in self._worlds
+        key = (scenario, self.part(show).names)
+        return key in self._plain or key in self._worlds
 
-    @cached_property
-    def usual(self) -> float:
-        """Return the mean number of events of an unchanged world."""
-        worlds = self.worlds(self.standard)
+    def _usual(self, part: Part) -> float:
+        """Return the mean number of events of an unchanged world of a part."""
+        worlds = self._plain.get((self.standard, part.names), lambda: self._draw(self.standard, part))
         return float(worlds.events.num_rows) / max(1, worlds.worlds)
 
-    def _draw(self, scenario: Scenario) -> Ensemble:
+    def _draw(self, scenario: Scenario, part: Part) -> Ensemble:
         from tocsin.ensemble.simulate import draw_all, frame_of_worlds, recipe_of
 
         try:
-            recipe, changed = recipe_of(self.program, self.vector, scenario.seed, scenario.do)
+            self._check_parameters(scenario.do)
+            do = part.concerned(scenario.do)
+            recipe, changed = recipe_of(part.program, part.vector, scenario.seed, do)
             if scenario.do:
                 # A world of a what-if may be livelier than one without it, but not without end: the page is
                 # answered from one machine, and its worlds must find room there.
-                most = int(self.limits.swelling * max(self.usual, 100.0))
+                usual = self._usual(part)
+                most = int(self.limits.swelling * max(usual, 100.0))
                 recipe = dataclasses.replace(recipe, most=most)
             frame = frame_of_worlds(changed.program, changed.layout)
-            table = draw_all(recipe, scenario.worlds, self._refuse(changed, recipe.most))
+            table = draw_all(recipe, scenario.worlds, _refuser(changed, recipe.most))
         except Refused:
             raise
         except TocsinError as error:
             raise Refused(str(error), "do", 422) from None
-        sentences = tuple(str(each) for each in changed.interventions)
-        return Ensemble(table, scenario.worlds, scenario.seed, frame, self.history, sentences)
+        return Ensemble(table, scenario.worlds, scenario.seed, frame, self.history, scenario.do)
 
-    def _refuse(self, changed: Any, most: int) -> Callable[[Failure], NoReturn]:
-        from tocsin.ensemble.simulate import _refuse
-        from tocsin.kernels.simulate import ENDLESS
+    def _check_parameters(self, sentences: tuple[str, ...]) -> None:
+        """Refuse parameters that the whole model does not have; a part may lack some of them."""
+        from tocsin.program.interventions import read
+        from tocsin.program.interventions.declared import SetParameter, ShiftParameter
 
-        def refuse(failure: Failure) -> NoReturn:
-            if failure[0] == ENDLESS:
-                raise Refused(
-                    f"with this change a world has more than {most:,} events, where it has "
-                    f"{self.usual:,.0f} without: change less, or use the command line, which has no such bound",
-                    "do",
-                    422,
-                )
-            _refuse(changed.program, failure)
+        for it in map(read, sentences):
+            if isinstance(it, SetParameter | ShiftParameter):
+                names = self.program.parameter_names
+                if it.parameter not in names:
+                    raise Refused(
+                        f"there is no parameter {it.parameter!r}" + suggestion(it.parameter, names), "do"
+                    )
 
-        return refuse
+
+def _refuser(changed: Any, most: int) -> Callable[[Failure], NoReturn]:
+    """Return what to do where drawing a world fails."""
+    from tocsin.ensemble.simulate import _refuse
+    from tocsin.kernels.simulate import ENDLESS
+
+    def refuse(failure: Failure) -> NoReturn:
+        if failure[0] == ENDLESS:
+            raise Refused(
+                f"with this change a world has more than {most:,} events, many times what it has without: "
+                "change less, or use the command line, which has no such bound",
+                "do",
+                422,
+            )
+        _refuse(changed.program, failure)
+
+    return refuse
 
 
 def open_laboratory(

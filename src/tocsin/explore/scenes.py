@@ -47,7 +47,7 @@ def worlds_scene(laboratory: Laboratory, scenario: Scenario, show: Wave, step: i
         show: the state.
         step: days from one count to the next.
     """
-    ensemble = laboratory.worlds(scenario)
+    ensemble = laboratory.worlds(scenario, show)
     days, _ = days_of(laboratory, step)
     frame = ensemble.frame
     # The end of a day is the beginning of the next: an event of the day has been seen by then.
@@ -98,8 +98,8 @@ def packed(counts: NDArray[np.int64]) -> list[str]:
 
 def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, Any]:
     """Return what a scenario makes of another one: sentences, and a table with a row for every unit."""
-    changed, plain = laboratory.worlds(question.scenario), laboratory.worlds(question.base)
     show = question.show
+    changed, plain = (laboratory.worlds(each, show) for each in (question.scenario, question.base))
     rows = _unit_rows(laboratory, changed, plain, question)
     entries = range_of(changed.counts(show.variable, show.state)["entries"])
     before = range_of(plain.counts(show.variable, show.state)["entries"])

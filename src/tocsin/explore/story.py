@@ -153,7 +153,7 @@ def hazards(laboratory: Laboratory, unit: str, show: Wave) -> dict[str, Any]:
 
 def caused(laboratory: Laboratory, unit: str, show: Wave) -> dict[str, Any]:
     """Return what brought a unit into a state in the unchanged worlds: entries by cause, and worlds in all."""
-    ensemble = laboratory.worlds(laboratory.standard)
+    ensemble = laboratory.worlds(laboratory.standard, show)
     events = ensemble.events
     import pyarrow.compute as pc
 

@@ -149,7 +149,10 @@ export class MapView {
       const path = svg("path", { d, class: dashed ? "tie dashed" : "tie" });
       path.style.stroke = `var(--${colour})`;
       path.style.strokeWidth = String(width);
-      return [path, svg("circle", { cx: b[0], cy: b[1], r: 2.2, class: "end" })];
+      // A casing of paper keeps an arc apart from a ground of its own colour.
+      const casing = svg("path", { d, class: "casing" });
+      casing.style.strokeWidth = String(width + 2);
+      return [casing, path, svg("circle", { cx: b[0], cy: b[1], r: 2.2, class: "end" })];
     }));
   }
 

@@ -51,11 +51,11 @@ export class Story {
     const events = told.events.map((event) => h("li", {},
       h("button", { type: "button", class: "when", title: "go to this day", onclick: () => this.state.set({ i: calendar.index(event.time) }) },
         calendar.words(event.time)),
-      h("span", { class: "what" }, ` ${event.words}`),
+      h("span", { class: "what" }, ` ${this.looks.states.get(event.show)?.one || event.words}`),
       event.outcome && h("span", { class: "quiet" }, ` (${event.outcome})`),
       event.note && h("p", { class: "small" }, event.note),
       event.causes && event.causes.length > 0 && h("p", { class: "small" },
-        "What moved it, by the model: ", listed(event.causes.slice(0, 4).map(([name, share]) => `${name} ${hundred(share)}`)), " of 100",
+        "What moved it, by the model: ", listed(event.causes.slice(0, 4).map(([name, share]) => `${plain(name)} ${hundred(share)}`)), " of 100",
         event.senders && event.senders.length > 0 && `; from ${listed(event.senders.map(([name, share]) => `${this.looks.name(name)} ${hundred(share)}`))}`,
         "."),
       h("p", { class: "small quiet" }, "Source: ", event.source ? linked(event.source) : "none given",
@@ -73,7 +73,7 @@ export class Story {
       Object.keys(told.hazards.causes).length ? this.chart : h("p", { class: "small" }, "The model has no transition into this state."),
       total > 0 && h("p", { class: "small" },
         `In the unchanged worlds its ${total.toLocaleString("en")} entries were set off by `,
-        listed(entries.map(([name, count]) => `${name === "baseline" ? "home" : name} (${hundred(count / total)} of 100)`)), "."),
+        listed(entries.map(([name, count]) => `${plain(name)} (${hundred(count / total)} of 100)`)), "."),
       h("h3", {}, "Neighbours on this day"),
       this.neighbours);
     this.shown = null;
@@ -119,7 +119,7 @@ export class Story {
     const causes = Object.entries(told.hazards.causes);
     if (!causes.length) return;
     const { calendar } = this.state;
-    const names = causes.map(([name]) => (name === "baseline" ? "home" : name.replaceAll("_", " ")));
+    const names = causes.map(([name]) => plain(name));
     const scale = { domain: names, range: names.map((_, n) => colour(HUES[n % HUES.length])) };
     const per = calendar.clock === "day" ? 365.25 : 1;
     const values = causes.flatMap(([, rates], n) => rates.map((rate, k) => ({
@@ -141,6 +141,10 @@ export class Story {
       top.map(([name, rate]) => `${name} ${rate.toPrecision(2)}`).join(", ") + " a year.";
     await drawn(this.chart, spec, text);
   }
+}
+
+function plain(cause) {
+  return cause === "baseline" ? "home" : cause.replaceAll("_", " ");
 }
 
 function spaced(parts) {
