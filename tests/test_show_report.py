@@ -129,4 +129,4 @@ def test_numbers_as_times_and_no_events_at_all() -> None:
     fit = {"loglik": 0.0, "estimates": [], "warnings": [], "transitions": [], "params": {}}
     text = report_html(Replay(quiet, {}, fit, "none"))
     Page(text)
-    assert re.search("No unit was in mood “loud”", text)
+    assert re.search("No unit came into mood “loud”", text)

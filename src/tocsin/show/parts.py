@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +18,19 @@ if TYPE_CHECKING:
     from tocsin.show.compared import Comparison
 
 WIDE, NARROW = 700, 320
+_NAMED = re.compile(r"<title>.*?</title><desc>.*?</desc>", re.DOTALL)
 MOST_ROWS = 48  # of a chart with one row a unit
 
 
 def to_svg(chart: alt.TopLevelMixin) -> str:
     """Return a chart as SVG text that names itself to a screen reader and follows the page's colours."""
-    import html
-
-    import vl_convert
+    from tocsin.show.save import svg_of
 
     spec = chart.to_dict()
-    svg: str = vl_convert.vegalite_to_svg(spec)
     label = html.escape(str(spec.get("description", "")), quote=True)
-    # Vega's own roles inside would be read out one by one; the picture is one thing with one text.
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
-    return with_variables(svg)
+    # In a page the description is the name; a title would also pop up wherever the pointer rests.
+    svg = _NAMED.sub("", svg_of(spec), count=1)
+    return with_variables(svg.replace('<svg role="img" ', f'<svg role="img" aria-label="{label}" ', 1))
 
 
 def plain_float(value: Any) -> float:

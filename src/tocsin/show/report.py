@@ -8,8 +8,12 @@ import pandas as pd
 
 from tocsin.model import Baseline
 from tocsin.show import charts
+from tocsin.show.claimed import claims_section
+from tocsin.show.claims import claims_of
 from tocsin.show.compared import Comparison
+from tocsin.show.differences import unit_differences
 from tocsin.show.findings import answer, headline, limits, said_by_model, what_happened
+from tocsin.show.moved import changed_map, lasting, standing_map, what_moved
 from tocsin.show.page import e, linked, paragraphs, section, table, whole_page
 from tocsin.show.parts import plain_float
 from tocsin.show.sentences import counted, hundred, length, moment, number, short, signed
@@ -19,31 +23,39 @@ if TYPE_CHECKING:
     from tocsin.show.replay import Replay
     from tocsin.show.wave import Wave
 
-# The page of a question uses them under these names.
-_e, _paragraphs, _section, _table = e, paragraphs, section, table
-
 
 def report_html(replay: Replay) -> str:
     """Return the report of a replay as one HTML page that needs no network."""
     c = replay.comparison
     title = headline(c)
+    moved = what_moved(replay)
     parts = [
         _opening(c, title),
         section(
             "What happened",
             paragraphs(what_happened(c)),
-            _figure(c, charts.calendar, charts.calendar_finding(c)),
+            _pair(_figure(c, standing_map), _figure(c, charts.calendar, charts.calendar_finding(c))),
         ),
         section(
             "What the model says, and how sure it is",
             paragraphs(said_by_model(c)),
-            _figure(c, charts.wave_curve, charts.curve_finding(c)),
-            '<div class="pair">',
-            _figure(c, charts.shares, charts.shares_finding(c)),
-            _figure(c, charts.dates, charts.dates_finding(c)),
-            "</div>",
-            _unit_table(c),
+            _pair(
+                _figure(c, charts.wave_curve, charts.curve_finding(c)),
+                _figure(c, lasting) if len(c.spells) else "",
+            ),
+            _pair(_figure(c, unit_differences), _figure(c, changed_map)) if c.baseline is not None else "",
+            _pair(
+                _figure(c, charts.shares, charts.shares_finding(c)),
+                _figure(c, charts.dates, charts.dates_finding(c)),
+            ),
         ),
+        section(
+            "What moved it, and who sparked whom", paragraphs(moved.sentences), _pair(*moved.drawn(_figure))
+        )
+        if moved.sentences
+        else "",
+        section("Unit by unit", _unit_table(c)),
+        _claims(replay),
         section("What the model is made of", *_estimates(replay)),
         section("The choices made", _choices(replay)),
         section("What the model cannot know", paragraphs(limits(c))),
@@ -51,6 +63,23 @@ def report_html(replay: Replay) -> str:
         section("What was run", _run(replay)),
     ]
     return whole_page(title, "".join(parts))
+
+
+def _pair(*figures: str) -> str:
+    """Return figures that stand side by side on paper."""
+    return f'<div class="pair">{"".join(figures)}</div>'
+
+
+def _claims(replay: Replay) -> str:
+    """Return what is claimed of the history, with the figures; empty where it brings no claims.
+
+    Figures are those of the whole history: a narrower window has none.
+    """
+    record = replay.comparison.history
+    if record.claims_path is None or replay.window != (None, None):
+        return ""
+    claims = claims_of(record)
+    return claims_section(claims, claims.answered(record))
 
 
 def _opening(c: Comparison, title: str) -> str:
@@ -77,17 +106,19 @@ def _why(wave: Wave) -> str:
     return f"Why did units come into {wave.words} when and where they did, and could it have gone otherwise?"
 
 
-def _figure(c: Comparison, draw: Any, finding: str, **options: Any) -> str:
-    pictures, note = [], ""
+def _figure(c: Comparison, draw: Any, finding: str | None = None, **options: Any) -> str:
+    """Return a picture in two widths, with its finding above and its key and source below; empty without one."""
+    pictures, about = [], {"finding": "", "note": ""}
     for kind, width in (("wide", charts.WIDE), ("narrow", charts.NARROW)):
         chart = draw(c, width=width, titled=False, **options)
         if chart is None:
             return ""
         pictures.append(f'<div class="{kind}">{charts.to_svg(chart)}</div>')
-        note = chart.usermeta["note"]
+        about = chart.usermeta
+    source = str(about.get("source") or charts.source_line(c)).removeprefix("Source: ").removesuffix(".")
     return (
-        f"<figure><h3>{e(finding)}</h3>{''.join(pictures)}"
-        f"<figcaption>{e(note)} Source: {e(charts.source_line(c))}.</figcaption></figure>"
+        f"<figure><h3>{e(finding or about['finding'])}</h3>{''.join(pictures)}"
+        f"<figcaption>{e(about['note'])} Source: {e(source)}.</figcaption></figure>"
     )
 
 
@@ -130,7 +161,7 @@ def _unit_table(c: Comparison) -> str:
     )
     return (
         table(
-            f"Unit by unit: what happened, and what the worlds did ({c.wave.words})",
+            f"What happened, and what the worlds did: {c.wave.many or c.wave.words}",
             head,
             rows,
             numeric,
@@ -165,10 +196,7 @@ def _estimates(replay: Replay) -> list[str]:
     def forest(comparison: Comparison, width: int, titled: bool, rates: bool) -> Any:
         return charts.forest(fit, comparison, width, titled, rates)
 
-    for rates in (False, True):
-        whole = charts.forest(fit, c, rates=rates)
-        if whole is not None:
-            parts.append(_figure(c, forest, whole.usermeta["finding"], rates=rates))
+    parts.append(_pair(*(_figure(c, forest, rates=rates) for rates in (False, True))))
     rows = []
     for row in fit["estimates"]:
         values = [

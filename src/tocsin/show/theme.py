@@ -130,18 +130,25 @@ pre{overflow-x:auto;border:1px solid var(--hairline);padding:.8rem;line-height:1
 code{overflow-wrap:anywhere}
 details{margin:1rem 0}summary{cursor:pointer;font:.9rem SANS}
 .sources{list-style:none;padding:0;font:.82rem/1.45 SANS;max-width:none}
+.claims{list-style:none;padding:0;max-width:none}
+.claims li{padding:.7rem 0;border-bottom:1px solid var(--hairline);margin:0}
+.claims p{margin:.2rem 0}.claims details{margin:.3rem 0}.claims summary{font-size:.8rem;color:var(--quiet)}
 .sources li{padding:.4rem 0;border-bottom:1px solid var(--hairline);margin:0;overflow-wrap:anywhere}
 @media screen and (min-width:1100px){.kept{width:64rem;margin-left:calc(50% - 32rem)}}
 @media (max-width:640px){main{padding-top:1rem}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.2rem}
 .wide{display:none!important}.narrow{display:block!important}}
 @page{size:A4;margin:11mm}
-@media print{html{font-size:8.8pt}main{max-width:none;padding:0}body{line-height:1.35}
-p,ul,ol{max-width:none;margin-bottom:.6rem}h2{margin:1.4rem 0 .5rem}figure{margin:1rem 0}
+@media print{html{font-size:8.4pt}main{max-width:none;padding:0}body{line-height:1.32}
+h1{font-size:1.7rem}p,ul,ol{max-width:none;margin-bottom:.5rem}h2{margin:1.2rem 0 .4rem}
+figure{margin:.7rem 0}figure svg{max-height:9cm;margin-left:0}figcaption{font-size:.72rem}h3{font-size:.95rem}
 .wide{display:block!important}.narrow{display:none!important}
-figure svg{max-height:10cm;margin-left:0}.pair{display:grid;grid-template-columns:1fr 1fr;gap:8mm}
-tr,.sources li{break-inside:avoid}figure{break-inside:avoid}h2,h3{break-after:avoid}
-.scroll{overflow:visible}table{font-size:6.2pt;line-height:1.15}th,td{padding:.1rem .4rem .1rem 0}
-.kept td{white-space:normal}.kept tbody th{min-width:0}
-details:not([open])>*{display:none}.sources{columns:3;column-gap:5mm;font-size:5.6pt;line-height:1.2}
-.sources li{padding:.15rem 0}}
+.pair{columns:2;column-gap:8mm}.pair svg{max-height:10cm;width:auto}
+.pair .wide{display:none!important}.pair .narrow{display:block!important}
+tr,.sources li,.claims li{break-inside:avoid}figure{break-inside:avoid}h2,h3,caption{break-after:avoid}
+.scroll{overflow:visible;margin:.6rem 0}table{font-size:5.9pt;line-height:1.12}th,td{padding:.06rem .4rem .06rem 0}
+.kept tbody th{min-width:0}tbody th{white-space:nowrap}
+details{display:none}.sources{columns:4;column-gap:3.5mm;font-size:5pt;line-height:1.14}
+.sources li{padding:.12rem 0}.sources a{text-decoration:none}
+.claims{columns:3;column-gap:5mm;font-size:6.6pt;line-height:1.22}.claims li{padding:.2rem 0}
+.claims h3{font-size:6.9pt;margin:0}.claims p{margin:0}.claims .source{font-size:5.4pt;line-height:1.15}}
 """
