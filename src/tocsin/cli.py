@@ -489,6 +489,7 @@ def _guarded(act: Callable[[], None]) -> None:
 
 
 import tocsin.verb_check  # noqa: E402
+import tocsin.verb_publish  # noqa: E402
 import tocsin.verb_whatif  # noqa: E402
 import tocsin.verbs  # noqa: E402, F401  (more verbs, on the same app)
 

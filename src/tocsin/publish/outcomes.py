@@ -1,0 +1,105 @@
+"""What came out: each prepared what-if beside the unchanged worlds, in numbers and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tocsin.ensemble.paired import Paired
+from tocsin.explore.questions import Question, Scenario
+from tocsin.explore.scenes import difference_scene
+from tocsin.publish.prepared import Prepared
+from tocsin.show.compared import Range, range_of
+from tocsin.show.sentences import of_worlds, signed
+from tocsin.show.wave import Wave
+
+if TYPE_CHECKING:
+    from tocsin.explore.laboratory import Laboratory
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A prepared what-if and what it did to a state.
+
+    Attributes:
+        scenario: what was changed.
+        show: the state that is looked at.
+        scene: what the page is told (`difference_scene`).
+        entries: mean events into the state, changed and unchanged, and their difference with its 95% interval
+            over pairs of worlds (`Paired.table`).
+    """
+
+    scenario: Prepared
+    show: Wave
+    scene: Mapping[str, Any]
+    entries: Mapping[str, float]
+
+    @property
+    def certain(self) -> bool:
+        """Return whether the interval of the difference leaves out zero."""
+        return not self.entries["lower"] <= 0 <= self.entries["upper"]
+
+    @property
+    def average(self) -> str:
+        """Return 'On average 20.1 soviet republics instead of 25.3: a difference of −5.2 (95% interval ...).'"""
+        row = self.entries
+        if row["difference"] == row["lower"] == row["upper"] == 0:
+            return f"In no world does it change the number of {self.show.standing}."
+        mean, less, more = (signed(round(row[name], 1)) for name in ("difference", "lower", "upper"))
+        return (
+            f"On average {row['changed']:.1f} {self.show.entered} in a world instead of {row['unchanged']:.1f}: "
+            f"a difference of {mean} (95% interval {less} to {more})."
+        )
+
+    def row(self, unit: str) -> Mapping[str, Any] | None:
+        """Return what is said of a unit, or None where it is in no world in the state."""
+        found: Mapping[str, Any] | None = next(
+            (row for row in self.scene["rows"] if row["unit"] == unit), None
+        )
+        return found
+
+    @property
+    def most(self) -> Mapping[str, Any] | None:
+        """Return the row of the unit that changes most surely: the largest difference whose interval leaves out 0."""
+        sure = [row for row in self.scene["rows"] if not row["difference"][1] <= 0 <= row["difference"][2]]
+        return max(sure, key=lambda row: abs(row["difference"][0]), default=None)
+
+
+def outcome_of(laboratory: Laboratory, scenario: Prepared, show: Wave) -> Outcome:
+    """Return what a prepared what-if did to a state, in the worlds of a laboratory."""
+    worlds, seed = laboratory.limits.worlds, laboratory.seed
+    changed, plain = Scenario(scenario.do, worlds, seed), Scenario((), worlds, seed)
+    scene = difference_scene(laboratory, Question(changed, plain, show))
+    table = Paired(laboratory.worlds(changed), laboratory.worlds(plain)).table(show.variable, show.state)
+    entries = table.set_index("measure").loc["entries"].to_dict()
+    return Outcome(scenario, show, scene, {str(name): float(value) for name, value in entries.items()})
+
+
+def entries_range(laboratory: Laboratory, show: Wave) -> Range:
+    """Return events into a state: as they were, and as the unchanged worlds have them."""
+    counts = laboratory.worlds(laboratory.standard).counts(show.variable, show.state)["entries"]
+    seen = laboratory.observed.counts(show.variable, show.state)["entries"]
+    return range_of(counts, float(seen.iloc[0]) if len(seen) else 0.0)
+
+
+def as_it_is(outcome: Outcome, unit: str, label: str) -> str:
+    """Return in how many unchanged worlds a unit comes into a state, with its interval."""
+    row = outcome.row(unit)
+    if row is None:
+        return f"{label} {outcome.show.comes} in no world, and did not in the record."
+    share, low, high = row["base"]
+    seen = "It did" if row["observed"] else "It did not"
+    return (
+        f"{label} {outcome.show.comes} {of_worlds(share)} (95% interval {100 * low:.0f} to {100 * high:.0f}). "
+        f"{seen} in the record."
+    )
+
+
+def with_change(outcome: Outcome, units: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Return what the change does to units, a sentence each."""
+    found = []
+    for unit in units:
+        row = outcome.row(unit)
+        found.append(row["sentence"] if row else f"{names[unit]}: in no world, with or without the change.")
+    return found

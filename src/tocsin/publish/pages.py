@@ -1,0 +1,240 @@
+"""The pages of the class edition: the cover, the laboratory, and a page for each step of the tour."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from tocsin.explore import edition
+from tocsin.publish.outcomes import Outcome, as_it_is, with_change
+from tocsin.publish.tour import Step, Tour
+from tocsin.show.page import e, linked, paragraphs
+from tocsin.show.sentences import hundred
+from tocsin.show.theme import style_sheet
+from tocsin.show.wave import Wave
+
+if TYPE_CHECKING:
+    from tocsin.explore.laboratory import Laboratory
+
+MAKER = '<meta name="generator" content="Tocsin class edition">'
+SCRIPTS = ("edition.js", "class.js", "explorer.js")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages share.
+
+    Attributes:
+        title: of the history.
+        parts: the folder of scripts, styles and data, with a stroke at its end.
+        shown: the states whose worlds the edition holds.
+        links: the pages of the bar above, address and words.
+        names: labels of units.
+    """
+
+    title: str
+    parts: str
+    shown: tuple[Wave, ...]
+    links: tuple[tuple[str, str], ...]
+    names: Mapping[str, str]
+
+
+def class_text(name: str) -> str:
+    """Return a file of the class edition's own."""
+    return (resources.files("tocsin.publish") / "static" / name).read_text(encoding="utf-8")
+
+
+def bar(site: Site, here: str) -> str:
+    """Return the links that stand above every page."""
+    items = "".join(
+        f'<li><a href="{e(address)}"{" aria-current=" + chr(34) + "page" + chr(34) if address == here else ""}>'
+        f"{e(words)}</a></li>"
+        for address, words in site.links
+    )
+    return f'<nav class="site" aria-label="Class edition"><ul>{items}</ul></nav>'
+
+
+def plain_page(site: Site, here: str, title: str, body: str, kind: str = "") -> str:
+    """Return a page of text that needs no script: cover, worksheets, answers."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
+        "'unsafe-inline'; img-src data:\">"
+        f"{MAKER}<title>{e(title)}</title><style>{_variables()}{style_sheet()}{class_text('class.css')}"
+        f"{class_text('sheet.css')}</style></head>\n"
+        f'<body class="{kind}">{bar(site, here)}<main>{body}</main></body></html>\n'
+    )
+
+
+def _variables() -> str:
+    from tocsin.show.theme import SANS, SERIF
+
+    return f":root{{--sans:{SANS};--serif:{SERIF}}}"
+
+
+# --- pages of the explorer ------------------------------------------------------------------------------
+
+
+def laboratory_page(site: Site, here: str) -> str:
+    """Return the page on which everything can be tried."""
+    return _explorer(site, here, f"{site.title} · laboratory", "The laboratory", "", "")
+
+
+def step_page(
+    site: Site, here: str, tour: Tour, number: int, laboratory: Laboratory, outcome: Outcome
+) -> str:
+    """Return the page of one step of the tour.
+
+    Parameters:
+        number: which step, from 1.
+        outcome: what the step's what-if did.
+    """
+    step = tour.steps[number - 1]
+    frame = laboratory.observed.frame
+    asked = {
+        "date": frame.label(step.moment) if frame.dated else f"{step.moment:g}",
+        "unit": step.units[0],
+        **({"show": str(step.show)} if step.show != laboratory.wave else {}),
+        "map": "record",
+    }
+    over = f"{tour.title}: step {number} of {len(tour.steps)}"
+    title = f"{number}. {step.heading} · {site.title}"
+    return _explorer(site, here, title, over, _panel(site, tour, number, step, outcome), urlencode(asked))
+
+
+def _explorer(site: Site, here: str, title: str, over: str, panel: str, start: str) -> str:
+    text = edition.page_html([f"{site.parts}{name}" for name in SCRIPTS], site.parts)
+    data = {
+        "class": "touring" if panel else "",
+        "data-title": title,
+        "data-start": start,
+        "data-shown": json.dumps([str(show) for show in site.shown]),
+    }
+    attributes = "".join(f' {name}="{e(value)}"' for name, value in data.items() if value)
+    style = f'<link rel="stylesheet" href="{site.parts}class.css">'
+    # A tour's page may fetch nothing either: scripts and data come from its own folder.
+    text = _put(text, r"<title>.*?</title>", f"{MAKER}<title>{e(title)}</title>")
+    text = _put(text, r"</head>", f"{style}</head>")
+    text = _put(text, r"<body>", f"<body{attributes}>")
+    skip = re.search(r'<a class="skip".*?</a>', text)
+    text = _put(text, r'<a class="skip".*?</a>', (skip.group() if skip else "") + bar(site, here))
+    text = _put(text, r'<p class="over">.*?</p>', f'<p class="over">{e(over)}</p>')
+    return _put(text, r"<main>", f"<main>{panel}")
+
+
+def _put(text: str, pattern: str, new: str) -> str:
+    """Replace the first match of a pattern; the page of the explorer must have it."""
+    made, count = re.subn(pattern, lambda _: new, text, count=1, flags=re.DOTALL)
+    if not count:
+        raise RuntimeError(f"the page of the explorer has no {pattern!r}")
+    return made
+
+
+def _panel(site: Site, tour: Tour, number: int, step: Step, outcome: Outcome) -> str:
+    answer, count = step.answer, len(tour.steps)
+    evidence = [as_it_is(outcome, unit, site.names[unit]) for unit in step.units]
+    steps = []
+    if number > 1:
+        steps.append(f'<li><a class="go" rel="prev" href="{step_name(number - 1)}">← Back</a></li>')
+    for other in range(1, count + 1):
+        current = ' aria-current="step"' if other == number else ""
+        steps.append(f'<li><a href="{step_name(other)}"{current} aria-label="Step {other}">{other}</a></li>')
+    if number < count:
+        steps.append(f'<li><a class="go" rel="next" href="{step_name(number + 1)}">Next →</a></li>')
+    do = e(json.dumps(list(step.scenario.do)))
+    said = " and ".join(f"“{each}”" for each in step.scenario.do)
+    return (
+        '<section id="tour" aria-labelledby="step-title">'
+        f'<nav aria-label="Steps of the tour"><ul class="steps">{"".join(steps)}</ul></nav>'
+        f'<h2 id="step-title">{e(step.heading)}</h2>'
+        f'<p><span class="small quiet">The page says, in our words:</span> <span class="claim">'
+        f"{e(answer.claim.claim)}.</span></p>"
+        f"<h3>What the record says: {e(answer.verdict)}</h3><p>{e(answer.figure)}</p>"
+        f'<p class="small quiet">Source: {linked(answer.source or "none")}</p>'
+        f"<h3>What the model’s worlds say</h3>{paragraphs(evidence)}"
+        '<p class="act"><button type="button" id="go">Show this moment on the map</button></p>'
+        f"<h3>A question</h3><p>{e(step.question)}</p>"
+        f"<h3>What if: {e(step.scenario.title)}</h3>"
+        f'<p class="act"><button type="button" id="try" data-do="{do}" aria-pressed="false">Try {e(said)}</button></p>'
+        f"<p>{e(outcome.average)}</p>{paragraphs(with_change(outcome, step.units, site.names))}"
+        '<p class="small quiet">Intervals say how much is left to chance by the number of worlds. The doubt about '
+        "the estimates themselves is larger, and likeness of neighbours can look like contagion.</p>"
+        "</section>"
+    )
+
+
+def step_name(number: int) -> str:
+    """Return the file of a step."""
+    return f"tour-{number}.html"
+
+
+# --- the cover ------------------------------------------------------------------------------------------
+
+
+def cover(
+    site: Site,
+    laboratory: Laboratory,
+    tour: Tour | None,
+    outcomes: Sequence[Outcome],
+    sheets: Sequence[tuple[str, str]],
+) -> str:
+    """Return the first page: what there is, and what came out of every what-if."""
+    history = laboratory.history
+    parts = [
+        f'<p class="over">Tocsin, for a class</p><h1>{e(site.title)}</h1>',
+        f"<p>{e(history.description)}</p>" if history.description else "",
+        '<p class="answer">Play a revolution on the map, change one thing, and see what would have been different '
+        f"in {laboratory.limits.worlds:,} simulated worlds. Everything here was computed beforehand: it needs "
+        "no network and no server.</p>",
+    ]
+    if tour is not None:
+        items = "".join(
+            f'<li><a href="{step_name(n)}">{e(step.heading)}</a></li>'
+            for n, step in enumerate(tour.steps, start=1)
+        )
+        about = f'<p class="source">Claims of: {linked(tour.about)}; in our words.</p>' if tour.about else ""
+        parts.append(
+            f'<section><h2>{e(tour.title)}: a tour</h2>{about}<ol class="tour">{items}</ol></section>'
+        )
+    rows = "".join(_scenario_row(site, outcome) for outcome in outcomes)
+    parts.append(
+        f"<section><h2>{len(outcomes)} what-ifs</h2>"
+        '<p>Each opens in <a href="laboratory.html">the laboratory</a>, beside the unchanged worlds.</p>'
+        f'<ul class="whatifs">{rows}</ul></section>'
+    )
+    printed = "".join(f'<li><a href="{e(name)}">{e(words)}</a></li>' for name, words in sheets)
+    parts.append(
+        "<section><h2>To print</h2><p>Worksheets on A4; the answers, with their figures, are on a page for the "
+        f"teacher.</p><ul>{printed}</ul></section>"
+    )
+    parts.append(
+        "<section><h2>What this cannot tell</h2><p>The worlds are those of a model that was fitted to one "
+        "history, so they know no more than its record. Contagion, shocks common to all, and likeness of neighbours "
+        "look alike in such data; the intervals here hold only what is left to chance by the number of worlds.</p>"
+        f'<p class="source">{e(history.citation)}{". " if history.citation else ""}{e(history.licence)} '
+        "Borders: Natural Earth, public domain.</p></section>"
+    )
+    return plain_page(site, "index.html", f"{site.title} · for a class", "".join(parts), "cover")
+
+
+def _scenario_row(site: Site, outcome: Outcome) -> str:
+    scenario = outcome.scenario
+    query = urlencode({"do": scenario.do}, doseq=True)
+    most = outcome.most
+    changed = (
+        f" Most changed: {site.names[most['unit']]}, from {hundred(most['base'][0])} to "
+        f"{hundred(most['changed'][0])} of 100 worlds."
+        if most is not None
+        else " No place changes by more than chance may explain."
+    )
+    source = f' <span class="source">Source: {linked(scenario.source)}</span>' if scenario.source else ""
+    return (
+        f'<li><h3><a href="laboratory.html?{e(query)}">{e(scenario.title)}</a></h3>'
+        f"<p>{e(scenario.why)}{source}</p><p>{e(outcome.average)}{e(changed)}</p></li>"
+    )
