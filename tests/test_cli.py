@@ -56,6 +56,8 @@ def test_help_teaches_and_imports_nothing_heavy() -> None:
         ("validate",),
         ("fit",),
         ("attribute", "1917", "--from", "x"),
+        ("attribute", "1917", "--by", "region"),
+        ("attribute", "1917", "--draws", "-1"),
         ("replay", "1917", "--do", "set fire to it"),
         ("replay", "1917", "--do", "romove layer comintern"),
     ],
@@ -76,6 +78,7 @@ def test_wrong_data_exits_1_and_names_the_place(folder: Path, tmp_path: Path) ->
         (("replay", "--again", tmp_path / "manifest.json"), "manifest.json"),
         (("histories", folder, "--unit", "aaa"), "did you mean 'aa'"),
         (("attribute", folder, "--unit", "aaa"), "did you mean 'aa'"),
+        (("attribute", folder, "--transition", "regime: old > sovet"), "did you mean 'regime: old > soviet'"),
     ):
         result = tocsin(*arguments)
         assert result.exit_code == 1, arguments
@@ -154,3 +157,7 @@ def test_fit_and_attribute(folder: Path, tmp_path: Path) -> None:
         "tree.graphml",
     }
     assert "1919-01-09" in tocsin("attribute", folder, "--unit", "bb").output
+    for by in ("transition", "layer", "source", "period"):
+        assert "95% interval" in tocsin("attribute", folder, "--by", by).output
+    tree = tocsin("attribute", folder, "--tree", "--draws", 0, "--transition", "regime: old > soviet").output
+    assert "consensus tree" in tree and "events from home" in tree and "No intervals" in tree
