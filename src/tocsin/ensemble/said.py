@@ -17,18 +17,18 @@ def of_worlds(share: float) -> str:
         return "in no world"
     if share >= 1:
         return "in every world"
-    if share < 0.005:
+    if share <= 0.005:
         return "in fewer than 1 of 100 worlds"
-    if share > 0.995:
+    if share >= 0.995:
         return "in more than 99 of 100 worlds"
     return f"in {round(100 * share)} of 100 worlds"
 
 
 def hundred(share: float) -> str:
     """Return a share as worlds of 100, for a table: 62, <1 or >99."""
-    if 0 < share < 0.005:
+    if 0 < share <= 0.005:
         return "<1"
-    if 0.995 < share < 1:
+    if 0.995 <= share < 1:
         return ">99"
     return f"{100 * share:.0f}"
 
