@@ -56,7 +56,7 @@ from tocsin.kernels.layout import (
 )
 from tocsin.kernels.rows import begin_row
 from tocsin.kernels.streams import combine, threshold
-from tocsin.kernels.times import finish, first_to_fire, set_aside
+from tocsin.kernels.times import finish, first_to_fire, next_time, set_aside
 from tocsin.kernels.world import (
     aim,
     draw_source,
@@ -144,7 +144,7 @@ def begin(lay, tab, world, opened, key, fresh):
         if lay.cause[c, ROW] >= 0:
             begin_row(world, world.tree, c, lay.window[0])
         else:
-            begin_clocks(lay, tab, world, c)
+            begin_clocks(lay, tab, world, world.tree, c)
     finish(world.tree, world.levels)
 
 
@@ -169,8 +169,8 @@ def copy_clocks(tree, clock, opened):
 
 
 @inlined
-def begin_clocks(lay, tab, world, c):
-    """Give the clocks of one cause the first thresholds of a world: all, or those at risk where units are many."""
+def begin_clocks(lay, tab, world, tree, c):
+    """Give the clocks of one cause the first thresholds of a world: all in rows, else those at risk."""
     room, time = world.shares.size, lay.window[0]
     rate = tab.shape[0, c] * tab.shape[1, c]
     first = c * room
@@ -178,7 +178,7 @@ def begin_clocks(lay, tab, world, c):
     drawn = world.clock[first : first + room, DRAWN]
     stream = world.stream[first : first + room, STREAM]
     factor = world.clock[first : first + room, FACTOR]
-    if room > MANY:
+    if tree.ndim == 1:
         for i in range(room):
             left[i], drawn[i] = SPENT, 0.0
             if factor[i] != 0.0:
@@ -192,7 +192,7 @@ def begin_clocks(lay, tab, world, c):
         hazard, fires = world.clock[first + i, HAZARD], np.inf
         if hazard > 0.0:
             fires = time + fires_after(left[i], hazard, rate)
-        set_aside(world.tree, world.least, c, i, room, fires)
+        set_aside(tree, world.least, c, i, room, fires)
 
 
 @inlined
@@ -284,8 +284,8 @@ def run(lay, tab, world, log, times, events, most):
     event, upcoming = log[WRITTEN], log[UPCOMING]
     time = end
     while True:
-        fired, i, time = first_to_fire(world.tree, world.levels, world.least, world.shares.size)
-        position = fired * world.shares.size + i
+        time = next_time(world.tree, world.levels, world.least)
+        position = NONE
         drawn = NONE
         if event == times.size:
             log[STATUS] = FULL
@@ -310,6 +310,8 @@ def run(lay, tab, world, log, times, events, most):
             if not time <= end:
                 log[STATUS] = DONE
                 break
+            fired, i = first_to_fire(world.tree, world.levels, world.least, world.shares.size, time)
+            position = fired * world.shares.size + i
             if units > MANY:  # far memory is read side by side, before anything waits for it
                 ahead = 0.0
                 for c in range(lay.cause.shape[0]):

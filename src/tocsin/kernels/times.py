@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tocsin.kernels.jit import comparing, inlined
-from tocsin.kernels.tournament import earliest, put, rebuild
+from tocsin.kernels.tournament import earliest, put, rebuild, winner
 
 
 @comparing
@@ -44,20 +44,27 @@ def set_time(tree, levels, least, c, i, room, value):
 
 
 @inlined
-def first_to_fire(tree, levels, least, room):
-    """Return cause and unit of the clock that fires first, and when; the lowest position among equals."""
+def next_time(tree, levels, least):
+    """Return when the next clock fires."""
+    if tree.ndim == 1:
+        return winner(tree, levels)
+    else:
+        return least_of(least)
+
+
+@inlined
+def first_to_fire(tree, levels, least, room, time):
+    """Return cause and unit of the clock that fires first, at a known time; the lowest position among equals."""
     if tree.ndim == 1:
         position = np.int64(earliest(tree, levels))
-        return position // room, position % room, tree[position]
+        return position // room, position % room
     else:
-        row = 0
-        for c in range(1, least.size):
-            if least[c] < least[row]:
-                row = c
-        chosen = 0
-        while chosen + 1 < tree.shape[1] and tree[row, chosen] != least[row]:
+        row, chosen = np.int64(0), np.int64(0)
+        while row + 1 < least.size and least[row] != time:
+            row += 1
+        while chosen + 1 < room and tree[row, chosen] != time:
             chosen += 1
-        return np.int64(row), np.int64(chosen), least[row]
+        return row, chosen
 
 
 @inlined

@@ -75,14 +75,25 @@ def put(tree, offsets, position, value):
 
 
 @inlined
+def winner(tree, offsets):
+    """Return the earliest time."""
+    return block_minimum(tree, offsets[offsets.size - 2])
+
+
+@inlined
+def place_of(tree, first, value):
+    """Return where in a block a time first stands."""
+    chosen = FAN
+    for position in range(FAN):
+        chosen = min(chosen, position if tree[first + position] == value else FAN)
+    return chosen
+
+
+@inlined
 def earliest(tree, offsets):
     """Return the position of the earliest time; the lowest position among equals."""
+    best = winner(tree, offsets)
     index = 0
     for level in range(offsets.size - 2, -1, -1):
-        first = offsets[level] + (index << SHIFT)
-        best, chosen = tree[first], 0
-        for position in range(1, FAN):
-            if tree[first + position] < best:
-                best, chosen = tree[first + position], position
-        index = (index << SHIFT) + chosen
+        index = (index << SHIFT) + place_of(tree, offsets[level] + (index << SHIFT), best)
     return index
