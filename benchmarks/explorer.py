@@ -155,6 +155,7 @@ def main() -> None:
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     print(f"ready after {time.perf_counter() - start:.1f} s (fit, {laboratory.limits.worlds:,} worlds)")
     _, address = served(laboratory)
+    busy = time.process_time()
     times = [
         seconds
         for sentence in itertools.islice(sentences(laboratory), given.questions)
@@ -163,6 +164,8 @@ def main() -> None:
     print(f"{len(times)} what-ifs of {laboratory.limits.worlds:,} worlds, each asked for the first time:")
     for name, level in (("median", 0.5), ("95th percentile", 0.95), ("slowest", 1.0)):
         print(f"  {name}: {1000 * float(np.quantile(times, level)):.0f} ms")
+    busy = (time.process_time() - busy) / len(times)
+    print(f"  processor time of one, server and client: {1000 * busy:.0f} ms")
     for name, milliseconds in parts(laboratory).items():
         print(f"  of which {name}: {milliseconds:.0f} ms")
     print("frames a second while scrubbing, median and slowest twentieth:")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -29,8 +30,8 @@ from tocsin.ensemble.paired import Paired  # noqa: E402
 from tocsin.explore import assets, edition, scenes  # noqa: E402
 from tocsin.explore.app import application  # noqa: E402
 from tocsin.explore.downloads import harmless  # noqa: E402
-from tocsin.explore.guard import HEADERS, Guard  # noqa: E402
-from tocsin.explore.laboratory import Kept, Laboratory  # noqa: E402
+from tocsin.explore.guard import HEADERS, LONGEST_ADDRESS, Guard  # noqa: E402
+from tocsin.explore.laboratory import ANSWERS, Kept, Laboratory  # noqa: E402
 from tocsin.explore.questions import Limits, Scenario  # noqa: E402
 
 
@@ -579,3 +580,20 @@ def test_what_a_variable_listens_to() -> None:
         "order": {"order", "labour", "regime"},
         "party": {"party", "regime"},
     }
+
+
+def test_the_documents_tell_the_limits_as_they_are() -> None:
+    text = " ".join((Path(__file__).parents[1] / "docs" / "explorer.md").read_text(encoding="utf-8").split())
+    limits = Limits()
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    for told in (
+        f"addresses up to {LONGEST_ADDRESS:,} letters",
+        f"at most {words[limits.sentences]} sentences of {limits.letters} letters",
+        f"at most {words[int(limits.swelling)]} times the usual events",
+        f"{words[limits.waiting]} waiting (503)",
+        f"in bursts of {limits.burst:g} and {words[int(limits.refill)]} a second (429)",
+        f"after {limits.patience:g} seconds given up",
+        f"{words[limits.kept]} sets of worlds and {ANSWERS} answers remembered",
+        f"draws {limits.worlds:,} worlds",
+    ):
+        assert told in text, told

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tocsin.program import Program
 
 Progress = Callable[[str, int, int], None]
+ANSWERS = 64  # remembered
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
@@ -102,7 +103,7 @@ class Laboratory:
         self.program: Program = model.compile(history)
         self.vector: NDArray[np.float64] = self.program.pack(parameters)
         self.reader = Reader(history, model, self.wave, limits, seed)
-        self.answers: Kept[Any, Any] = Kept(64)
+        self.answers: Kept[Any, Any] = Kept(ANSWERS)
         self._worlds: Kept[Any, Ensemble] = Kept(limits.kept)
         # Worlds of the unchanged model are asked for all the time, so they are never let go.
         self._plain: Kept[Any, Ensemble] = Kept(1 + len(self.program.joint.names))

@@ -104,7 +104,9 @@ def serve(
         timeout_keep_alive=5,
         timeout_graceful_shutdown=2,
         h11_max_incomplete_event_size=16_384,
-        proxy_headers=False,
+        # Who stands behind a server on this machine is told apart by what that server says; nobody else is believed.
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
         ws="none",
     )
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
