@@ -255,20 +255,6 @@ def test_times_known_by_year_have_their_own_likelihood() -> None:
         wave.sample(history, shock=True)
 
 
-def test_rough_times_are_said_to_be_taken_as_they_stand(history: tc.History) -> None:
-    rough = tc.History(
-        history.units,
-        history.events.assign(time_latest=history.events["time"] + 0.5),
-        history.ties,
-        history.covariates,
-        variables=history.variables,
-        window=history.window,
-        layers={"l": None},
-    )
-    drawn = model(3.0, None).sample(rough, draws=10, tune=20, chains=1)
-    assert any("time_latest" in warning for warning in drawn.warnings)
-
-
 def test_every_world_has_a_draw_of_its_own(posterior: Posterior, history: tc.History) -> None:
     worlds = posterior.simulate(worlds=40, seed=11)
     assert worlds.worlds == 40

@@ -14,6 +14,8 @@ from tocsin.infer.convergence import load_arviz
 from tocsin.infer.effects import Asked, with_effects
 from tocsin.infer.posterior import Draws, Posterior
 from tocsin.infer.prior import Prior
+from tocsin.infer.rough import draw_rough
+from tocsin.infer.roughly import Rough
 from tocsin.infer.target import Belief, Target
 
 if TYPE_CHECKING:
@@ -58,8 +60,12 @@ def sample_model(
     chosen = Prior() if prior is None else prior
     effects = with_effects(model, history, frailty, shock)
     belief = Belief.of(chosen, effects.plain)
-    drawn = draw(Target(effects, belief), draws, tune, chains, seed, progress, target_accept)
-    return Posterior(model, history, effects, belief, chosen, drawn, seed)
+    target, rough = Target(effects, belief), Rough.of(history)
+    if rough is None:
+        drawn = draw(target, draws, tune, chains, seed, progress, target_accept)
+        return Posterior(model, history, effects, belief, chosen, drawn, seed)
+    told, times = draw_rough(target, rough, draws, tune, chains, seed, progress)
+    return Posterior(model, history, effects, belief, chosen, told, seed, (rough, times))
 
 
 def draw(

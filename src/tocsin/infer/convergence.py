@@ -54,12 +54,6 @@ def diagnostics(values: Floats) -> dict[str, Floats]:
 def warnings_of(posterior: Posterior) -> list[str]:
     """Return what speaks against trusting the draws, in plain words."""
     found: list[str] = []
-    events = posterior.history.events
-    if "time_latest" in events and (rough := int((events["time_latest"] > events["time"]).sum())):
-        found.append(
-            f"{rough} events are known only to lie between `time` and `time_latest`; they were taken at `time`, "
-            "so the draws are surer of half-lives and of the order of events than the record is"
-        )
     stats = posterior.draws.stats
     chains, draws, _ = posterior.draws.vector.shape
     if "diverging" in stats and (count := int(stats["diverging"].sum())):

@@ -67,6 +67,7 @@ def fit_program(
     identified = identify(task, found)
     warnings = [
         *diagnose.thin(program, task.constraint),
+        *diagnose.rough(program),
         *twins.values(),
         *diagnose.of_causes(task, found),
         *diagnose.of_information(task, found, identified),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tocsin.infer.attribution import Attribution
     from tocsin.infer.effects import Effects
     from tocsin.infer.prior import Prior
+    from tocsin.infer.roughly import Rough
     from tocsin.infer.target import Belief
     from tocsin.model import Model
     from tocsin.program import Program
@@ -67,9 +68,11 @@ class Posterior:
         prior: Prior,
         draws: Draws,
         seed: int,
+        rough: tuple[Rough, Floats] | None = None,
     ) -> None:
         self.model, self.history, self.prior, self.seed = model, history, prior, int(seed)
         self.effects, self.belief, self.draws = effects, belief, draws
+        self.rough = rough
         self.warnings: list[str] = warnings_of(self)
 
     @property
@@ -128,6 +131,11 @@ class Posterior:
         """
         from tocsin.infer.pointwise import event_dataset
 
+        if self.rough is not None:
+            raise ModelError(
+                "the times of some events were drawn with the parameters, so the events have no one order to take "
+                "the log-likelihood apart by: leave time_latest out to take them at `time`"
+            )
         return event_dataset(self)
 
     @cached_property
@@ -154,9 +162,31 @@ class Posterior:
             "posterior": self.parameters.assign_attrs(facts),
             "sample_stats": stats.assign_attrs(facts),
         }
-        if not is_grouped(self.history):  # there the log-likelihood is not one of events in order
+        if (
+            not is_grouped(self.history) and self.rough is None
+        ):  # there the log-likelihood is not one of events in order
             groups["log_likelihood"] = self.log_likelihood.assign_attrs(facts)
         return xarray.DataTree.from_dict(groups, name="tocsin")
+
+    @property
+    def times(self) -> pd.DataFrame:
+        """Return what the draws say of the times of events that are known roughly only.
+
+        Returns:
+            One row an event with a `time_latest`: unit, variable, state, time, time_latest, and median, lower and
+            upper (95%) of the draws; no row where all times are known.
+        """
+        import pandas as pd
+
+        columns = ["unit", "variable", "state", "time", "time_latest"]
+        if self.rough is None:
+            return pd.DataFrame(columns=[*columns, "median", "lower", "upper"])
+        known, drawn = self.rough
+        table = self.history.events.iloc[known.event][columns].reset_index(drop=True)
+        bounds = np.quantile(drawn.reshape(-1, known.event.size), [0.5, 0.025, 0.975], axis=0)
+        for name, value in zip(("median", "lower", "upper"), bounds, strict=True):
+            table[name] = pd.to_datetime(self.history.to_date(value)) if self.history.dated else value
+        return table
 
     def flat(self) -> tuple[Floats, Floats]:
         """Return all draws in one row, in an order that mixes chains: vectors (S, P), effects (S, R)."""
