@@ -310,7 +310,7 @@ def _run(replay: Replay) -> str:
         ["seed", facts["seed"]],
         ["changed", "; ".join(facts["interventions"]) or "nothing"],
         ["given", replay.comparison.ensemble.given],
-        *[[name, version] for name, version in facts["versions"].items()],
+        ["versions", "; ".join(f"{name} {version}" for name, version in facts["versions"].items())],
     ]
     return (
         "<p>To repeat it to the bit: <code>tocsin replay --again manifest.json</code>, with the manifest "
