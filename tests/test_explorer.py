@@ -552,6 +552,7 @@ def test_colours_are_those_of_the_theme() -> None:
         ("remove layer language",),
         ("prevent hungary regime=soviet", "force germany army=mutinous at 1917-08-01"),
         ("scale food_crisis by 0.5", "remove unit russia from 1919-01-01"),
+        ("add tie comintern hungary > siam weight 3", "scale tie comintern hungary > siam by 9"),
     ],
 )
 def test_a_part_of_the_model_has_the_worlds_of_the_whole(show: str, do: tuple[str, ...]) -> None:

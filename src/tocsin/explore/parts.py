@@ -42,10 +42,11 @@ class Part:
         The sentences must be valid for the whole model, so that what they name and the part lacks is of
         variables that nothing here listens to.
         """
-        from tocsin.program.interventions import check, read
+        from tocsin.program.interventions import checked, read
         from tocsin.program.interventions.declared import SetParameter, ShiftParameter
 
-        kept = []
+        history, model = self.program.history, self.program.model
+        kept: list[str] = []
         for sentence in sentences:
             intervention = read(sentence)
             if isinstance(intervention, SetParameter | ShiftParameter):
@@ -53,7 +54,8 @@ class Part:
                     kept.append(sentence)
                 continue
             try:
-                check(intervention, self.program.history, self.program.model)
+                # On top of those before it: a tie that was added can be removed.
+                checked([*kept, sentence], history, model)
             except ModelError:
                 continue
             kept.append(sentence)
