@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
     from tocsin.ensemble.ledger_toml import load_ledger
     from tocsin.ensemble.outcome import Outcome
+    from tocsin.ensemble.paired import Paired
     from tocsin.errors import FitError, HistoryError, ModelError, SentenceError, TocsinError
     from tocsin.history import History, load_history
     from tocsin.infer import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tocsin.infer.allocation import Allocation
     from tocsin.infer.calibration import calibration
     from tocsin.infer.support import Prevention, Support
+    from tocsin.infer.what_if import WhatIf
     from tocsin.model import Model, Transition, baseline, contagion
     from tocsin.program import Program
     from tocsin.program.interventions import (
@@ -71,6 +73,7 @@ _WHERE = {
     "Model": "tocsin.model",
     "ModelError": "tocsin.errors",
     "Outcome": "tocsin.ensemble.outcome",
+    "Paired": "tocsin.ensemble.paired",
     "Posterior": "tocsin.infer",
     "Prevention": "tocsin.infer.support",
     "Prior": "tocsin.infer",
@@ -82,6 +85,7 @@ _WHERE = {
     "TocsinError": "tocsin.errors",
     "Transition": "tocsin.model",
     "Treaty": "tocsin.ensemble.ledger",
+    "WhatIf": "tocsin.infer.what_if",
     "add_tie": "tocsin.program.interventions",
     "backtest": "tocsin.infer",
     "baseline": "tocsin.model",
@@ -130,6 +134,7 @@ __all__ = [
     "Model",
     "ModelError",
     "Outcome",
+    "Paired",
     "Posterior",
     "Prevention",
     "Prior",
@@ -141,6 +146,7 @@ __all__ = [
     "TocsinError",
     "Transition",
     "Treaty",
+    "WhatIf",
     "__version__",
     "add_tie",
     "backtest",
