@@ -11,7 +11,7 @@ from tocsin.explore.questions import Question, Scenario
 from tocsin.explore.scenes import difference_scene
 from tocsin.publish.prepared import Prepared
 from tocsin.show.compared import Range, range_of
-from tocsin.show.sentences import of_worlds, signed
+from tocsin.show.sentences import of_worlds
 from tocsin.show.wave import Wave
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Outcome:
         row = self.entries
         if row["difference"] == row["lower"] == row["upper"] == 0:
             return f"In no world does it change the number of {self.show.standing}."
-        mean, less, more = (signed(round(row[name], 1)) for name in ("difference", "lower", "upper"))
+        mean, less, more = (tenths(row[name]) for name in ("difference", "lower", "upper"))
         return (
             f"On average {row['changed']:.1f} {self.show.entered} in a world instead of {row['unchanged']:.1f}: "
             f"a difference of {mean} (95% interval {less} to {more})."
@@ -61,9 +61,16 @@ class Outcome:
 
     @property
     def most(self) -> Mapping[str, Any] | None:
-        """Return the row of the unit that changes most surely: the largest difference whose interval leaves out 0."""
-        sure = [row for row in self.scene["rows"] if not row["difference"][1] <= 0 <= row["difference"][2]]
+        """Return the row of the unit that changes most, among those that surely change and are not named in it."""
+        # That Hungary changes where Hungary is held back is no news.
+        named = {word for sentence in self.scenario.do for word in sentence.split()}
+        sure = [row for row in self.scene["rows"] if row["unit"] not in named and surely(row)]
         return max(sure, key=lambda row: abs(row["difference"][0]), default=None)
+
+
+def surely(row: Mapping[str, Any]) -> bool:
+    """Return whether the interval of a unit's difference leaves out zero."""
+    return not row["difference"][1] <= 0 <= row["difference"][2]
 
 
 def outcome_of(laboratory: Laboratory, scenario: Prepared, show: Wave) -> Outcome:
@@ -71,14 +78,21 @@ def outcome_of(laboratory: Laboratory, scenario: Prepared, show: Wave) -> Outcom
     worlds, seed = laboratory.limits.worlds, laboratory.seed
     changed, plain = Scenario(scenario.do, worlds, seed), Scenario((), worlds, seed)
     scene = difference_scene(laboratory, Question(changed, plain, show))
-    table = Paired(laboratory.worlds(changed), laboratory.worlds(plain)).table(show.variable, show.state)
+    pair = Paired(laboratory.worlds(changed, show), laboratory.worlds(plain, show))
+    table = pair.table(show.variable, show.state)
     entries = table.set_index("measure").loc["entries"].to_dict()
     return Outcome(scenario, show, scene, {str(name): float(value) for name, value in entries.items()})
 
 
+def tenths(value: float) -> str:
+    """Return a difference with its sign and one digit: '+1.0', '−2.3', '0.0'."""
+    text = f"{value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
+
+
 def entries_range(laboratory: Laboratory, show: Wave) -> Range:
     """Return events into a state: as they were, and as the unchanged worlds have them."""
-    counts = laboratory.worlds(laboratory.standard).counts(show.variable, show.state)["entries"]
+    counts = laboratory.worlds(laboratory.standard, show).counts(show.variable, show.state)["entries"]
     seen = laboratory.observed.counts(show.variable, show.state)["entries"]
     return range_of(counts, float(seen.iloc[0]) if len(seen) else 0.0)
 

@@ -12,9 +12,10 @@ from urllib.parse import urlencode
 
 from tocsin.explore import edition
 from tocsin.publish.outcomes import Outcome, as_it_is, with_change
+from tocsin.publish.picture import at_a_glance, height_of, map_of
 from tocsin.publish.tour import Step, Tour
 from tocsin.show.page import e, linked, paragraphs
-from tocsin.show.sentences import hundred
+from tocsin.show.sentences import counted, hundred, listed, moment
 from tocsin.show.theme import style_sheet
 from tocsin.show.wave import Wave
 
@@ -51,10 +52,15 @@ def class_text(name: str) -> str:
 
 def bar(site: Site, here: str) -> str:
     """Return the links that stand above every page."""
+
+    def current(address: str) -> str:
+        if address == here:
+            return ' aria-current="page"'
+        touring = address == step_name(1) and here.startswith("tour-")
+        return ' aria-current="true"' if touring else ""
+
     items = "".join(
-        f'<li><a href="{e(address)}"{" aria-current=" + chr(34) + "page" + chr(34) if address == here else ""}>'
-        f"{e(words)}</a></li>"
-        for address, words in site.links
+        f'<li><a href="{e(address)}"{current(address)}>{e(words)}</a></li>' for address, words in site.links
     )
     return f'<nav class="site" aria-label="Class edition"><ul>{items}</ul></nav>'
 
@@ -83,7 +89,7 @@ def _variables() -> str:
 
 def laboratory_page(site: Site, here: str) -> str:
     """Return the page on which everything can be tried."""
-    return _explorer(site, here, f"{site.title} · laboratory", "The laboratory", "", "")
+    return _explorer(site, here, f"{site.title} · laboratory", "The laboratory")
 
 
 def step_page(
@@ -97,35 +103,41 @@ def step_page(
     """
     step = tour.steps[number - 1]
     frame = laboratory.observed.frame
+    others = [str(each) for each in laboratory.pairs if each != step.show]
     asked = {
         "date": frame.label(step.moment) if frame.dated else f"{step.moment:g}",
         "unit": step.units[0],
-        **({"show": str(step.show)} if step.show != laboratory.wave else {}),
+        # A state other than the wave is shown alone, or the wave's colour would lie over it.
+        **({"show": str(step.show), "hide": ",".join(others)} if step.show != laboratory.wave else {}),
         "map": "record",
     }
     over = f"{tour.title}: step {number} of {len(tour.steps)}"
     title = f"{number}. {step.heading} · {site.title}"
-    return _explorer(site, here, title, over, _panel(site, tour, number, step, outcome), urlencode(asked))
+    told = (_head(tour, number, step), _panel(site, step, outcome))
+    return _explorer(site, here, title, over, told, urlencode(asked))
 
 
-def _explorer(site: Site, here: str, title: str, over: str, panel: str, start: str) -> str:
+def _explorer(
+    site: Site, here: str, title: str, over: str, told: tuple[str, str] | None = None, start: str = ""
+) -> str:
+    """Return the page of the explorer, with what a step tells above the map and beside it."""
     text = edition.page_html([f"{site.parts}{name}" for name in SCRIPTS], site.parts)
     data = {
-        "class": "touring" if panel else "",
         "data-title": title,
         "data-start": start,
         "data-shown": json.dumps([str(show) for show in site.shown]),
     }
     attributes = "".join(f' {name}="{e(value)}"' for name, value in data.items() if value)
     style = f'<link rel="stylesheet" href="{site.parts}class.css">'
-    # A tour's page may fetch nothing either: scripts and data come from its own folder.
     text = _put(text, r"<title>.*?</title>", f"{MAKER}<title>{e(title)}</title>")
     text = _put(text, r"</head>", f"{style}</head>")
     text = _put(text, r"<body>", f"<body{attributes}>")
     skip = re.search(r'<a class="skip".*?</a>', text)
     text = _put(text, r'<a class="skip".*?</a>', (skip.group() if skip else "") + bar(site, here))
     text = _put(text, r'<p class="over">.*?</p>', f'<p class="over">{e(over)}</p>')
-    return _put(text, r"<main>", f"<main>{panel}")
+    head, panel = told or ("", "")
+    text = _put(text, r"</header>", f"</header>{head}")
+    return _put(text, r'<div id="side">', f'<div id="side">{panel}')
 
 
 def _put(text: str, pattern: str, new: str) -> str:
@@ -136,9 +148,9 @@ def _put(text: str, pattern: str, new: str) -> str:
     return made
 
 
-def _panel(site: Site, tour: Tour, number: int, step: Step, outcome: Outcome) -> str:
-    answer, count = step.answer, len(tour.steps)
-    evidence = [as_it_is(outcome, unit, site.names[unit]) for unit in step.units]
+def _head(tour: Tour, number: int, step: Step) -> str:
+    """Return the finding of a step, and the way to the others."""
+    count = len(tour.steps)
     steps = []
     if number > 1:
         steps.append(f'<li><a class="go" rel="prev" href="{step_name(number - 1)}">← Back</a></li>')
@@ -147,12 +159,21 @@ def _panel(site: Site, tour: Tour, number: int, step: Step, outcome: Outcome) ->
         steps.append(f'<li><a href="{step_name(other)}"{current} aria-label="Step {other}">{other}</a></li>')
     if number < count:
         steps.append(f'<li><a class="go" rel="next" href="{step_name(number + 1)}">Next →</a></li>')
+    return (
+        '<section id="step" aria-labelledby="step-title">'
+        f'<h2 id="step-title">{e(step.heading)}</h2>'
+        f'<nav aria-label="Steps of the tour"><ul class="steps">{"".join(steps)}</ul></nav></section>'
+    )
+
+
+def _panel(site: Site, step: Step, outcome: Outcome) -> str:
+    """Return what stands beside the map: the claim, the evidence, a question and a what-if."""
+    answer = step.answer
+    evidence = [as_it_is(outcome, unit, site.names[unit]) for unit in step.units]
     do = e(json.dumps(list(step.scenario.do)))
     said = " and ".join(f"“{each}”" for each in step.scenario.do)
     return (
-        '<section id="tour" aria-labelledby="step-title">'
-        f'<nav aria-label="Steps of the tour"><ul class="steps">{"".join(steps)}</ul></nav>'
-        f'<h2 id="step-title">{e(step.heading)}</h2>'
+        '<section id="tour" aria-label="This step">'
         f'<p><span class="small quiet">The page says, in our words:</span> <span class="claim">'
         f"{e(answer.claim.claim)}.</span></p>"
         f"<h3>What the record says: {e(answer.verdict)}</h3><p>{e(answer.figure)}</p>"
@@ -193,6 +214,19 @@ def cover(
         f"in {laboratory.limits.worlds:,} simulated worlds. Everything here was computed beforehand: it needs "
         "no network and no server.</p>",
     ]
+    when, standing = height_of(laboratory)
+    picture = map_of(
+        laboratory,
+        when,
+        standing,
+        f"Map of {moment(when, laboratory.observed.frame)}: {listed([site.names[unit] for unit in standing])}",
+        all_named=False,
+    )
+    if picture and standing:
+        day = moment(when, laboratory.observed.frame)
+        parts.append(
+            f"<h2>{e(day)}: {counted(len(standing), 'place')} {e(laboratory.wave.within)}</h2>{picture}"
+        )
     if tour is not None:
         items = "".join(
             f'<li><a href="{step_name(n)}">{e(step.heading)}</a></li>'
@@ -206,12 +240,13 @@ def cover(
     parts.append(
         f"<section><h2>{len(outcomes)} what-ifs</h2>"
         '<p>Each opens in <a href="laboratory.html">the laboratory</a>, beside the unchanged worlds.</p>'
+        f"{at_a_glance(outcomes) if outcomes else ''}"
         f'<ul class="whatifs">{rows}</ul></section>'
     )
     printed = "".join(f'<li><a href="{e(name)}">{e(words)}</a></li>' for name, words in sheets)
     parts.append(
-        "<section><h2>To print</h2><p>Worksheets on A4; the answers, with their figures, are on a page for the "
-        f"teacher.</p><ul>{printed}</ul></section>"
+        '<section id="print"><h2>To print</h2><p>Worksheets on A4; the answers, with their figures, are on a page '
+        f"for the teacher.</p><ul>{printed}</ul></section>"
     )
     parts.append(
         "<section><h2>What this cannot tell</h2><p>The worlds are those of a model that was fitted to one "

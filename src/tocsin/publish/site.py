@@ -136,7 +136,7 @@ def made(planned: Plan, laboratory: Laboratory, tell: Progress) -> dict[str, byt
     parts = _parts(planned, laboratory, tell)
     outcomes = {show: _outcomes(planned, laboratory, show) for show in planned.shown}
     folder = f"parts-{short_digest(*(f'{name}{content!r}' for name, content in sorted(parts.items())))}/"
-    links = [("index.html", "Start"), ("laboratory.html", "Laboratory"), ("answers.html", "Answers")]
+    links = [("index.html", "Start"), ("laboratory.html", "Laboratory"), ("index.html#print", "To print")]
     if planned.tour:
         links.insert(1, ("tour-1.html", "Tour"))
     history = laboratory.history
@@ -176,7 +176,7 @@ def _laboratory(planned: Plan, tell: Progress) -> Laboratory:
     tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
     fit = planned.model.fit(planned.history)
     parameters = {str(name): float(value) for name, value in fit.params.items()}
-    limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) + 1)
+    limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) * len(planned.shown) + 1)
     return Laboratory(
         planned.source, planned.history, planned.model, parameters, limits, planned.seed, planned.wave
     )

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tocsin.explore.outlines import days_of_cuts, outlines_of, views_of
-from tocsin.publish.outcomes import Outcome, entries_range
+from tocsin.publish.outcomes import Outcome, entries_range, surely, tenths
 from tocsin.publish.pages import Site, plain_page
+from tocsin.publish.picture import height_of, map_of, on_map
 from tocsin.publish.tour import Tour
 from tocsin.show.claims import VERDICTS
 from tocsin.show.page import e
-from tocsin.show.sentences import counted, hundred, listed, moment, signed
+from tocsin.show.sentences import counted, hundred, listed, moment
 
 if TYPE_CHECKING:
     from tocsin.explore.laboratory import Laboratory
@@ -141,31 +141,24 @@ def _weighing(tour: Tour, answers: bool) -> str:
 
 def _where(laboratory: Laboratory, site: Site, answers: bool) -> str:
     show, frame = laboratory.wave, laboratory.observed.frame
-    when, standing = _height(laboratory)
-    day = moment(when, frame)
-    names = [site.names[unit] for unit in standing]
-    history = laboratory.history
-    views = views_of(history)
+    when, standing = height_of(laboratory)
+    day, seen = moment(when, frame), on_map(laboratory)
+    shown = [site.names[unit] for unit in standing if unit in seen]
+    outside = [site.names[unit] for unit in standing if unit not in seen]
     parts = []
-    if views:
-        first = (
-            f"Shade every place that stood {show.within} at the end of {day}."
-            if frame.dated
-            else f"Shade every place that was {show.within} at {day}."
-        )
-        parts.append(
-            f"<p>1. {e(first)}</p>" if not answers else f"<p>1. At {e(day)}: {e(listed(names))}.</p>"
-        )
-        parts.append(_map(laboratory, when, views[0], set(standing) if answers else set(), day))
+    picture = map_of(laboratory, when, standing if answers else (), f"Map of {day}")
+    if answers:
+        more = f" Outside of this map: {listed(outside)}." if outside else ""
+        parts.append(f"<p>1. On {e(day)}: {e(listed(shown))}.{e(more)}</p>{picture}")
+    elif picture:
+        parts.append(f"<p>1. Shade every place that stood {e(show.within)} on {e(day)}.</p>{picture}")
     else:
-        parts.append(
-            f"<p>1. Which places were {e(show.within)} at {e(day)}? {e(listed(names)) if answers else _lines(2)}</p>"
-        )
-    parts.append(
-        f"<p>2. How many are they? {f'<span class=right>{len(names)}</span>' if answers else BLANK}</p>"
-        if not answers
-        else f'<p>2. <span class="right">{counted(len(names), "place")}</span>.</p>'
-    )
+        parts.append(f"<p>1. Which places were {e(show.within)} on {e(day)}?{_lines(2)}</p>")
+    if answers:
+        parts.append(f'<p>2. <span class="right">{counted(len(shown), "place")}</span>.</p>')
+    else:
+        where = "of them are on this map" if picture else "are they"
+        parts.append(f"<p>2. How many {where}? {BLANK}</p>")
     entries = _early(laboratory)
     order = (
         sorted(entries, key=lambda each: each[1])
@@ -200,62 +193,11 @@ def _where(laboratory: Laboratory, site: Site, answers: bool) -> str:
     return "".join(parts)
 
 
-def _height(laboratory: Laboratory) -> tuple[float, list[str]]:
-    """Return the moment of the record at which most units stood in the wave's state, and these units."""
-    show, frame = laboratory.wave, laboratory.observed.frame
-    spells = laboratory.observed.durations(show.variable, show.state)
-    starts, ends = spells["start"].to_numpy(float), spells["end"].to_numpy(float)
-    units = spells["unit"].astype(str).to_numpy()
-    best, found = frame.start, list[str]()
-    for start in sorted(set(starts.tolist())):
-        there = units[(starts <= start) & (ends > start)]
-        if len(there) > len(found):
-            best, found = start, sorted(set(there.tolist()))
-    return float(best), found
-
-
 def _early(laboratory: Laboratory) -> list[tuple[str, float]]:
     show = laboratory.wave
     first = laboratory.observed.first_times(show.variable, show.state).sort_values("time", kind="stable")
     pairs = dict.fromkeys(zip(first["unit"].astype(str), first["time"].astype(float), strict=True))
     return list(pairs)[:EARLY]
-
-
-def _map(laboratory: Laboratory, when: float, view: str, shaded: set[str], day: str) -> str:
-    """Return the map of a moment, named and blank but for the shaded units."""
-    history = laboratory.history
-    cuts = days_of_cuts(history)
-    cut = min(range(len(cuts)), key=lambda place: abs(cuts[place] - when))
-    outline = outlines_of(history, view, cut)
-
-    def kind(unit: str) -> str:
-        return "ground shaded" if unit in shaded else "ground"
-
-    shapes = "".join(f'<path class="{kind(unit)}" d="{path}"/>' for unit, path in outline["units"].items())
-    rings = "".join(
-        f'<circle class="{"ring shaded" if unit in shaded else "ring"}" cx="{x}" cy="{y}" r="6"/>'
-        for unit, (x, y) in outline["marks"].items()
-    )
-    from tocsin.explore.scenes import labels_of
-
-    names = labels_of(laboratory)
-    texts = "".join(
-        f'<text x="{place[0]}" y="{place[1]}"{_anchor(place)}>{e(names[unit])}</text>'
-        for unit, place in outline["labels"].items()
-        if unit in names
-    )
-    width, height = outline["width"], outline["height"]
-    return (
-        f'<figure><svg viewBox="0 0 {width} {height}" role="img" aria-label="{e(f"Map of {day}")}">'
-        f'<path class="ground dim" d="{outline["land"]}"/>{shapes}{rings}<g class="names">{texts}</g></svg>'
-        f"<figcaption>{e(outline['note'])}. Outlines: {e(outline['source'])}.</figcaption></figure>"
-    )
-
-
-def _anchor(place: Sequence[Any]) -> str:
-    align = place[2] if len(place) > 2 else "center"
-    anchor = {"left": "start", "center": "middle", "right": "end"}.get(str(align), "middle")
-    return f' text-anchor="{anchor}"'
 
 
 def _what_if(site: Site, outcomes: Sequence[Outcome], answers: bool) -> str:
@@ -271,7 +213,7 @@ def _what_if(site: Site, outcomes: Sequence[Outcome], answers: bool) -> str:
                 if most is not None
                 else "none that chance could not explain"
             )
-            mean, low, high = (signed(round(entries[key], 1)) for key in ("difference", "lower", "upper"))
+            mean, low, high = (tenths(entries[key]) for key in ("difference", "lower", "upper"))
             rows.append([name, f"{entries['changed']:.1f}", f"{mean} ({low} to {high})", place])
         else:
             rows.append(
@@ -305,8 +247,8 @@ def _how_sure(laboratory: Laboratory, site: Site, outcomes: Sequence[Outcome], a
     show = outcome.show
     rows = []
     for row in _mixed(outcome):
-        change, low, high = (signed(round(100 * value, 1)) for value in row["difference"])
-        sure = not row["difference"][1] <= 0 <= row["difference"][2]
+        change, low, high = (tenths(100 * value) for value in row["difference"])
+        sure = surely(row)
         rows.append(
             [
                 e(site.names[row["unit"]]),
@@ -366,7 +308,7 @@ def _how_sure(laboratory: Laboratory, site: Site, outcomes: Sequence[Outcome], a
 def _mixed(outcome: Outcome) -> list[Any]:
     """Return rows of both kinds, surely and not surely changed, in the order of their names."""
     rows = outcome.scene["rows"]
-    sure = [row for row in rows if not row["difference"][1] <= 0 <= row["difference"][2]]
+    sure = [row for row in rows if surely(row)]
     rest = [row for row in rows if row not in sure]
     half = ROWS // 2
     kept = [*sure[: max(half, ROWS - len(rest))], *rest[: max(half, ROWS - len(sure))]][:ROWS]

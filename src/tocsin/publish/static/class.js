@@ -32,7 +32,8 @@
     const test = document.getElementById("try");
     if (!go || !test) return;
     const home = Object.fromEntries(new URLSearchParams(body.dataset.start));
-    const moment = () => ({ i: state.calendar.read(home.date), unit: home.unit || null, show: home.show || state.about.wave });
+    const moment = () => ({ i: state.calendar.read(home.date), unit: home.unit || null, show: home.show || state.about.wave,
+      hide: home.hide ? home.hide.split(",") : state.hidden });
     const sentences = JSON.parse(test.dataset.do);
     const mark = () => {
       const on = String(state.get("do")) === String(sentences);
