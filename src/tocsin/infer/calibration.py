@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -204,7 +203,7 @@ def _fitted(world: Program, seed: int) -> Floats | None:
     from tocsin.infer.fit import fit_program
 
     try:
-        fit = fit_program(replace(world))
+        fit = fit_program(world)
     except FitError:
         return None
     return draw_parameters(fit, fit.fitted_program, DRAWS, seed).vectors
