@@ -20,7 +20,7 @@ MADE = "<!-- Made by scripts/run_tutorials.py from {name}: change that file and 
 
 def run(path: Path, folder: Path) -> Path:
     """Run one tutorial and write it into a folder as Markdown; errors in a cell end it."""
-    import jupytext
+    import jupytext  # type: ignore[import-untyped]
     from nbclient import NotebookClient
 
     notebook = jupytext.read(path)

@@ -299,3 +299,46 @@ def test_replay_refuses_clocks_without_a_history(folder: Path) -> None:
     assert tocsin("replay", folder, "--given", "history", "--clocks", "warm")[0] == 2
     assert tocsin("replay", folder, "--given", "until someday")[0] == 1
     assert tocsin("replay", "--again", "x", "--given", "history")[0] == 2
+
+
+@pytest.mark.parametrize("question", ["nothing", "until 1919-01-20", "history"])
+@pytest.mark.parametrize(
+    "do",
+    [
+        "remove layer road from 1919-01-25 to 1919-02-10",
+        "scale tie road aa > bb by 3 from 1919-01-02",
+        "add tie road aa > ee weight 2 from 1919-01-25",
+        "rewire layer road seed 3",
+        "remove cause regime: old > soviet | road for cc from 1919-01-25",
+        "scale cause regime: soviet > old | baseline by 0.2 from 1919-01-25",
+        "remove unit ee from 1919-01-25",
+        "prevent ee regime=soviet from 1919-01-25",
+        "delay ee regime=soviet until 1919-02-10",
+        "lift cc regime=soviet at 1919-02-01",
+        "force dd regime=soviet at 1919-02-01",
+        "change parameter regime: old > soviet | road | susceptibility | 1 by 0.5",
+    ],
+)
+def test_every_intervention_can_be_asked_in_every_meaning(do: str, question: str) -> None:
+    """The record: aa 4th to 20th of January, bb 9th on, cc 22nd, ee 30th; a state barred or a unit gone is so."""
+    answer = asked(do, given=question, worlds=40)
+    for pair in answer.pairs.values():
+        changed = pair.changed.events.to_pandas()
+        if do.startswith(("prevent", "remove unit")):
+            mine = changed[(changed["unit"] == "ee") & (changed["to"] == "soviet")]
+            assert not (mine["time"] >= 24).any()
+        if do.startswith("delay"):
+            mine = changed[(changed["unit"] == "ee") & (changed["to"] == "soviet")]
+            assert not (mine["time"] < 40).any()
+        if do.startswith(("lift", "force")):
+            unit, state = do.split(" ")[1], "old" if do.startswith("lift") else "soviet"
+            forced = changed[changed["cause"] == "intervention"]
+            assert set(zip(forced["unit"], forced["to"], forced["time"], strict=True)) <= {
+                (unit, state, 31.0)
+            }
+        if question == "history" and "1919-01-25" in do:
+            early, other = (
+                side[side["time"] < 23][["world", "time", "unit", "to"]].reset_index(drop=True)
+                for side in (changed, pair.unchanged.events.to_pandas())
+            )
+            pd.testing.assert_frame_equal(early, other)
