@@ -19,6 +19,7 @@ from tocsin.program.given import (
     check_given,
     crowd_of,
     joined,
+    matched,
     plan_clocks,
     recorded,
     translated,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tocsin.program.interventions import Changed
     from tocsin.program.program import Program
 
+NOTES = 2  # changes of hazards for which there is room at first, for each clock
 Kind = TypeVar("Kind", bound=Recipe)
 
 
@@ -208,17 +210,17 @@ class Setting:
         return self.part(UntilRecipe, layout=layout, tables=tables, **own)
 
     def _history(self, plain: Recipe, facts: Tables) -> HistoryRecipe:
-        clocks, units = self.condition.clocks, self.plain.layout.state.size
-        fresh, split = clocks == "fresh", clocks != "cause"
+        fresh, split = self.condition.clocks == "fresh", self.condition.clocks != "cause"
         if fresh and not np.array_equal(facts.shape, plain.tables.shape):
             raise ModelError(
                 "clocks='fresh' needs half-lives and responses as they were; ask clocks='cause' or 'source'"
             )
         plan, blank = self.witness
-        fact = recorded(self.program, facts, plan, blank, True)
+        fact = recorded(self.program, facts, plan, blank, NOTES * plan.pair.size + 1)
         event, layout = self.followed
-        start = parting((self.program.layout, plan, fact), layout, plain.tables, event)
-        past = translated(plan, fact, self.clocks, split, units)._replace(event=event)
+        ties, to = self.ties
+        start = parting((self.program.layout, plan, fact), (layout, ties, to), plain.tables, event)
+        past = translated(plan, fact, to if split else None, self.clocks.pair.size)._replace(event=event)
         own = {"plan": self.clocks, "past": past, "start": start, "split": split, "fresh": fresh}
         return self.part(HistoryRecipe, layout=layout, tables=plain.tables, **own)
 
@@ -233,6 +235,12 @@ class Setting:
         """Return the clocks of the changed program."""
         clocks = self.condition.clocks
         return plan_clocks(self.changed.layout, clocks != "cause", clocks == "fresh")
+
+    @cached_property
+    def ties(self) -> tuple[Plan, NDArray[np.int32]]:
+        """Return the clocks of the changed program, one for each cause and tie, and which those of fact are."""
+        plan = plan_clocks(self.changed.layout, True)
+        return plan, matched(self.witness[0], plan, self.plain.layout.state.size)
 
     @cached_property
     def followed(self) -> tuple[NDArray[np.int32], Layout]:

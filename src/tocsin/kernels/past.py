@@ -226,6 +226,44 @@ def gather(plan, past):
     return clock, spent, last
 
 
+@entry
+def first_unlike(theirs, ours, size, close):
+    """Return the first time at which two programs' notes of their hazards differ; infinity where none do.
+
+    Parameters:
+        theirs, ours: times in order, clocks (-1 for one that is no more) and hazards of the notes of each.
+        size: how many clocks there are; close: relative difference that rounding may make.
+    """
+    at, value = np.full((2, size), -np.inf), np.zeros((2, size))
+    first, time = np.zeros(2, dtype=np.int64), -np.inf
+    ends = np.array([theirs[0].size, ours[0].size])
+    while first[0] < ends[0] or first[1] < ends[1]:
+        time = np.inf
+        for which in range(2):
+            notes = theirs if which == 0 else ours
+            if first[which] < ends[which]:
+                time = min(time, notes[0][first[which]])
+        begun = first.copy()
+        for which in range(2):
+            notes = theirs if which == 0 else ours
+            while first[which] < ends[which] and notes[0][first[which]] == time:
+                slot, hazard = notes[1][first[which]], notes[2][first[which]]
+                first[which] += 1
+                if slot >= 0:
+                    at[which, slot], value[which, slot] = time, hazard
+                elif hazard > 0.0:
+                    return time
+        for which in range(2):
+            notes = theirs if which == 0 else ours
+            for number in range(begun[which], first[which]):
+                slot = notes[1][number]
+                if slot >= 0:
+                    here, there = value[0, slot], value[1, slot]
+                    if at[0, slot] != at[1, slot] or abs(here - there) > close * max(here, there):
+                        return time
+    return np.inf
+
+
 def record(
     lay: Layout, tab: Tables, plan: Plan, past: Past, crowd: int, until: float = np.inf, witness: bool = True
 ) -> tuple[tuple[int, int, int, float], int]:

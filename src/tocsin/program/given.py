@@ -125,13 +125,13 @@ def plan_clocks(layout: Layout, split: bool, fresh: bool = False) -> Plan:
     return Plan(start, place, pair, source, stream)
 
 
-def recorded(program: Program, tables: Tables, plan: Plan, past: Past, hazards: bool = False) -> Past:
+def recorded(program: Program, tables: Tables, plan: Plan, past: Past, room: int = 0) -> Past:
     """Follow what happened, and return what the clocks of every cause and tie had spent.
 
     Parameters:
         tables: the Tables of the program.
         plan, past: its clocks and events; see `witnessed`.
-        hazards: whether to note every change of a hazard.
+        room: for changes of hazards, at first; with none, they are not noted.
 
     Raises:
         FitError: an event that no cause can explain, or a hazard that is not a finite number.
@@ -139,10 +139,14 @@ def recorded(program: Program, tables: Tables, plan: Plan, past: Past, hazards: 
     trace, layout, crowd = program.trace, program.layout, crowd_of(past)
     filled = ("clock", "cause", "source", "amount", "last")
     past = past._replace(**{name: getattr(past, name).copy() for name in filled})
-    status, noted = record(layout, tables, plan, past, crowd)
-    if hazards and status[0] not in (NOT_FINITE, UNEXPLAINED):
-        past = past._replace(base_at=np.zeros((2, noted)), base=np.zeros(noted, dtype=np.int32))
-        record(layout, tables, plan, past, crowd)
+    while True:
+        past = past._replace(base_at=np.zeros((2, room)), base=np.zeros(room, dtype=np.int32))
+        status, noted = record(layout, tables, plan, past, crowd)
+        if not 0 < room < noted:
+            break
+        room = noted
+    noted = min(noted, room)
+    past = past._replace(base_at=np.ascontiguousarray(past.base_at[:, :noted]), base=past.base[:noted])
     if status[0] == UNEXPLAINED:
         transition = trace.events[status[1], EXPLAINED]
         causes = [each.cause for each, row in zip(program.slots, layout.cause, strict=True)
@@ -208,15 +212,15 @@ def witnessed(program: Program, until: float = np.inf) -> tuple[Plan, Past]:
     return plan, past
 
 
-def translated(plan: Plan, past: Past, changed: Plan, split: bool, units: int) -> Past:
+def translated(plan: Plan, past: Past, to: NDArray[np.int32] | None, size: int) -> Past:
     """Return what happened with the clocks of a changed program.
 
     Parameters:
         plan, past: of the program that happened, one clock for each cause and tie.
-        changed: the clocks of the changed program; `split` says of which kind they are.
-        units: how many units there are.
+        to: which clock of the changed program each is, see `matched`; None where those are clocks of causes.
+        size: how many clocks the changed program has.
     """
-    if not split:
+    if to is None:
         clock, spent, last = gather(plan, past)
         amount = past.amount.copy()
         amount[1] = spent
@@ -224,8 +228,7 @@ def translated(plan: Plan, past: Past, changed: Plan, split: bool, units: int) -
             clock=clock, amount=amount, last=last, base_at=past.base_at[:, :0], base=past.base[:0]
         )
 
-    to = matched(plan, changed, units)
-    last = np.zeros(changed.pair.size)
+    last = np.zeros(size)
     last[to[to >= 0]] = past.last[to >= 0]
     base = to[past.base]
     stays = base >= 0

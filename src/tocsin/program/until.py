@@ -58,21 +58,17 @@ def opened_at(
     weight, dense = layout.weight.copy(), layout.dense.copy()
     totals, offset = layout.totals.copy(), layout.offset.copy()
     acts = layout.break_at[WHEN] <= time
-    for number in np.flatnonzero(acts):
-        kind, a, b, c = (int(layout.breaks[number, column]) for column in (KIND, A, B, C))
-        value = layout.break_at[VALUE, number]
-        if kind == TIE:
-            weight[c] = value
-            layer = int(np.searchsorted(layout.tie_first[0, :, -1], c, side="right"))
-            if layout.dense_of[layer] >= 0:
-                dense[OUT, layout.dense_of[layer], a, b] = value
-                dense[IN, layout.dense_of[layer], b, a] = value
-        elif kind == TOTAL:
-            totals[a, b] = value
-        elif kind == PIECE:
-            offset[a, b] = c
-    keeps = ~acts | ((layout.breaks[:, KIND] == FORCE) & (layout.break_at[WHEN] == time))
-    keeps &= ~((layout.breaks[:, KIND] == FORCE) & (layout.break_at[VALUE] == 0.0) & acts)
+    kind, a, b, c = (layout.breaks[:, column] for column in (KIND, A, B, C))
+    value = layout.break_at[VALUE]
+    ties, sums, pieces = (np.flatnonzero(acts & (kind == which)) for which in (TIE, TOTAL, PIECE))
+    weight[c[ties]] = value[ties]  # in order, so the last one stands
+    layer = layout.dense_of[np.searchsorted(layout.tie_first[0, :, -1], c[ties], side="right")]
+    ties, layer = ties[layer >= 0], layer[layer >= 0]
+    dense[OUT, layer, a[ties], b[ties]] = value[ties]
+    dense[IN, layer, b[ties], a[ties]] = value[ties]
+    totals[a[sums], b[sums]] = value[sums]
+    offset[a[pieces], b[pieces]] = c[pieces]
+    keeps = ~acts | ((kind == FORCE) & (layout.break_at[WHEN] == time) & (value > 0.0))
     early, early_time, marks = _entries(program, tables, changed, known)
     if time == layout.window[0]:
         early, early_time, marks = layout.early, layout.early_time, np.empty(0)
