@@ -691,3 +691,35 @@ def test_months_can_be_changed_too() -> None:
     spread = out[out["cause"] == "l"]["time"]
     assert not ((spread > 5) & (spread <= 8)).any()
     assert (spread > 8).any()
+
+
+def test_half_life_with_a_power_response_breaks_monotone_coupling() -> None:
+    """Two examples at once count for more than two apart; a change that delays one may bring them together."""
+    history = tc.History(
+        units={"unit": ["a", "b", "x", "z"], "regime": ["old", "old", "old", "soviet"]},
+        ties={"layer": ["wire", "road", "road"], "source": ["z", "a", "b"], "target": ["a", "x", "x"]},
+        variables=[REGIME],
+        window=(0.0, 30.0),
+    )
+    rise = tc.Transition(
+        "regime",
+        "old",
+        "soviet",
+        tc.baseline("1"),
+        tc.contagion("wire", "regime=soviet"),
+        tc.contagion("road", "regime=soviet", half_life=2.0, response="power"),
+    )
+    made = tc.Model([REGIME], [rise]).compile(history)
+    values = dict.fromkeys(made.parameter_names, -2.5)
+    values[f"{RISE} | wire | susceptibility | 1"] = 0.0
+    values[f"{RISE} | road | susceptibility | 1"] = -2.0
+    values[f"{RISE} | road | response | alpha"] = math.log(4.0)
+    with_, without = (
+        made.simulate(values, 2000, 2, interventions=do)
+        .first_times("regime", "soviet")
+        .set_index(["world", "unit"])["time"]
+        for do in ((), ("remove layer wire",))
+    )
+    shared = with_.index.intersection(without.index)
+    advanced = without.loc[shared] < with_.loc[shared] - 1e-9
+    assert set(shared[advanced].get_level_values("unit")) == {"x"}
