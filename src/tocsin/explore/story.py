@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tocsin.model import Contagion
+from tocsin.show.theme import OF_CAUSES, OF_LAYERS
 from tocsin.show.wave import Wave
 
 if TYPE_CHECKING:
@@ -148,7 +150,23 @@ def hazards(laboratory: Laboratory, unit: str, show: Wave) -> dict[str, Any]:
         "show": str(show),
         "time": ((edges[:-1] + edges[1:]) / 2).round(2).tolist(),
         "causes": {name: [float(f"{value:.3g}") for value in rates] for name, rates in causes.items()},
+        "colours": _colours(laboratory, list(causes)),
     }
+
+
+def _colours(laboratory: Laboratory, shown: list[str]) -> dict[str, str]:
+    """Return the theme's colour of each cause: that of home, of its layer, or the next that is free."""
+    layers = {
+        cause.name: cause.layer if isinstance(cause, Contagion) else None
+        for _, cause in laboratory.program.causes
+    }
+    found: dict[str, str] = {}
+    for name in shown:
+        hue = "home" if layers[name] is None else OF_LAYERS.get(str(layers[name]))
+        if hue is not None and hue not in found.values():
+            found[name] = hue
+    free = [hue for hue in OF_CAUSES if hue not in found.values()]
+    return {name: found.get(name) or (free.pop(0) if free else "quiet") for name in shown}
 
 
 def caused(laboratory: Laboratory, unit: str, show: Wave) -> dict[str, Any]:

@@ -4,8 +4,6 @@ import { h, byId, fill, linked } from "./dom.js";
 import { colour, drawn } from "./chart.js";
 import { hundred, listed } from "./words.js";
 
-const HUES = ["quiet", "less", "wave", "mutiny", "rising", "unrest", "more", "band"];
-
 export class Story {
   constructor(state, data, looks) {
     Object.assign(this, { state, data, looks, told: null });
@@ -120,7 +118,7 @@ export class Story {
     if (!causes.length) return;
     const { calendar } = this.state;
     const names = causes.map(([name]) => plain(name));
-    const scale = { domain: names, range: names.map((_, n) => colour(HUES[n % HUES.length])) };
+    const scale = { domain: names, range: causes.map(([name]) => colour(told.hazards.colours[name])) };
     const per = calendar.clock === "day" ? 365.25 : 1;
     const values = causes.flatMap(([, rates], n) => rates.map((rate, k) => ({
       t: calendar.dated ? calendar.date(told.hazards.time[k]).getTime() : told.hazards.time[k], cause: names[n], rate: rate * per, n,
@@ -132,7 +130,7 @@ export class Story {
       encoding: {
         x: { field: "t", type: calendar.dated ? "temporal" : "quantitative", scale: calendar.dated ? { type: "utc" } : { zero: false, nice: false }, axis: { title: null, grid: false, tickCount: 4 } },
         y: { field: "rate", type: "quantitative", stack: "zero", axis: { title: calendar.clock === "day" ? "a year" : "a unit of time", tickCount: 4 } },
-        color: { field: "cause", type: "nominal", scale, legend: { columns: 3, symbolSize: 90, labelLimit: 110 } },
+        color: { field: "cause", type: "nominal", scale, legend: { columns: this.chart.clientWidth > 400 ? 3 : 2, symbolSize: 90, labelLimit: 130 } },
         order: { field: "n" },
       },
     };
