@@ -373,3 +373,40 @@ def test_wrong_questions_are_refused(asked: dict[str, Any], said: str) -> None:
     history, model = small_wave()
     with pytest.raises(tc.ModelError, match=said):
         model.simulate(history, 1, **asked)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("asked", [{"given": "until 1919-04-01"}, {"given": "history"}, {"draws": True}])
+def test_what_worlds_need_can_travel(asked: dict[str, Any]) -> None:
+    import pickle
+
+    from small_wave import wave as small_wave
+
+    from tocsin.ensemble.given import Setting
+    from tocsin.ensemble.simulate import recipe_of
+    from tocsin.program.given import Condition
+
+    history, model = small_wave()
+    program = model.program(history)  # type: ignore[attr-defined]
+    vector = program.pack(model.values)  # type: ignore[attr-defined]
+    plain, changed = recipe_of(program, vector, 3, ["scale layer border by 0.3"])
+    condition = Condition.parse(asked.get("given", "nothing"), "cause", history)
+    setting = Setting(program, changed, plain, condition)
+    recipe = setting.drawn([vector, vector + 0.1]) if "draws" in asked else setting.recipe(vector)
+    here, there = recipe.draw(5, 9), pickle.loads(pickle.dumps(recipe, protocol=5)).draw(5, 9)
+    assert (here.times == there.times).all() and (here.events == there.events).all()
+
+
+def test_times_known_by_month_are_refused() -> None:
+    variable = tc.StateVariable("s", ["old", "new"])
+    history = tc.History(
+        {"unit": ["a", "b"]},
+        {"unit": ["a"], "variable": ["s"], "state": ["new"], "time": ["1919-03"]},
+        variables=[variable],
+        window=("1919-01", "1919-12"),
+        clock="month",
+    )
+    model = tc.Model([variable], [tc.Transition("s", "old", "new", tc.baseline())])
+    given_parameters = model.with_params({"s: old > new | baseline | propensity | 1": -2.0})
+    for question in ("history", "until 1919-06"):
+        with pytest.raises(tc.FitError, match="known by month only"):
+            given_parameters.simulate(history, 1, given=question)
