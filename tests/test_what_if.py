@@ -183,6 +183,7 @@ def test_dated_ties_are_named_and_gated_ones_told_apart() -> None:
         ("remove layer road", {"wave": "regime=soviett"}, tc.ModelError, "did you mean 'soviet'"),
         ("remove layer road", {"wave": "regime=old|soviet"}, tc.TocsinError, "one state of one variable"),
         ("remove layer road", {"worlds": -1}, tc.ModelError, "at least 0"),
+        ("remove layer road", {"worlds": 1}, tc.ModelError, "2 pairs of worlds or more"),
     ],
 )
 def test_wrong_questions_are_refused(do: str, more: dict[str, object], error: type, said: str) -> None:

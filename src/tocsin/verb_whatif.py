@@ -37,7 +37,7 @@ def whatif(
     given: GivenOption = "nothing",
     model: ModelOption = None,
     worlds: Annotated[
-        int, typer.Option("--worlds", metavar="N", min=1, help="How many pairs of worlds to simulate.")
+        int, typer.Option("--worlds", metavar="N", min=2, help="How many pairs of worlds to simulate.")
     ] = 2000,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tocsin.ensemble.chains import Chains, chains_of
 from tocsin.ensemble.paired import Paired
-from tocsin.errors import TocsinError, suggestion
+from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.infer.what_if_words import sentences
 from tocsin.program.given import CLOCKS, Condition
 from tocsin.program.interventions import parse_all
@@ -192,6 +192,11 @@ def what_if(
     progress: Progress | None,
 ) -> WhatIf:
     """Answer a what-if question; see `Given.what_if`."""
+    from tocsin.ensemble.simulate import check_numbers
+
+    check_numbers(worlds, seed)
+    if worlds < 2:
+        raise ModelError(f"a comparison needs 2 pairs of worlds or more, not {worlds}")
     program = given.program(history)
     changes = tuple(parse_all(_listed(interventions), history, given.model))
     beside = tuple(parse_all(_listed(against), history, given.model))
