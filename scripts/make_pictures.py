@@ -22,7 +22,7 @@ CHANGE = "remove layer red_army"
 def pictures() -> dict[str, Callable[[], Any]]:
     """Return what draws each picture of docs/charts.md, by name."""
     history = tc.load_history("1917")
-    model = tc.Model.from_toml(history.model_path)
+    model = tc.Model.from_toml(str(history.model_path))
     fit = model.fit(history)
     worlds = fit.simulate(history, worlds=2000, seed=1917)
     changed = fit.simulate(history, worlds=2000, seed=1917, interventions=[CHANGE])
@@ -59,7 +59,7 @@ def main() -> None:
     for name, draw in pictures().items():
         path = show.save_chart(draw(), charts / f"{name}.png", scale=SCALE)
         # Few colours are used, so a palette of them makes a small file.
-        Image.open(path).convert("RGB").quantize(64).save(path, optimize=True)
+        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 if __name__ == "__main__":
