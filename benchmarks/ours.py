@@ -133,10 +133,16 @@ def run_w2(kind: str, units: int) -> None:
 
 
 def run_w3() -> None:
-    """Fit a Hawkes process of ten dimensions, and an event history."""
-    dimensions = 10
+    """Fit Hawkes processes of ten and fifty dimensions, and an event history."""
+    for dimensions in (10,) if QUICK else (10, 50):
+        run_w3_hawkes(dimensions)
+    run_w3_table()
+
+
+def run_w3_hawkes(dimensions: int) -> None:
+    """Fit a Hawkes process."""
     times, kinds, end = w3_hawkes(dimensions)
-    names = [f"u{number}" for number in range(dimensions)]
+    names = [f"u{number:02d}" for number in range(dimensions)]
     riot = tc.StateVariable("riot", ["yes"], recurrent=True)
     pairs = [(a, b) for a in names for b in names]
     # One layer for each pair of dimensions: its strength is one entry of the matrix.
@@ -166,7 +172,7 @@ def run_w3() -> None:
         for name in names
     ]
     model = tc.Model([riot], [tc.Transition("riot", "yes", "yes", tc.baseline("1 + C(d)"), *causes)])
-    first, _ = once(lambda: model.compile(history).loglik(np.full(110, -3.0)))
+    first, _ = once(lambda: model.compile(history).loglik(np.full(dimensions * (dimensions + 1), -3.0)))
     fits: list[Any] = []
     taken = seconds(lambda _: fits.append(model.fit(history)), 1 if QUICK else 3)
     fit = fits[-1]
@@ -178,7 +184,7 @@ def run_w3() -> None:
         )
     tell(
         "W3",
-        "Hawkes 10",
+        f"Hawkes {dimensions}",
         taken,
         "s",
         build=build,
@@ -186,7 +192,6 @@ def run_w3() -> None:
         events=len(times),
         loglik=w3_loglik(mu, alpha),
     )
-    run_w3_table()
 
 
 def _by_unit(params: Any, stem: str, names: list[str]) -> np.ndarray:

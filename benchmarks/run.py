@@ -245,13 +245,13 @@ def _has_graph_tool() -> bool:
 def w3(bench: Bench) -> str:
     """Run W3 and return its table."""
     for contender in W3:
-        cases = {OURS: ["Hawkes 10", "event history"], "tick": ["Hawkes 10"]}.get(
-            contender.name, ["event history"]
-        )
+        hawkes = ["Hawkes 10"] if bench.quick else ["Hawkes 10", "Hawkes 50"]
+        cases = {OURS: [*hawkes, "event history"], "tick": hawkes}.get(contender.name, ["event history"])
         bench.run(contender, ["W3"], "1", cases)
     parts = ["## W3: fitting, on one core\n"]
     for case, key, column in (
         ("Hawkes 10", "loglik", "log-likelihood reached"),
+        ("Hawkes 50", "loglik", "log-likelihood reached"),
         ("event history", "off", "largest error of a coefficient"),
     ):
         base = bench.get(OURS, case).get("value")
@@ -264,7 +264,8 @@ def w3(bench: Bench) -> str:
                 text = told.get("failed") or number(value)
                 rest = f"{told[key]:.2f}" if key in told else ""
                 rows.append([contender.name, text, ratio, number(told.get("build")), rest])
-        parts.append(table([f"{case}", "s", "times ours", "tables or history, s", column], rows))
+        if rows:
+            parts.append(table([f"{case}", "s", "times ours", "tables or history, s", column], rows))
     return "\n".join(parts)
 
 
