@@ -167,6 +167,8 @@ def test_worlds_that_outgrow_memory_are_kept_on_disk_and_are_the_same(
     again.write(tmp_path / "again")
     again.clear()
     assert not kept.exists()
-    assert again.differing_files() == ["ensemble.parquet"]  # row groups are the parts; the events are the same
+    assert again.differing_files() == [
+        "ensemble.parquet"
+    ]  # row groups are the parts; the events are the same
     before, after = (Ensemble.read(path / "ensemble.parquet") for path in (done, tmp_path / "again"))
     assert before.events.to_pandas().equals(after.events.to_pandas())
