@@ -42,14 +42,19 @@ class Breaks:
         what[:, 0], what[:, 1], what[:, 2], what[:, 3] = kind, a, b, c
         return Breaks(at, what)
 
+    def _inside(self, start: float, end: float) -> Breaks:
+        within = (self.at[0] > start) & (self.at[0] < end)
+        return self if within.all() else Breaks(self.at[:, within], self.what[within])
+
     @staticmethod
     def join(parts: Sequence[Breaks], start: float, end: float) -> Breaks:
         """Return all breaks inside the window (start, end), sorted by time and kind, in stable order."""
-        at = np.concatenate([part.at for part in parts], axis=1)
-        what = np.concatenate([part.what for part in parts])
-        inside = np.flatnonzero((at[0] > start) & (at[0] < end))
-        kind, time = what[inside, 0], at[0, inside]
-        order = inside[_in_order(time - start, kind)]
+        kept = [part._inside(start, end) for part in parts]
+        kept = [part for part in kept if part.at.shape[1]] or kept[:1]
+        # Often one kind is all there is, and much: it is not copied more often than it must.
+        at = kept[0].at if len(kept) == 1 else np.concatenate([part.at for part in kept], axis=1)
+        what = kept[0].what if len(kept) == 1 else np.concatenate([part.what for part in kept])
+        order = _in_order(at[0] - start, what[:, 0])
         return Breaks(np.ascontiguousarray(at[:, order]), np.ascontiguousarray(what[order]))
 
 
