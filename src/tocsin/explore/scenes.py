@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tocsin.ensemble import Ensemble
 from tocsin.ensemble.counting import Z95, wilson
 from tocsin.explore.questions import Question, Scenario
 from tocsin.show.compared import Range, range_of
-from tocsin.show.sentences import of_worlds, signed
+from tocsin.show.sentences import hundred, of_worlds, signed
 from tocsin.show.wave import Wave
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ def _unit_rows(
                 "sentence": _about_unit(
                     names[unit],
                     question,
-                    (before[place], after[place]),
+                    before[place],
+                    (after[place], low_after[place], high_after[place]),
                     (change[place], low[place], high[place]),
                 ),
             }
@@ -205,17 +207,17 @@ def _with(sentences: tuple[str, ...]) -> str:
 
 
 def _about_unit(
-    name: str, question: Question, shares: tuple[float, float], change: tuple[float, float, float]
+    name: str, question: Question, before: float, after: Sequence[float], change: Sequence[float]
 ) -> str:
     """Return 'Hungary has a soviet republic in 37 of 100 worlds; with “...” in 31 of 100 worlds: ...'."""
-    before, after = shares
     if question.scenario.do == question.base.do:
-        return f"{name} {question.show.comes} {of_worlds(after)}."
+        between = f"{hundred(after[1])} to {hundred(after[2])}"
+        return f"{name} {question.show.comes} {of_worlds(after[0])} (95% interval {between})."
     first = f" {_with(question.base.do)}" if question.base.do else ""
     points, low, high = (signed(round(100 * value, 1)) for value in change)
     return (
         f"{name} {question.show.comes}{first} {of_worlds(before)}; {_with(question.scenario.do)}, "
-        f"{of_worlds(after)}: a difference of {points} of 100 worlds (95% interval {low} to {high})."
+        f"{of_worlds(after[0])}: a difference of {points} of 100 worlds (95% interval {low} to {high})."
     )
 
 
