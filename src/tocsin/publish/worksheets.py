@@ -151,7 +151,7 @@ def _where(laboratory: Laboratory, site: Site, answers: bool) -> str:
         more = f" Outside of this map: {listed(outside)}." if outside else ""
         parts.append(f"<p>1. On {e(day)}: {e(listed(shown))}.{e(more)}</p>{picture}")
     elif picture:
-        parts.append(f"<p>1. Shade every place that stood {e(show.within)} on {e(day)}.</p>{picture}")
+        parts.append(f"<p>1. Shade every place {e(show.within)} on {e(day)}.</p>{picture}")
     else:
         parts.append(f"<p>1. Which places were {e(show.within)} on {e(day)}?{_lines(2)}</p>")
     if answers:
@@ -181,9 +181,7 @@ def _where(laboratory: Laboratory, site: Site, answers: bool) -> str:
         if not answers
         else "<p>3.</p>"
     )
-    parts.append(
-        _table(f"The first {len(rows)} places to come {show.within}", ["Place", "Order", "Date"], rows)
-    )
+    parts.append(_table(f"The first {len(rows)} places to {show.come}", ["Place", "Order", "Date"], rows))
     if not answers:
         parts.append(f"<p>4. Choose one of them and read its story. Who or what ended it?{_lines(3)}</p>")
     else:
