@@ -198,7 +198,7 @@ class Setting:
         program, time = self.program, self.condition.until
         assert time is not None
         plan, blank = self.witness
-        past = recorded(program, facts, plan, blank)
+        past = recorded(program, facts, plan, blank, until=time)
         layout, tables = opened_at(program, facts, self.changed.layout, plain.tables, time)
         explained = np.flatnonzero(past.event[:, HAPPENED_MOVE] >= 0)
         unit, variable, state = past.event[explained, :3].T

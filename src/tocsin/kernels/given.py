@@ -79,7 +79,7 @@ DONE, NOT_FINITE, ENDLESS, FULL = 0, 1, 2, 3
 WRITTEN, BEGAN, UPCOMING, STATUS, CAUSE, WHO, OBSERVED, NEXT_BASE = range(8)  # of the log of a run
 FORCED = -1  # the cause of an event that an intervention forces
 EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
-NO, YES, NONE = np.int64(0), np.int64(1), np.int64(-1)
+NONE = np.int64(-1)
 
 
 @allocating

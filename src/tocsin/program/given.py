@@ -125,13 +125,16 @@ def plan_clocks(layout: Layout, split: bool, fresh: bool = False) -> Plan:
     return Plan(start, place, pair, source, stream)
 
 
-def recorded(program: Program, tables: Tables, plan: Plan, past: Past, room: int = 0) -> Past:
+def recorded(
+    program: Program, tables: Tables, plan: Plan, past: Past, room: int = 0, until: float = np.inf
+) -> Past:
     """Follow what happened, and return what the clocks of every cause and tie had spent.
 
     Parameters:
         tables: the Tables of the program.
         plan, past: its clocks and events; see `witnessed`.
         room: for changes of hazards, at first; with none, they are not noted.
+        until: what comes later is left out.
 
     Raises:
         FitError: an event that no cause can explain, or a hazard that is not a finite number.
@@ -141,7 +144,7 @@ def recorded(program: Program, tables: Tables, plan: Plan, past: Past, room: int
     past = past._replace(**{name: getattr(past, name).copy() for name in filled})
     while True:
         past = past._replace(base_at=np.zeros((2, room)), base=np.zeros(room, dtype=np.int32))
-        status, noted = record(layout, tables, plan, past, crowd)
+        status, noted = record(layout, tables, plan, past, crowd, np.nextafter(until, np.inf))
         if not 0 < room < noted:
             break
         room = noted
