@@ -210,7 +210,7 @@ def _variance(values: Floats) -> float:
 
 def _needed(variance: float, precision: float) -> float:
     """Return how many worlds make a 95% interval of half the width `precision`."""
-    return float(np.ceil(variance * (Z95 / precision) ** 2)) if precision > 0 else np.nan
+    return max(2.0, float(np.ceil(variance * (Z95 / precision) ** 2))) if precision > 0 else np.nan
 
 
 def _duration(ensemble: Ensemble, variable: str, state: str) -> Floats:

@@ -193,14 +193,16 @@ def what_if_html(asked: Asked) -> str:
     frame = next(iter(answer.pairs.values())).changed.frame
     last = cannot_say(answer)
     said = [sentence for sentence in answer.sentences() if sentence not in last]
+    # In short: the difference, or its range over the couplings.
+    short = 1 if len(answer.pairs) == 1 else 1 + len(answer.pairs)
     title = f"What if: {answer.question}?"
     over = f"{answer.history.title or answer.history.name}, {moment(frame.start, frame)} to {moment(frame.last, frame)}"
     parts = [
         f'<header><p class="over">{e(over)}</p><h1>{e(title)}</h1></header>',
         section(
             "The answer",
-            *[f'<p class="answer">{e(sentence)}</p>' for sentence in said[1:2]],
-            paragraphs([said[0], *said[2:]]),
+            f'<p class="answer">{e(said[short])}</p>',
+            paragraphs(said[:short] + said[short + 1 :]),
         ),
     ]
     for name in answer.pairs:
