@@ -30,7 +30,7 @@ def publish(
     ] = None,
     wave: WaveOption = None,
 ) -> None:
-    """Make a site for a class: no server and no network, it opens from a folder or from any web host (extra: explorer).
+    """Make a site for a class: no server and no network, it opens from a folder or from any web host.
 
     \b
       tocsin publish 1917 --to class

@@ -165,29 +165,21 @@ def _where(laboratory: Laboratory, site: Site, answers: bool) -> str:
         if answers
         else sorted(entries, key=lambda each: site.names[each[0]])
     )
-    rows = [
-        [
-            e(site.names[unit]),
-            *(
-                [str(number), e(moment(time, frame))]
-                if answers
-                else [BLANK, '<span class="blank long"></span>']
-            ),
-        ]
-        for number, (unit, time) in enumerate(order, start=1)
-    ]
+    ended = _ended(laboratory) if answers else {}
+    rows = []
+    for number, (unit, time) in enumerate(order, start=1):
+        long = '<span class="blank long"></span>'
+        told = [str(number), e(moment(time, frame)), e(ended.get((unit, time), "stood to the end"))]
+        rows.append([e(site.names[unit]), *(told if answers else [BLANK, long])])
     parts.append(
-        "<p>3. In which order did they come? Use the map and its time line.</p>"
-        if not answers
-        else "<p>3.</p>"
+        f"<p>3. {'In this order:' if answers else 'In which order did they come? Play the map.'}</p>"
     )
-    parts.append(_table(f"The first {len(rows)} places to {show.come}", ["Place", "Order", "Date"], rows))
+    head = ["Place", "Order", "Date", *(["Ended"] if answers else [])]
+    parts.append(_table(f"The first {len(rows)} places to {show.come}", head, rows))
     if not answers:
         parts.append(f"<p>4. Choose one of them and read its story. Who or what ended it?{_lines(3)}</p>")
     else:
-        parts.append(
-            "<p>4. Each story in the laboratory names its events, how they ended, and the source.</p>"
-        )
+        parts.append("<p>4. See the last column; each story in the laboratory names the source.</p>")
     return "".join(parts)
 
 
@@ -196,6 +188,25 @@ def _early(laboratory: Laboratory) -> list[tuple[str, float]]:
     first = laboratory.observed.first_times(show.variable, show.state).sort_values("time", kind="stable")
     pairs = dict.fromkeys(zip(first["unit"].astype(str), first["time"].astype(float), strict=True))
     return list(pairs)[:EARLY]
+
+
+def _ended(laboratory: Laboratory) -> dict[tuple[str, float], str]:
+    """Return, by unit and time of entry, when the record has a stay in the wave's state end, and by whom."""
+    history, show, frame = laboratory.history, laboratory.wave, laboratory.observed.frame
+    events = history.events[history.events["variable"].astype(str) == show.variable]
+    by = {}
+    if "by_whom_ended" in events:
+        named = events[events["by_whom_ended"].notna()]
+        for unit, time, whom in zip(named["unit"], named["time"], named["by_whom_ended"], strict=True):
+            by[str(unit), float(history.to_number(time))] = str(whom)
+    found = {}
+    for row in laboratory.observed.durations(show.variable, show.state).to_dict("records"):
+        if row["censored"]:
+            continue
+        unit, start, end = str(row["unit"]), float(row["start"]), float(row["end"])
+        whom = by.get((unit, end))
+        found[unit, start] = moment(end, frame) + (f": {whom}" if whom else "")
+    return found
 
 
 def _what_if(site: Site, outcomes: Sequence[Outcome], answers: bool) -> str:
