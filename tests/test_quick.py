@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawn import Case, cases
 from hypothesis import given, settings
@@ -198,3 +199,20 @@ def test_a_long_panel_of_numbers_is_a_sum_over_its_rows(formula: str) -> None:
     assert np.abs(fit.score).max() < 1e-7
     assert program.loglik(fit.params) == pytest.approx(fit.loglik)
     assert program.gradient(fit.params) == pytest.approx(np.zeros(len(order)), abs=1e-6)
+
+
+def test_a_term_fixed_at_minus_infinity_that_no_event_met_is_no_obstacle() -> None:
+    history = drawn(
+        rioting(tc.baseline()), {f"{AGAIN} | baseline | propensity | 1": -2.0}, count=12, end=20.0
+    )
+    calm = {"unit": history.units["unit"], "calm": [0.0] * 12}
+    quiet = set(history.units["unit"]) - set(history.events["unit"][history.events["time"] < 20.0])
+    units = pd.DataFrame(calm).assign(calm=[1.0 if name in quiet else 0.0 for name in calm["unit"]])
+    if not quiet:
+        units = pd.concat([units, pd.DataFrame({"unit": ["nobody"], "calm": [1.0]})])
+    record = tc.History(units, history.events, variables=history.variables, window=history.window)
+    model = rioting(tc.baseline("1 + calm"))
+    fixed = {f"{AGAIN} | baseline | propensity | calm": -math.inf}
+    fit = model.fit(record, fixed=fixed)
+    busy = (units["calm"] == 0).sum()
+    assert fit.params.iloc[0] == pytest.approx(math.log(len(record.events) / (20.0 * busy)), abs=1e-9)

@@ -273,12 +273,13 @@ class CauseData:
         return value, gradient, hessian
 
     @cached_property
-    def linear_events(self) -> tuple[float, NDArray[np.float64]]:
-        """Return the sum of log exposures of the events, and the sum of their target terms."""
+    def linear_events(self) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the sum of log exposures of the events, the sum of their target terms, and which any met."""
         swept = self.swept(self.shape(np.zeros(len(self.program.parameter_names)))[0])
         with np.errstate(divide="ignore"):
             level = float(np.log(swept.event_exposure[:, 0, 0]).sum())
-        return level, self.matrix[swept.event_row].sum(axis=0)
+        terms = self.matrix[swept.event_row]
+        return level, terms.sum(axis=0), (terms != 0.0).any(axis=0)
 
     def reach(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the positions of the events that this cause may explain, and what reached them."""
@@ -469,8 +470,8 @@ class Likelihood:
                 continue
             if len(group) == 1 and self.causes[group[0]].plain:  # log hazards are linear in the parameters
                 cause = self.causes[group[0]]
-                level, slope = cause.linear_events
-                value += level + float(slope @ vector[cause.positions]) if slope.any() else level
+                level, slope, met = cause.linear_events
+                value += level + float(slope[met] @ vector[cause.positions][met])
                 gradient[cause.positions] += slope
                 continue
             hazard, slopes, bends, places, event = self._group(vector, group, order)
