@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -119,6 +120,13 @@ def publish(planned: Plan, to: Path, progress: Progress | None = None) -> Path:
     """
     tell = progress or (lambda what, done, total: None)
     before = _earlier(to)
+    # A folder that cannot be written is found out before anything is computed.
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TocsinError(f"{to}: cannot be written: {error.strerror or error}") from None
+    if not os.access(to, os.W_OK):
+        raise TocsinError(f"{to}: cannot be written")
     laboratory = _laboratory(planned, tell)
     files = made(planned, laboratory, tell)
     tell("writing", 0, 0)
