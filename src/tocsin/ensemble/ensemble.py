@@ -378,6 +378,12 @@ class Ensemble:
             array.attrs = dict(attributes)
         return xarray.Dataset(content, attrs=attributes)
 
+    def explore(self, variable: str | None = None, state: str | None = None, date: Any = None) -> Any:
+        """Return a widget for notebooks: map and curve through time (`tocsin.explore.widget.widget_of`)."""
+        from tocsin.explore.widget import widget_of
+
+        return widget_of(self, variable, state, date)
+
     # --- files ------------------------------------------------------------------------------------------
 
     def write(self, path: str | Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from tocsin.explore.outlines import days_of_cuts, views_of
 from tocsin.explore.questions import Refused
-from tocsin.explore.scenes import days_of, labels_of
+from tocsin.explore.scenes import days_of, labels_in, labels_of
 from tocsin.explore.story import attribution_of
 from tocsin.model import Contagion
 from tocsin.program.interventions import force, prevent, remove_layer, scale
@@ -18,8 +19,11 @@ from tocsin.show.geometry import cut_dates
 from tocsin.show.map import STATE_COLOURS
 
 if TYPE_CHECKING:
+    from tocsin.ensemble import Ensemble
+    from tocsin.ensemble.frame import Frame
     from tocsin.explore.laboratory import Laboratory
     from tocsin.history import History
+    from tocsin.show.wave import Wave
 
 EXAMPLES = 8
 FAINT = 0.1  # shares of an event below this are no arc
@@ -42,10 +46,10 @@ def about(laboratory: Laboratory) -> dict[str, Any]:
         "step": step,
         "count": len(days),
         "wave": str(laboratory.wave),
-        "states": _states(laboratory),
+        "states": states_of(laboratory.pairs, laboratory.wave),
         "initial": {each.name: each.initial for each in model.variables},
-        "units": _units(laboratory),
-        "spells": _spells(laboratory),
+        "units": units_of(history, frame),
+        "spells": spells_of(laboratory.observed, laboratory.pairs, history),
         "layers": _layers(laboratory),
         "views": views_of(history),
         "cuts": days_of_cuts(history),
@@ -58,16 +62,16 @@ def about(laboratory: Laboratory) -> dict[str, Any]:
     }
 
 
-def _states(laboratory: Laboratory) -> list[dict[str, str]]:
+def states_of(pairs: Sequence[Wave], wave: Wave) -> list[dict[str, str]]:
     """Return the states that can be shown, the wave first, with their colours and the words for them.
 
     `own` is a state's colour on a map of its own; `colour` the one among others, where only the wave and the
     states that the theme names are told apart.
     """
     found = []
-    for each in laboratory.pairs:
+    for each in pairs:
         own = STATE_COLOURS.get(each.state, "wave")
-        alone = each == laboratory.wave or each.state in STATE_COLOURS
+        alone = each == wave or each.state in STATE_COLOURS
         found.append(
             {
                 "show": str(each),
@@ -85,9 +89,9 @@ def _states(laboratory: Laboratory) -> list[dict[str, str]]:
     return found
 
 
-def _units(laboratory: Laboratory) -> list[dict[str, Any]]:
-    history, frame = laboratory.history, laboratory.observed.frame
-    table, short = history.units, labels_of(laboratory)
+def units_of(history: History, frame: Frame) -> list[dict[str, Any]]:
+    """Return the units of a frame with their names, what is noted of them, and when they are there."""
+    table, short = history.units, labels_in(history)
     full = dict(zip(table["unit"].astype(str), _texts(table, "label"), strict=True))
     notes = dict(zip(table["unit"].astype(str), _texts(table, "note"), strict=True))
     return [
@@ -109,12 +113,11 @@ def _texts(table: pd.DataFrame, column: str) -> list[str]:
     return [str(value) if pd.notna(value) else "" for value in table[column]]
 
 
-def _spells(laboratory: Laboratory) -> dict[str, list[list[Any]]]:
+def spells_of(observed: Ensemble, pairs: Sequence[Wave], history: History) -> dict[str, list[list[Any]]]:
     """Return what happened: for each unit its spells as [state shown, start, end, rated low]."""
-    observed = laboratory.observed
-    doubtful = _doubtful(laboratory.history)
+    doubtful = _doubtful(history)
     found: dict[str, list[list[Any]]] = {}
-    for show in laboratory.pairs:
+    for show in pairs:
         table = observed.durations(show.variable, show.state)
         for unit, start, end, open_ in zip(
             table["unit"].astype(str), table["start"], table["end"], table["censored"], strict=True

@@ -44,7 +44,17 @@ def address(name: str, asked: Mapping[str, Any] | None = None) -> str:
 
 
 def classic_script(entry: str = "main.js") -> str:
-    """Return the modules of the page as one script, each after those that it imports from."""
+    """Return the modules of the page as one script."""
+    return '"use strict";\n(() => {\n' + _joined(entry) + "})();\n"
+
+
+def module_script(entry: str) -> str:
+    """Return a module and those that it imports from as one, which exports `render` as notebooks ask for it."""
+    return _joined(entry) + "\nexport default { render };\n"
+
+
+def _joined(entry: str) -> str:
+    """Return modules one after the other, each after those that it imports from."""
     order: list[str] = []
 
     def visit(name: str) -> None:
@@ -63,7 +73,7 @@ def classic_script(entry: str = "main.js") -> str:
         body = _EXPORT.sub("", _IMPORT.sub("", text))
         given = f"return {{{', '.join(names)}}};"
         parts.append(f"// {name}\nconst {{{', '.join(names)}}} = (() => {{\n{body}\n{given}\n}})();\n")
-    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+    return "\n".join(parts)
 
 
 def page_html(scripts: Sequence[str], folder: str = "page/") -> str:

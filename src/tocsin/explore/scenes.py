@@ -18,7 +18,9 @@ from tocsin.show.wave import Wave
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.ensemble.frame import Frame
     from tocsin.explore.laboratory import Laboratory
+    from tocsin.history import History
 
 POINTS = 366  # of a curve, at most
 STEPS = 400  # of the window of a history whose times are numbers
@@ -27,12 +29,16 @@ LETTERS = 57  # from # to [: neither the quote nor the backslash, which JSON wou
 
 
 def days_of(laboratory: Laboratory, step: int = 1) -> tuple[NDArray[np.float64], float]:
-    """Return the times that the page can show, as clock numbers, and the distance between two of them.
+    """Return the times that the page can show (`days_in` of the record's frame)."""
+    return days_in(laboratory.observed.frame, step)
+
+
+def days_in(frame: Frame, step: int = 1) -> tuple[NDArray[np.float64], float]:
+    """Return the times that a page can show, as clock numbers, and the distance between two of them.
 
     Where times are dates these are days (months, years) and stand for their end; else they are `STEPS`
     equal steps of the window.
     """
-    frame = laboratory.observed.frame
     if frame.dated:
         count = round(frame.end - frame.start)
         return frame.start + np.arange(0, count, step, dtype=float), float(step)
@@ -48,9 +54,13 @@ def worlds_scene(laboratory: Laboratory, scenario: Scenario, show: Wave, step: i
         show: the state.
         step: days from one count to the next.
     """
-    ensemble = laboratory.worlds(scenario, show)
-    days, _ = days_of(laboratory, step)
+    return scene_of(laboratory.worlds(scenario, show), show, step)
+
+
+def scene_of(ensemble: Ensemble, show: Wave, step: int = 1) -> dict[str, Any]:
+    """Return how many worlds of an ensemble have each unit in a state on each day, and the curve."""
     frame = ensemble.frame
+    days, _ = days_in(frame, step)
     # The end of a day is the beginning of the next: an event of the day has been seen by then.
     instants = np.minimum(days + 1.0, frame.end) if frame.dated else days
     share: Any = ensemble.probability(show.variable, show.state, instants)
@@ -188,8 +198,13 @@ def _three(*values: float) -> list[float]:
 
 
 def labels_of(laboratory: Laboratory) -> dict[str, str]:
-    """Return short names of units: the label without what stands in brackets."""
-    table = laboratory.history.units
+    """Return short names of units (`labels_in` of the history)."""
+    return labels_in(laboratory.history)
+
+
+def labels_in(history: History) -> dict[str, str]:
+    """Return short names of a history's units: the label without what stands in brackets."""
+    table = history.units
     names = table["unit"].astype(str)
     labels = table["label"].fillna(names).astype(str) if "label" in table else names
     return {unit: label.split(" (")[0] for unit, label in zip(names, labels, strict=True)}
