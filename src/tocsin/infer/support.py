@@ -104,6 +104,7 @@ class Luck:
         return simulate(program, self.vector, worlds, seed, [*self.changes, *more], draws=self.draws)
 
 
+@dataclass
 class Options:
     """Candidates, what each costs, and the worlds of any choice among them.
 
@@ -144,12 +145,6 @@ class Options:
 class TieOptions(Options):
     """Ties from one source: a cell is a place and a period."""
 
-    program: Program
-    labels: list[tuple[str, float | None, float | None]]
-    cost: Floats
-    most: Floats
-    step: float
-    budget: float
     layer: str
     source: int
     target: NDArray[np.int32]
@@ -286,12 +281,6 @@ class TieOptions(Options):
 class BarOptions(Options):
     """Units that are kept out of a state: a cell is a unit, its weight 0 or 1."""
 
-    program: Program
-    labels: list[tuple[str, float | None, float | None]]
-    cost: Floats
-    most: Floats
-    step: float
-    budget: float
     clause: str
 
     @staticmethod
