@@ -15,6 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.errors import SentenceError, TocsinError
+from tocsin.verb_options import (
+    DoOption,
+    FromOption,
+    GivenOption,
+    HistoryArgument,
+    ModelOption,
+    PageSeedOption,
+    SeedOption,
+    ToOption,
+    WaveOption,
+    WorldsOption,
+)
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -39,39 +51,6 @@ A HISTORY is the name of a packaged history, or a folder with history.toml, unit
 and covariates.csv. A model is a TOML file; a history may bring its own (model.toml).""",
 )
 
-HistoryArgument = Annotated[
-    str, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
-]
-ModelOption = Annotated[
-    Path | None,
-    typer.Option("--model", metavar="FILE", help="A model in TOML, instead of the history's own."),
-]
-FromOption = Annotated[
-    str | None,
-    typer.Option(
-        "--from", metavar="DATE", help="Begin here, such as 1918-11-01, instead of the history's first date."
-    ),
-]
-ToOption = Annotated[
-    str | None, typer.Option("--to", metavar="DATE", help="End here, instead of the history's last date.")
-]
-
-WaveOption = Annotated[
-    str | None,
-    typer.Option(
-        "--wave", metavar="CLAUSE", help="The state to follow, such as regime=soviet; else the model's own."
-    ),
-]
-
-GivenOption = Annotated[
-    str,
-    typer.Option(
-        "--given",
-        metavar="WHAT",
-        help="nothing, 'until DATE', or history: what worlds share with the record.",
-    ),
-]
-
 
 @app.command()
 def replay(
@@ -79,18 +58,11 @@ def replay(
         str | None, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
     ] = None,
     model: ModelOption = None,
-    worlds: Annotated[
-        int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
-    ] = 10_000,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
-    ] = 1917,
+    worlds: WorldsOption = 10_000,
+    seed: SeedOption = 1917,
     start: FromOption = None,
     end: ToOption = None,
-    do: Annotated[
-        list[str] | None,
-        typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
-    ] = None,
+    do: DoOption = None,
     given: GivenOption = "nothing",
     clocks: Annotated[
         str,
@@ -222,22 +194,23 @@ def fit(
 
     def act() -> None:
         from tocsin.show.files import to_json
-        from tocsin.show.replay import fit_content
+        from tocsin.show.replay import fit_content, fitted
         from tocsin.show.table import console, frame_table
         from tocsin.whole import write_whole
 
         record, declared = _opened(history, model, first, last)
         with _progress() as tell:
-            tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-            fitted = declared.fit(record)
+            estimates = fitted(declared, record, tell)
         if out is not None:
-            write_whole(out, to_json(fit_content(fitted)))
-        summary = fitted.summary()
+            write_whole(out, to_json(fit_content(estimates)))
+        summary = estimates.summary()
         summary.insert(0, "parameter", list(summary.index))
         page = console()
-        page.print(frame_table(summary, f"{record.title or record.name}: log-likelihood {fitted.loglik:.4f}"))
-        page.print(frame_table(fitted.transitions.reset_index(drop=True), "what the estimates rest on"))
-        for warning in fitted.warnings:
+        page.print(
+            frame_table(summary, f"{record.title or record.name}: log-likelihood {estimates.loglik:.4f}")
+        )
+        page.print(frame_table(estimates.transitions.reset_index(drop=True), "what the estimates rest on"))
+        for warning in estimates.warnings:
             page.print(f"warning: {warning}", markup=False)
 
     _guarded(act)
@@ -302,12 +275,12 @@ def attribute(
 
     def act() -> None:
         from tocsin.show.attributed import print_attribution, refuse_unknown
+        from tocsin.show.replay import fitted
 
         record, declared = _opened(history, model, first, last)
         refuse_unknown(record, declared, unit, transition)
         with _progress() as tell:
-            tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-            attribution = declared.fit(record).attribute(record, draws=draws)
+            attribution = fitted(declared, record, tell).attribute(record, draws=draws)
         print_attribution(attribution, unit, transition, by, tree)
         for note in attribution.write(out) if out is not None else ():
             typer.echo(note, err=True)
@@ -324,9 +297,7 @@ def explore(
     worlds: Annotated[
         int, typer.Option("--worlds", metavar="N", min=50, max=20_000, help="How many worlds an answer has.")
     ] = 2000,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="The seed of the worlds.")
-    ] = 1917,
+    seed: PageSeedOption = 1917,
     start: FromOption = None,
     end: ToOption = None,
     wave: WaveOption = None,

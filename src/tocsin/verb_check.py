@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tocsin.cli import (
-    FromOption,
-    HistoryArgument,
-    ModelOption,
-    ToOption,
-    WaveOption,
-    _guarded,
-    _opened,
-    _progress,
-    _time,
-    app,
-)
+from tocsin.cli import _guarded, _opened, _progress, _time, app
+from tocsin.verb_options import FromOption, HistoryArgument, ModelOption, TablesOption, ToOption, WaveOption
 
-FITTING = "fitting the model (the first use compiles the kernels, about half a minute)"
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same answer.")
 ]
@@ -41,9 +29,7 @@ def check(
     model: ModelOption = None,
     start: FromOption = None,
     end: ToOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Also write the tables as CSV.")
-    ] = None,
+    out: TablesOption = None,
 ) -> None:
     """Set every contagion beside its rivals: the calendar, the units, placebo ties, permuted times, a shock.
 
@@ -56,13 +42,14 @@ def check(
 
     def act() -> None:
         from tocsin.show.foretold import check_page, write_check
+        from tocsin.show.replay import fitted
         from tocsin.show.table import console
 
         record, declared = _opened(history, model, first, last)
         with _progress() as tell:
-            tell(FITTING, 0, 0)
-            fitted = declared.fit(record)
-            found = fitted.check(worlds=placebos, seed=seed, progress=tell, causes=cause or None)
+            found = fitted(declared, record, tell).check(
+                worlds=placebos, seed=seed, progress=tell, causes=cause or None
+            )
         if out is not None:
             write_check(found, out)
         console().print(check_page(found))
@@ -102,9 +89,7 @@ def forecast(
     ] = 2000,
     seed: SeedOption = 1917,
     model: ModelOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Also write the tables as CSV.")
-    ] = None,
+    out: TablesOption = None,
 ) -> None:
     """Say who was to be expected to enter a state, from what was known until a date; and score such forecasts.
 

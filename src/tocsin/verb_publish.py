@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli import HistoryArgument, ModelOption, WaveOption, _guarded, _progress, app
+from tocsin.cli import _guarded, _progress, app
+from tocsin.verb_options import HistoryArgument, ModelOption, PageSeedOption, WaveOption
 
 
 @app.command()
@@ -20,9 +21,7 @@ def publish(
         int,
         typer.Option("--worlds", metavar="N", min=50, max=20_000, help="How many worlds every answer has."),
     ] = 2000,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="The seed of the worlds.")
-    ] = 1917,
+    seed: PageSeedOption = 1917,
     model: ModelOption = None,
     scenarios: Annotated[
         Path | None,

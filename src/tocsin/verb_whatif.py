@@ -7,17 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from tocsin.cli import (
+from tocsin.cli import _guarded, _progress, _time, app
+from tocsin.verb_options import (
     FromOption,
     GivenOption,
     HistoryArgument,
     ModelOption,
+    SeedOption,
     ToOption,
     WaveOption,
-    _guarded,
-    _progress,
-    _time,
-    app,
 )
 
 
@@ -39,9 +37,7 @@ def whatif(
     worlds: Annotated[
         int, typer.Option("--worlds", metavar="N", min=2, help="How many pairs of worlds to simulate.")
     ] = 2000,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
-    ] = 1917,
+    seed: SeedOption = 1917,
     start: FromOption = None,
     end: ToOption = None,
     wave: WaveOption = None,

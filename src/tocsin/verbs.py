@@ -7,28 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli import GivenOption, HistoryArgument, ModelOption, _guarded, _opened, _progress, _time, app
+from tocsin.cli import _guarded, _opened, _progress, _time, app
+from tocsin.verb_options import DoOption, GivenOption, HistoryArgument, ModelOption, SeedOption, WorldsOption
 
 if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.infer import Fit
 
-DoOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--do", metavar="CLAUSE", help="Change one thing in the worlds; may be given several times."
-    ),
-]
-SeedOption = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
-]
 DrawsOption = Annotated[
     bool,
     typer.Option(
         "--draws", help="Give every world parameters of its own, drawn from their uncertainty; slower."
     ),
 ]
-FITTING = "fitting the model (the first use compiles the kernels, about half a minute)"
 
 
 @app.command()
@@ -44,9 +35,7 @@ def ledger(
     ] = None,
     do: DoOption = None,
     given: GivenOption = "nothing",
-    worlds: Annotated[
-        int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
-    ] = 10_000,
+    worlds: WorldsOption = 10_000,
     seed: SeedOption = 1917,
     draws: DrawsOption = False,
     model: ModelOption = None,
@@ -74,6 +63,7 @@ def ledger(
     def act() -> None:
         from tocsin.ensemble.ledger_toml import load_ledger
         from tocsin.show.ledger_table import ledger_page, write_value
+        from tocsin.show.replay import fitted
         from tocsin.show.table import console
 
         book = load_ledger(history if file is None else file)
@@ -84,16 +74,15 @@ def ledger(
             book = book.by(limit if record.dated else float(limit))
             fact = book.in_fact(record, declared)
         with _progress() as tell:
-            tell(FITTING, 0, 0)
-            fitted = declared.fit(record)
-            vectors = _drawn(fitted, record, worlds) if draws else None
+            estimates = fitted(declared, record, tell)
+            vectors = _drawn(estimates, record, worlds) if draws else None
             name = "the fit" if given == "nothing" else f"the record {given}" if given != "history" else given
-            ensembles = {name: fitted.simulate(record, worlds, seed, given=given, draws=vectors)}
+            ensembles = {name: estimates.simulate(record, worlds, seed, given=given, draws=vectors)}
             if do:
-                ensembles[f"{name}, changed"] = fitted.simulate(
+                ensembles[f"{name}, changed"] = estimates.simulate(
                     record, worlds, seed, do, given=given, draws=vectors
                 )
-            causes = fitted.attribute(record, draws=0).causes
+            causes = estimates.attribute(record, draws=0).causes
         if out is not None:
             write_value(book, ensembles, out)
         console().print(ledger_page(book, ensembles, fact, causes))
@@ -175,6 +164,7 @@ def support(
     def act() -> None:
         from tocsin.infer.allocate import FRESH
         from tocsin.infer.support import Prevention, Support, main_source
+        from tocsin.show.replay import fitted
         from tocsin.show.support_table import support_page, write_plan
         from tocsin.show.table import console
         from tocsin.show.wave import wave_of
@@ -188,9 +178,8 @@ def support(
         else:
             asked = Prevention(str(prevent), int(budget), place)
         with _progress() as tell:
-            tell(FITTING, 0, 0)
-            fitted = declared.fit(record)
-            found = fitted.allocate(
+            estimates = fitted(declared, record, tell)
+            found = estimates.allocate(
                 record,
                 asked,
                 wanted,
@@ -198,7 +187,7 @@ def support(
                 seed,
                 maximise=not least,
                 interventions=do or [],
-                draws=_drawn(fitted, record, FRESH * worlds) if draws else None,
+                draws=_drawn(estimates, record, FRESH * worlds) if draws else None,
                 progress=lambda done, total: tell("looking for the plan", done, total),
             )
         if out is not None:

@@ -16,6 +16,7 @@ from tocsin.ensemble import Ensemble, observed_world
 from tocsin.errors import TocsinError, suggestion
 from tocsin.explore.parts import Part, part_of
 from tocsin.explore.questions import Limits, Reader, Refused, Scenario
+from tocsin.show.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.show.wave import Wave, wave_in, wave_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tocsin.model import Model
     from tocsin.program import Program
 
-Progress = Callable[[str, int, int], None]
 ANSWERS = 64  # remembered
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -250,16 +250,13 @@ def open_laboratory(
     Raises:
         TocsinError: the history or the model are wrong, or the model cannot be fitted.
     """
-    from tocsin.show.replay import open_history, open_model
-
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or quiet
     tell("loading the history", 0, 0)
     source, record = open_history(history, (start, end))
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
-    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-    fit = declared.fit(record)
-    parameters = {str(name): float(value) for name, value in fit.params.items()}
+    fit = fitted(declared, record, tell)
+    parameters = plain_parameters(fit)
     laboratory = Laboratory(
         source,
         record,

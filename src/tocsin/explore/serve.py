@@ -7,11 +7,13 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from tocsin.show.replay import Progress
+
 WARNING = (
     "Warning: {host} can be reached from other machines, and everybody there can ask questions. "
     "On the open net, put a server with TLS in front of it."

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 from tocsin.errors import TocsinError
 from tocsin.explore import assets, downloads, edition
-from tocsin.explore.laboratory import Laboratory, Progress
+from tocsin.explore.laboratory import Laboratory
 from tocsin.explore.questions import Limits, Question, Reader, Scenario
 from tocsin.publish import pages, worksheets
 from tocsin.publish.outcomes import Outcome, outcome_of
@@ -25,6 +25,7 @@ from tocsin.publish.tour import FILE as TOUR
 from tocsin.publish.tour import Tour, read_tour
 from tocsin.show.files import to_json
 from tocsin.show.manifest import short_digest, versions
+from tocsin.show.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.show.wave import Wave, wave_of
 from tocsin.whole import write_whole
 
@@ -86,7 +87,6 @@ def plan(
         wave: the state to follow, such as ``regime=soviet``.
     """
     from tocsin.show.claims import claims_of
-    from tocsin.show.replay import open_history, open_model
 
     source, record = open_history(history, (None, None))
     _, declared = open_model(record, model)
@@ -118,7 +118,7 @@ def publish(planned: Plan, to: Path, progress: Progress | None = None) -> Path:
     Raises:
         TocsinError: the model cannot be fitted, or the folder holds pages of others or cannot be written.
     """
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or quiet
     before = _earlier(to)
     # A folder that cannot be written is found out before anything is computed.
     try:
@@ -181,9 +181,8 @@ def made(planned: Plan, laboratory: Laboratory, tell: Progress) -> dict[str, byt
 
 
 def _laboratory(planned: Plan, tell: Progress) -> Laboratory:
-    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-    fit = planned.model.fit(planned.history)
-    parameters = {str(name): float(value) for name, value in fit.params.items()}
+    fit = fitted(planned.model, planned.history, tell)
+    parameters = plain_parameters(fit)
     limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) * len(planned.shown) + 1)
     return Laboratory(
         planned.source, planned.history, planned.model, parameters, limits, planned.seed, planned.wave

@@ -22,6 +22,7 @@ from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.history import History
+    from tocsin.infer import Fit
     from tocsin.model import Model
 
 Progress = Callable[[str, int, int], None]
@@ -181,16 +182,15 @@ def replay(
     Raises:
         TocsinError: the history, the model or a sentence is wrong, or the model cannot be fitted.
     """
-    tell = progress or _quiet
+    tell = progress or quiet
     tell("loading the history", 0, 0)
     source, record = open_history(history, (start, end))
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
     interventions = _parsed(do, record, declared)
     Condition.parse(given, clocks, record)  # what is wrong with it is said before the model is fitted
-    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-    fit = declared.fit(record)
-    parameters = {str(name): float(value) for name, value in fit.params.items()}
+    fit = fitted(declared, record, tell)
+    parameters = plain_parameters(fit)
     # From here on the worlds come from the parameters as stored, as a repeated replay has them.
     simulated = _simulate(declared, parameters, record, worlds, seed, interventions, (given, clocks), tell)
     return Replay(
@@ -214,7 +214,7 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
     """
     from tocsin.model import Model
 
-    tell = progress or _quiet
+    tell = progress or quiet
     stored = Manifest.read(Path(manifest))
     content = stored.content
     tell("loading the history", 0, 0)
@@ -255,8 +255,8 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
     )
 
 
-def _quiet(what: str, done: int, total: int) -> None:
-    return None
+def quiet(what: str, done: int, total: int) -> None:
+    """Tell nothing."""
 
 
 def open_history(
@@ -297,6 +297,17 @@ def open_model(record: History, model: str | Path | Model | None = None) -> tupl
             "name one with --model FILE"
         )
     return f"the model of {record.name}", Model.from_toml(record.model_path)
+
+
+def fitted(model: Model, record: History, tell: Progress) -> Fit:
+    """Return the fit of a model to a history, and tell that it is being made."""
+    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
+    return model.fit(record)
+
+
+def plain_parameters(fit: Fit) -> dict[str, float]:
+    """Return the estimates of a fit by name."""
+    return {str(name): float(value) for name, value in fit.params.items()}
 
 
 def _parsed(sentences: Sequence[str], record: History, model: Model) -> list[Any]:

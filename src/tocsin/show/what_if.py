@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,15 +19,15 @@ from tocsin.show.differences import LEAST, unit_differences
 from tocsin.show.files import to_json
 from tocsin.show.manifest import short_digest, versions
 from tocsin.show.page import e, paragraphs, section, table, whole_page
+from tocsin.show.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.show.report import _figure
 from tocsin.show.sentences import hundred, moment, number
-from tocsin.show.wave import wave_in
+from tocsin.show.wave import wave_in, wave_of
 from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.infer.what_if import WhatIf
 
-Progress = Callable[[str, int, int], None]
 COUPLINGS = {
     "cause": "Chance stays with each reason of each place (cause clocks)",
     "source": "Chance stays with each tie (source clocks)",
@@ -156,10 +156,8 @@ def ask(
     """
     from tocsin.program.given import Condition
     from tocsin.program.interventions import parse_all
-    from tocsin.show.replay import open_history, open_model
-    from tocsin.show.wave import wave_of
 
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or quiet
     tell("loading the history", 0, 0)
     source, record = open_history(history, window)
     model_source, declared = open_model(record, model)
@@ -168,12 +166,11 @@ def ask(
     wave_of(declared, wave, record)
     for sentences in (do, against):
         parse_all(sentences, record, declared)
-    tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-    fit = declared.fit(record)
+    fit = fitted(declared, record, tell)
     answer = fit.what_if(
         record, do, worlds=worlds, seed=seed, given=given, against=against, wave=wave, progress=tell
     )
-    parameters = {str(name): float(value) for name, value in fit.params.items()}
+    parameters = plain_parameters(fit)
     return Asked(answer, parameters, source, model_source, window, list(fit.warnings))
 
 

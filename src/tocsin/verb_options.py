@@ -1,0 +1,56 @@
+"""Arguments and options that several verbs have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HistoryArgument = Annotated[
+    str, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="FILE", help="A model in TOML, instead of the history's own."),
+]
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="DATE", help="Begin here, such as 1918-11-01, instead of the history's first date."
+    ),
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="DATE", help="End here, instead of the history's last date.")
+]
+WaveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--wave", metavar="CLAUSE", help="The state to follow, such as regime=soviet; else the model's own."
+    ),
+]
+GivenOption = Annotated[
+    str,
+    typer.Option(
+        "--given",
+        metavar="WHAT",
+        help="nothing, 'until DATE', or history: what worlds share with the record.",
+    ),
+]
+WorldsOption = Annotated[
+    int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
+]
+SeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
+]
+# A page carries the seed in its address, as the streams take it.
+PageSeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="The seed of the worlds.")
+]
+DoOption = Annotated[
+    list[str] | None,
+    typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
+]
+TablesOption = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Also write the tables as CSV.")
+]
