@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tocsin.ensemble.counting import Z95
 from tocsin.ensemble.outcome import Outcome
 from tocsin.errors import ModelError
 from tocsin.infer.allocation import Allocation
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-Z95 = 1.959963984540054
 FRESH = 4  # the plan is judged on so many times the worlds of the search
 RANDOM = 10  # random allocations beside it
 

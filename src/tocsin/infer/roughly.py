@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from tocsin.infer.placebo import altered
+from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +37,7 @@ class Rough:
     def of(history: History) -> Rough | None:
         """Return the rough events within the window, None where there are none or times are grouped."""
         events = history.events
-        if "time_latest" not in events or history.clock in ("month", "year"):
+        if "time_latest" not in events or is_grouped(history):
             return None
         given = events["time_latest"].notna() & (events["time_latest"] > events["time"])
         numbers = history.numbers
@@ -65,15 +67,13 @@ def placed(history: History, rough: Rough, time: Floats) -> History | None:
     by_unit = np.argsort(unit, kind="stable")
     if not np.array_equal(order[by_unit], np.argsort(numbers.event_unit, kind="stable")):
         return None
-    other = copy.copy(history)
-    other.__dict__.update(
-        numbers=replace(
+    return altered(
+        history,
+        replace(
             numbers,
             event_time=moved[order],
             event_unit=unit,
             event_variable=numbers.event_variable[order],
             event_state=numbers.event_state[order],
         ),
-        digest=f"{history.digest} at other times",
     )
-    return other

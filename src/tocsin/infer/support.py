@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin.ensemble.ledger_check import refuse
 from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.history.numbers import TieArrays
+from tocsin.infer.placebo import altered
 from tocsin.program.interventions import prevent
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class TieOptions(Options):
             found.append(
                 f"a step of {support.step:g} is more than a tie may weigh ({most:g}): make step smaller"
             )
-        _refuse(found, "support")
+        refuse(found, "support")
         cells = [
             (place, numbers.unit_index[place], begin, finish)
             for place in places
@@ -271,10 +272,8 @@ class TieOptions(Options):
 
         history = self.program.history
         numbers = replace(history.numbers, ties={**history.numbers.ties, self.layer: rows})
-        other = copy.copy(history)
-        other.__dict__.update(numbers=numbers, digest=f"{history.digest} allocated")
         # Only the ties are laid out anew: the designs of the program are kept.
-        return luck.simulate(join(self.program.model, other, self.program), worlds, seed)
+        return luck.simulate(join(self.program.model, altered(history, numbers), self.program), worlds, seed)
 
 
 @dataclass
@@ -302,7 +301,7 @@ class BarOptions(Options):
                 program.model.by_name[variable].code(state)
             except TocsinError as error:
                 found.append(str(error))
-        _refuse(found, "prevention")
+        refuse(found, "prevention")
         return BarOptions(
             program=program,
             labels=[(place, None, None) for place in places],
@@ -411,12 +410,6 @@ def _positive(name: str, value: Any, found: list[str]) -> None:
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not number or not 0 < value < float("inf"):
         found.append(f"{name} must be a number above 0, not {value!r}")
-
-
-def _refuse(found: list[str], where: str) -> None:
-    if found:
-        count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
-        raise ModelError("\n".join([f"{where}: {count}", *(f"  {each}" for each in found)]))
 
 
 def _chosen(rows: TieArrays, chosen: NDArray[np.bool_]) -> TieArrays:
