@@ -11,7 +11,8 @@ import numpy as np
 
 from tocsin.ensemble.recipe import Drawn, Recipe
 from tocsin.errors import FitError, ModelError
-from tocsin.kernels.given import DONE, simulate_given
+from tocsin.kernels.events import DONE
+from tocsin.kernels.given import simulate_given
 from tocsin.kernels.past import draw_causes
 from tocsin.kernels.slots import HAPPENED_MOVE, Past, Plan
 from tocsin.kernels.sweep import BEFORE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tocsin.kernels.simulate import DONE
+from tocsin.kernels.events import DONE
 from tocsin.kernels.simulate import simulate as simulate_kernel
 
 if TYPE_CHECKING:

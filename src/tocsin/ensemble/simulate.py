@@ -15,8 +15,8 @@ from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
 from tocsin.ensemble.recipe import Drawn, Failure, Recipe, first_worlds
 from tocsin.errors import FitError, ModelError
+from tocsin.kernels.events import ENDLESS, FORCED
 from tocsin.kernels.layout import FORCE, KIND, VALUE, WHEN, A, B, C
-from tocsin.kernels.simulate import ENDLESS, FORCED
 from tocsin.program.given import NOTHING
 from tocsin.program.interventions import intervene
 

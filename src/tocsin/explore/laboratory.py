@@ -210,7 +210,7 @@ class Laboratory:
 def _refuser(changed: Any, most: int) -> Callable[[Failure], NoReturn]:
     """Return what to do where drawing a world fails."""
     from tocsin.ensemble.simulate import _refuse
-    from tocsin.kernels.simulate import ENDLESS
+    from tocsin.kernels.events import ENDLESS
 
     def refuse(failure: Failure) -> NoReturn:
         if failure[0] == ENDLESS:

@@ -20,7 +20,6 @@ from tocsin.kernels.tournament import level_offsets
 LEFT, SINCE, HAZARD, EXPOSURE, FACTOR, DRAWN, SOURCES, STREAM = range(8)
 WIDTH = 8
 SPENT = -1.0  # in LEFT: the threshold is used up, or none was drawn yet
-SENT, HEARD = 0, 1  # what a source sends, and the time at which it was last brought up to date
 NO_DRAW = np.uint64(0)  # the key of a world that draws nothing
 
 

@@ -12,17 +12,29 @@ from typing import Any
 
 import numpy as np
 
+from tocsin.kernels.events import (
+    BEGAN,
+    CAUSE,
+    DONE,
+    ENDLESS,
+    EVENT_CAUSE,
+    EVENT_UNIT,
+    FORCED,
+    FULL,
+    NOT_FINITE,
+    STATUS,
+    UPCOMING,
+    WHO,
+    WRITTEN,
+    longer,
+    write,
+)
 from tocsin.kernels.jit import allocating, entry, inlined, inner
 from tocsin.kernels.layout import (
     FORCE,
-    IN,
-    IN_SOURCE,
-    IN_TIE,
     KIND,
     LAYER,
     MOVES,
-    SIZE,
-    STRIDE,
     TO,
     TRANSITION,
     VALUE,
@@ -39,6 +51,7 @@ from tocsin.kernels.past import OBSERVED as PLACE_OBSERVED
 from tocsin.kernels.past import STATUS as PLACE_STATUS
 from tocsin.kernels.past import UPCOMING as PLACE_UPCOMING
 from tocsin.kernels.past import WHO as PLACE_WHO
+from tocsin.kernels.rules import draw_among, held
 from tocsin.kernels.slots import (
     AIM,
     BASE,
@@ -68,27 +81,14 @@ from tocsin.kernels.slots import (
     full_hazard,
     move,
     release,
-    sent,
     settle,
     whole_exposure,
 )
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
 from tocsin.kernels.tournament import earliest, rebuild
 
-DONE, NOT_FINITE, ENDLESS, FULL = 0, 1, 2, 3
-WRITTEN, BEGAN, UPCOMING, STATUS, CAUSE, WHO, OBSERVED, NEXT_BASE = range(8)  # of the log of a run
-FORCED = -1  # the cause of an event that an intervention forces
-EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
+OBSERVED, NEXT_BASE = 6, 7  # of the log of a run, beside what `events` names
 NONE = np.int64(-1)
-
-
-@allocating
-def longer(times, events):
-    """Return twice the room for events."""
-    size = times.size
-    more, wider = np.empty(2 * size), np.empty((2 * size, 6), dtype=np.int32)
-    more[:size], wider[:size] = times, events
-    return more, wider
 
 
 @inner
@@ -231,37 +231,17 @@ def draw_source(lay, tab, run, plan, c, i, slot, time):
         return NONE
     if run.flag[SPLIT] != 0:
         return np.int64(plan.source[slot])
-    layer = lay.cause[c, LAYER]
     number = np.int64(run.clock[slot, DRAWN]) - 1
     wanted = uniform(run.key[0], combine(plan.stream[slot], SOURCE_STREAM), number)
     wanted *= run.clock[slot, EXPOSURE]
-    summed, chosen = 0.0, NONE
-    for place in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
-        j = np.int64(lay.tie[IN_SOURCE, place])
-        share = run.weight[lay.tie[IN_TIE, place]] * sent(tab, run.memory, c, j, time)
-        if share > 0.0:
-            summed += share
-            chosen = j
-            if summed > wanted:
-                break
-    return chosen
+    return draw_among(lay, tab, run, c, i, wanted, time)
 
 
 @inlined
-def write(log, times, events, time, i, variable, left, state, cause, source):
-    """Write an event down."""
-    event = log[WRITTEN]
-    times[event] = time
-    events[event, EVENT_UNIT], events[event, EVENT_VARIABLE] = i, variable
-    events[event, EVENT_LEFT], events[event, EVENT_ENTERED] = left, state
-    events[event, EVENT_CAUSE], events[event, EVENT_SOURCE] = cause, source
+def note(log, times, events, time, i, variable, left, state, cause, source):
+    """Write an event down after those before it."""
+    write(times, events, log[WRITTEN], time, i, variable, left, state, cause, source)
     log[WRITTEN] += 1
-
-
-@inlined
-def held(lay, run, i, variable):
-    """Return the state that a unit holds of a variable."""
-    return (run.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
 
 
 @inlined
@@ -286,7 +266,7 @@ def observe(lay, tab, run, plan, past, log, times, events, time):
             slot = np.int64(past.clock[chosen])
             left = held(lay, run, i, variable)
             c = np.int64(past.cause[chosen])
-            write(log, times, events, time, i, variable, left, state, c, past.source[chosen])
+            note(log, times, events, time, i, variable, left, state, c, past.source[chosen])
             if not fresh:
                 advance(run, plan, past, slot)
             bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
@@ -316,7 +296,7 @@ def force(lay, tab, run, plan, past, log, times, events, number, time):
     if run.present[i] == 0 or (shown and left == state):
         return bad_cause, bad
     if shown:
-        write(log, times, events, time, i, variable, left, state, FORCED, NONE)
+        note(log, times, events, time, i, variable, left, state, FORCED, NONE)
     if run.flag[TOGETHER] != 0:
         bad_cause, bad = part(lay, tab, run, plan, past, time)
     if bad < 0:
@@ -333,7 +313,7 @@ def fire(lay, tab, run, plan, past, log, times, events, slot, time):
     variable, state = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO])
     settle(tab, run, c, slot, time)
     source = draw_source(lay, tab, run, plan, c, i, slot, time)
-    write(log, times, events, time, i, variable, held(lay, run, i, variable), state, c, source)
+    note(log, times, events, time, i, variable, held(lay, run, i, variable), state, c, source)
     advance(run, plan, past, slot)
     run.clock[slot, HAZARD] = 0.0
     bad_cause, bad = NONE, NONE
@@ -415,7 +395,7 @@ def recall(run, past, log, times, events, known):
             i, variable = np.int64(past.event[x, HAPPENED_UNIT]), np.int64(past.event[x, HAPPENED_VARIABLE])
             left, state = np.int64(past.event[x, HAPPENED_LEFT]), np.int64(past.event[x, HAPPENED_STATE])
             cause, source = np.int64(past.cause[chosen]), np.int64(past.source[chosen])
-            write(log, times, events, past.time[x], i, variable, left, state, cause, source)
+            note(log, times, events, past.time[x], i, variable, left, state, cause, source)
 
 
 @entry

@@ -55,7 +55,7 @@ def blank(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> Run:
         lay.offset.copy(),
         lay.weight.copy(),
         lay.totals.copy(),
-        np.zeros((causes, units, 2)),
+        np.zeros((2, causes, units)),
         np.zeros(causes * units),
         clock,
         np.full(slots, -1, dtype=np.int32),

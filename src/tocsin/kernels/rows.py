@@ -18,13 +18,13 @@ from tocsin.kernels.clock import (
     HAZARD,
     LEFT,
     NO_DRAW,
-    SENT,
     SINCE,
     SPENT,
     STREAM,
 )
 from tocsin.kernels.jit import comparing, inlined
 from tocsin.kernels.layout import IN, OUT, ROW
+from tocsin.kernels.rules import SENT
 from tocsin.kernels.streams import threshold
 from tocsin.kernels.times import least_of, set_time
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,27 @@ from tocsin.kernels.clock import (
     EXPOSURE,
     FACTOR,
     HAZARD,
-    HEARD,
     LEFT,
-    SENT,
     SINCE,
     SOURCES,
     SPENT,
     STREAM,
     blank,
+)
+from tocsin.kernels.events import (
+    BEGAN,
+    CAUSE,
+    DONE,
+    ENDLESS,
+    FORCED,
+    FULL,
+    NOT_FINITE,
+    STATUS,
+    UPCOMING,
+    WHO,
+    WRITTEN,
+    longer,
+    write,
 )
 from tocsin.kernels.jit import allocating, entry, inlined, inner
 from tocsin.kernels.layout import (
@@ -32,19 +44,14 @@ from tocsin.kernels.layout import (
     LAYER,
     MOVES,
     OF_LAYER,
-    OF_TOTAL,
     OUT,
     PIECE,
     ROW,
-    SIZE,
-    SOURCE,
     SOURCE_DESIGNS,
     SOURCES_HEAR,
-    STRIDE,
-    TARGET_DESIGNS,
     TARGETS_HEAR,
+    TIE,
     TO,
-    TOTAL,
     TRANSITION,
     VALUE,
     WHEN,
@@ -55,6 +62,7 @@ from tocsin.kernels.layout import (
     Tables,
 )
 from tocsin.kernels.rows import begin_row
+from tocsin.kernels.rules import HEARD, SENT, alter, carried, enter_state, held, sent
 from tocsin.kernels.streams import combine, threshold
 from tocsin.kernels.times import finish, first_to_fire, next_time, set_aside
 from tocsin.kernels.world import (
@@ -64,16 +72,10 @@ from tocsin.kernels.world import (
     reconsider,
     refactor,
     send,
-    sent,
-    target_factor,
 )
 
-DONE, NOT_FINITE, ENDLESS, FULL = 0, 1, 2, 3
-WRITTEN, BEGAN, UPCOMING, STATUS, CAUSE, WHO = range(6)  # of the log of a run
 NONE, ONE, NO_EVENT = np.int64(0), np.int64(1), np.int64(-1)
 MANY = 20_000  # units, from which the memory of a world is far away
-FORCED = -1  # the cause of an event that an intervention forces
-EVENT_UNIT, EVENT_VARIABLE, EVENT_LEFT, EVENT_ENTERED, EVENT_CAUSE, EVENT_SOURCE = range(6)
 
 
 @inner
@@ -101,19 +103,12 @@ def appear(lay, tab, world, i, time, present):
         if lay.cause[c, LAYER] < 0:
             continue
         if lay.cause[c, DECAYS] != 0 and present > 0:
-            # Entries dated before the unit's own are carried by half-life memory.
-            carried = 0.0
-            for early in range(lay.early_time.size):
-                if lay.early[early, 0] == c and lay.early[early, 1] == i:
-                    row, mark = lay.early[early, 2], 1.0
-                    if lay.cause[c, SOURCE] >= 0:
-                        mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
-                    carried += mark * math.exp(-tab.shape[0, c] * (time - lay.early_time[early]))
-            if not carried < np.inf:
+            memory = carried(lay, tab, c, i, time)
+            if not memory < np.inf:
                 return c, i
-            world.memory[SENT, c, i] = carried
+            world.memory[SENT, c, i] = memory
             world.memory[HEARD, c, i] = time
-            bad = send(lay, tab, world, c, i, time, carried, ONE) if carried > 0.0 else -1
+            bad = send(lay, tab, world, c, i, time, memory, ONE) if memory > 0.0 else -1
         else:
             bad = reconsider(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
@@ -199,27 +194,12 @@ def begin_clocks(lay, tab, world, tree, c):
 def change(lay, tab, world, number, time):
     """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
     kind, a, b = lay.breaks[number, KIND], lay.breaks[number, A], lay.breaks[number, B]
-    units = lay.state.size
     if kind in (ENTER, EXIT):
         return appear(lay, tab, world, a, time, np.int64(kind == ENTER))
-    # What listens to the change: the ties of a layer, totals, or the designs of targets and sources.
-    listener, group, old, new = OF_TOTAL, a, 0.0, lay.break_at[VALUE, number]
-    if kind == TOTAL:
-        world.totals[a, b] = new
-    elif kind == PIECE:
-        listener = TARGET_DESIGNS
-        world.piece[a, b] = lay.breaks[number, C]
-    else:
-        tie = lay.breaks[number, C]
-        listener = OF_LAYER
-        group = 0
-        while not lay.tie_first[0, group, 0] <= tie < lay.tie_first[0, group, units]:
-            group += 1
-        old = world.weight[tie]
-        world.weight[tie] = new
-        if lay.dense_of[group] >= 0:
-            world.dense[OUT, lay.dense_of[group], a, b] = new
-            world.dense[IN, lay.dense_of[group], b, a] = new
+    listener, group, old, new = alter(lay, world, number)
+    if kind == TIE and lay.dense_of[group] >= 0:
+        world.dense[OUT, lay.dense_of[group], a, b] = new
+        world.dense[IN, lay.dense_of[group], b, a] = new
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
         c = np.int64(lay.listen[position])
         if listener == OF_LAYER:
@@ -231,12 +211,8 @@ def change(lay, tab, world, number, time):
                 )
                 if not aim(lay, tab, world, c, b, time, factor, (new - old) * memory, sources):
                     return c, b
-        else:
-            factor = target_factor(lay, tab, world, c, b)
-            if factor != world.clock[c * world.shares.size + b, FACTOR] and not aim(
-                lay, tab, world, c, b, time, factor, 0.0, NONE
-            ):
-                return c, b
+        elif not refactor(lay, tab, world, c, b, time):
+            return c, b
     if kind == PIECE:
         for position in range(lay.listen_first[SOURCE_DESIGNS, a], lay.listen_first[SOURCE_DESIGNS, a + 1]):
             c = np.int64(lay.listen[position])
@@ -249,9 +225,7 @@ def change(lay, tab, world, number, time):
 @inlined
 def move(lay, tab, world, i, variable, state, time):
     """Move one variable of a unit, and tell every clock that listens. Returns (-1, -1), or cause and unit."""
-    old = np.int64(world.state[i])
-    stride = lay.variable[variable, STRIDE]
-    world.state[i] = old + (state - (old // stride) % lay.variable[variable, SIZE]) * stride
+    old = enter_state(lay, world, i, variable, state)
     for position in range(
         lay.listen_first[TARGETS_HEAR, variable], lay.listen_first[TARGETS_HEAR, variable + 1]
     ):
@@ -302,7 +276,7 @@ def run(lay, tab, world, log, times, events, most):
             i, variable = lay.breaks[upcoming - 1, A], lay.breaks[upcoming - 1, B]
             state = lay.breaks[upcoming - 1, C]
             shown = lay.break_at[VALUE, upcoming - 1] > 0.0
-            left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+            left = held(lay, world, i, variable)
             if world.present[i] == 0 or (shown and left == state):
                 continue
             fired, source = np.int64(FORCED), np.int64(-1)
@@ -322,7 +296,7 @@ def run(lay, tab, world, log, times, events, most):
                     break
             k = lay.cause[fired, TRANSITION]
             variable, state, shown = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO]), True
-            left = (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+            left = held(lay, world, i, variable)
             drawn = np.int64(world.clock[position, DRAWN])
             source = np.int64(-1)
             if lay.cause[fired, LAYER] >= 0:
@@ -331,10 +305,7 @@ def run(lay, tab, world, log, times, events, most):
             if event - log[BEGAN] >= most:
                 log[STATUS], log[CAUSE], log[WHO] = ENDLESS, fired, i
                 break
-            times[event] = time
-            events[event, EVENT_UNIT], events[event, EVENT_VARIABLE] = i, variable
-            events[event, EVENT_LEFT], events[event, EVENT_ENTERED] = left, state
-            events[event, EVENT_CAUSE], events[event, EVENT_SOURCE] = fired, source
+            write(times, events, event, time, i, variable, left, state, fired, source)
             event += 1
         if drawn > 0:
             # The clock that fired has spent its threshold; the next is drawn when it is needed.
@@ -370,9 +341,7 @@ def run_worlds(lay, tab, opened, world, seed, first, last, most):
         log[BEGAN], log[UPCOMING], log[STATUS] = log[WRITTEN], 0, FULL
         while log[STATUS] == FULL:
             if log[WRITTEN] == times.size:
-                longer, wider = np.empty(2 * times.size), np.empty((2 * times.size, 6), dtype=np.int32)
-                longer[: times.size], wider[: times.size] = times, events
-                times, events = longer, wider
+                times, events = longer(times, events)
             time = run(lay, tab, world, log, times, events, most)
         counts[number - first] = log[WRITTEN] - log[BEGAN]
         if log[STATUS] != DONE:

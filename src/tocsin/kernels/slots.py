@@ -21,30 +21,22 @@ from tocsin.kernels.layout import (
     EXIT,
     LAYER,
     OF_LAYER,
-    OF_TOTAL,
     OUT,
     OUT_TARGET,
     PIECE,
-    SIZE,
     SOURCE_DESIGNS,
     SOURCES_HEAR,
-    STRIDE,
-    TARGET_DESIGNS,
     TARGETS_HEAR,
-    TOTAL,
     A,
     B,
     C,
 )
 from tocsin.kernels.layout import KIND as BREAK_KIND
-from tocsin.kernels.layout import SOURCE as SOURCE_DESIGN
-from tocsin.kernels.layout import VALUE as BREAK_VALUE
+from tocsin.kernels.rules import HEARD, SENT, alter, carried, enter_state, sending, sent, target_factor
 from tocsin.kernels.tournament import put
-from tocsin.kernels.world import source_mark, target_factor
 
 SPENT, SINCE, HAZARD, EXPOSURE, AIM, DRAWN, SOURCES, BASE = range(8)  # columns of `clock`
 WIDTH = 8
-SENT, HEARD = 0, 1  # what a source sends, and the time at which it was last brought up to date
 QUIET, TOGETHER, NOTED, SPLIT, LATER = range(5)  # of `flag`
 ALL, ITSELF, OTHERS = np.int64(0), np.int64(1), np.int64(2)  # targets of a source
 TOLERANCE = 1e-9  # of what clocks spend, beside which rounding is small and chance is large
@@ -94,7 +86,7 @@ class Run(NamedTuple):
     piece: NDArray[np.int64]  # (D, N)
     weight: NDArray[np.float64]  # (P,)
     totals: NDArray[np.float64]  # (totals, N)
-    memory: NDArray[np.float64]  # (C, N, 2)
+    memory: NDArray[np.float64]  # (2, C, N)
     factor: NDArray[np.float64]  # (C * N,)
     clock: NDArray[np.float64]  # (S, WIDTH)
     head: NDArray[np.int32]  # (S,) observed event that the clock fires next, -1 for none
@@ -225,15 +217,6 @@ def refactor(lay, tab, run, plan, past, c, i, time):
 
 
 @inlined
-def sent(tab, memory, c, j, time):
-    """Return what source j sends under cause c at a time: its mark, or its decaying memory."""
-    value = memory[c, j, SENT]
-    if tab.shape[0, c] > 0.0 and value > 0.0:
-        value *= math.exp(-tab.shape[0, c] * (time - memory[c, j, HEARD]))
-    return value
-
-
-@inlined
 def receive(lay, tab, run, plan, past, c, i, tie, time, before, after, sources):
     """Let a target hear that what a tie carries went from one value to another.
 
@@ -291,32 +274,20 @@ def reconsider(lay, tab, run, plan, past, c, j, time, old, variable, wait):
     Returns:
         -1, or the unit whose mark or hazard is not finite.
     """
-    s = run.state[j]
-    decays = lay.cause[c, DECAYS] != 0
     before = sent(tab, run.memory, c, j, time)
-    counts = run.present[j] > 0 and lay.counts[c, s] > 0
-    if decays:
-        again = variable >= 0 and old == s and lay.clause[c, variable] > 0
-        if variable < 0 or not counts or (lay.counts[c, old] > 0 and not again):
-            if run.present[j] > 0 or before == 0.0:
-                return -1
-            mark = 0.0  # an absent unit sends nothing
-        else:
-            mark = before + source_mark(lay, tab, run.piece, c, j, s)
-    else:
-        mark = source_mark(lay, tab, run.piece, c, j, s) if counts else 0.0
-    if not mark < np.inf:
+    after = sending(lay, tab, run, c, j, old, variable, before)
+    if not after < np.inf:
         return j
-    if mark == before:
+    if after == before:
         return -1
-    run.memory[c, j, SENT] = mark
-    run.memory[c, j, HEARD] = time
+    run.memory[SENT, c, j] = after
+    run.memory[HEARD, c, j] = time
     if wait:
         number = run.flag[LATER]
         run.later[number, 0], run.later[number, 1] = c, j
-        run.later_sent[number, 0], run.later_sent[number, 1] = before, mark
+        run.later_sent[number, 0], run.later_sent[number, 1] = before, after
         run.flag[LATER] += 1
-    return send(lay, tab, run, plan, past, c, j, time, before, mark, ITSELF if wait else ALL)
+    return send(lay, tab, run, plan, past, c, j, time, before, after, ITSELF if wait else ALL)
 
 
 @inlined
@@ -342,21 +313,14 @@ def appear(lay, tab, run, plan, past, i, time, present):
         if lay.cause[c, LAYER] < 0:
             continue
         if lay.cause[c, DECAYS] != 0 and present > 0:
-            # Entries dated before the unit's own are carried by half-life memory.
-            carried = 0.0
-            for early in range(lay.early_time.size):
-                if lay.early[early, 0] == c and lay.early[early, 1] == i:
-                    row, mark = lay.early[early, 2], 1.0
-                    if lay.cause[c, SOURCE_DESIGN] >= 0:
-                        mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
-                    carried += mark * math.exp(-tab.shape[0, c] * (time - lay.early_time[early]))
-            if not carried < np.inf:
+            memory = carried(lay, tab, c, i, time)
+            if not memory < np.inf:
                 return c, i
-            run.memory[c, i, SENT] = carried
-            run.memory[c, i, HEARD] = time
+            run.memory[SENT, c, i] = memory
+            run.memory[HEARD, c, i] = time
             bad = np.int64(-1)
-            if carried > 0.0:
-                bad = send(lay, tab, run, plan, past, c, i, time, 0.0, carried, ALL)
+            if memory > 0.0:
+                bad = send(lay, tab, run, plan, past, c, i, time, 0.0, memory, ALL)
         else:
             old = np.int64(run.state[i])
             bad = reconsider(lay, tab, run, plan, past, c, i, time, old, np.int64(-1), False)
@@ -369,24 +333,10 @@ def appear(lay, tab, run, plan, past, i, time, present):
 def change(lay, tab, run, plan, past, number, time):
     """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
     kind, a, b = lay.breaks[number, BREAK_KIND], lay.breaks[number, A], lay.breaks[number, B]
-    units = lay.state.size
     if kind in (ENTER, EXIT):
         return appear(lay, tab, run, plan, past, a, time, np.int64(kind == ENTER))
-    # What listens to the change: the ties of a layer, totals, or the designs of targets and sources.
-    listener, group, old, new = OF_TOTAL, a, 0.0, lay.break_at[BREAK_VALUE, number]
+    listener, group, old, new = alter(lay, run, number)
     tie = lay.breaks[number, C]
-    if kind == TOTAL:
-        run.totals[a, b] = new
-    elif kind == PIECE:
-        listener = TARGET_DESIGNS
-        run.piece[a, b] = lay.breaks[number, C]
-    else:
-        listener = OF_LAYER
-        group = 0
-        while not lay.tie_first[0, group, 0] <= tie < lay.tie_first[0, group, units]:
-            group += 1
-        old = run.weight[tie]
-        run.weight[tie] = new
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
         c = np.int64(lay.listen[position])
         if listener != OF_LAYER:
@@ -414,9 +364,7 @@ def move(lay, tab, run, plan, past, i, variable, state, time, wait):
 
     Returns (-1, -1), or cause and unit of a wrong hazard.
     """
-    old = np.int64(run.state[i])
-    stride = lay.variable[variable, STRIDE]
-    run.state[i] = old + (state - (old // stride) % lay.variable[variable, SIZE]) * stride
+    old = enter_state(lay, run, i, variable, state)
     hears = TARGETS_HEAR
     for position in range(lay.listen_first[hears, variable], lay.listen_first[hears, variable + 1]):
         c = np.int64(lay.listen[position])

@@ -5,7 +5,7 @@ counter of the clock's own key and the number of the draw; so any draw of any cl
 at any time, by any thread, and nothing that happens elsewhere moves it.
 
 Everything here is straight arithmetic without branches or calls, so that the compiler can draw for eight
-clocks in one step; that is why the rounds are written out and the logarithm is our own.
+clocks in one step; that is why the logarithm is our own.
 """
 
 from __future__ import annotations
@@ -71,36 +71,18 @@ def combine(first, second):
     return mix(mix(first + _GOLDEN) ^ (second + _GOLDEN))
 
 
-@nb.njit(nb.types.UniTuple(nb.uint64, 4)(*[nb.uint64] * 6), **_SHARED)
-def _round(c0, c1, c2, c3, k0, k1):
-    p0 = _M0 * c0
-    p1 = _M1 * c2
-    return (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
-
-
 @nb.njit(nb.types.UniTuple(nb.uint64, 2)(nb.uint64, nb.uint64, nb.uint64), **_SHARED)
 def philox(key, high, low):
     """Return the two 64-bit words of Philox4x32-10 for a 64-bit key and a 128-bit counter."""
-    a, b = key & _LOW, key >> _32
-    c0, c1, c2, c3 = _round(low & _LOW, low >> _32, high & _LOW, high >> _32, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
-    a, b = (a + _W0) & _LOW, (b + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, a, b)
+    k0, k1 = key & _LOW, key >> _32
+    c0, c1 = low & _LOW, low >> _32
+    c2, c3 = high & _LOW, high >> _32
+    for _ in range(10):
+        p0 = _M0 * c0
+        p1 = _M1 * c2
+        c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
+        k0 = (k0 + _W0) & _LOW
+        k1 = (k1 + _W1) & _LOW
     return c0 | (c1 << _32), c2 | (c3 << _32)
 
 

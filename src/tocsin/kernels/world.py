@@ -16,10 +16,8 @@ from tocsin.kernels.clock import (
     EXPOSURE,
     FACTOR,
     HAZARD,
-    HEARD,
     LEFT,
     NO_DRAW,
-    SENT,
     SINCE,
     SOURCES,
     SPENT,
@@ -27,61 +25,16 @@ from tocsin.kernels.clock import (
 )
 from tocsin.kernels.jit import inlined
 from tocsin.kernels.layout import (
-    DECAYS,
-    IN,
-    IN_SOURCE,
-    IN_TIE,
     LAYER,
     OUT,
     OUT_TARGET,
     ROW,
-    SOURCE,
-    TARGET,
-    TOTAL_OF,
     TRANSITION,
 )
 from tocsin.kernels.rows import aim_in_row, draw_from_row, retire, send_row
+from tocsin.kernels.rules import HEARD, SENT, draw_among, sending, sent, target_factor
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
 from tocsin.kernels.times import set_time, time_of
-
-
-@inlined
-def target_factor(lay, tab, world, c, i):
-    """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if normalised."""
-    k, s = lay.cause[c, TRANSITION], world.state[i]
-    if lay.after[k, s] < 0 or world.present[i] == 0 or (lay.allowed.size > 0 and lay.allowed[k, i] == 0):
-        return 0.0
-    d = lay.cause[c, TARGET]
-    row = lay.same[d]
-    if row < 0:
-        row = lay.rows[world.piece[d, i] + lay.columns[d, s]]
-    if row < 0:
-        return np.nan
-    factor = tab.values[tab.first[0, c] + row]
-    number = lay.cause[c, TOTAL_OF]
-    if number >= 0:
-        total = world.totals[number, i]
-        factor = factor * total ** -tab.shape[1, c] if total > 0.0 else 0.0
-    return factor
-
-
-@inlined
-def source_mark(lay, tab, piece, c, j, s):
-    """Return exp(gamma . u_j) of a source in joint state s; NaN where a covariate is missing."""
-    d = lay.cause[c, SOURCE]
-    if d < 0:
-        return 1.0
-    row = lay.rows[piece[d, j] + lay.columns[d, s]]
-    return tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
-
-
-@inlined
-def sent(tab, memory, c, j, time):
-    """Return what source j sends under cause c at a time: its mark, or its decaying memory."""
-    value = memory[SENT, c, j]
-    if tab.shape[0, c] > 0.0 and value > 0.0:
-        value *= math.exp(-tab.shape[0, c] * (time - memory[HEARD, c, j]))
-    return value
 
 
 @inlined
@@ -203,23 +156,9 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
     Returns:
         -1, or the unit whose mark or hazard is not finite.
     """
-    s = world.state[j]
-    decays = lay.cause[c, DECAYS] != 0
     before = sent(tab, world.memory, c, j, time)
-    counts = world.present[j] > 0 and lay.counts[c, s] > 0
-    if decays:
-        again = event_variable >= 0 and old == s and lay.clause[c, event_variable] > 0
-        if event_variable < 0 or not counts or (lay.counts[c, old] > 0 and not again):
-            if world.present[j] > 0 or before == 0.0:
-                return -1
-            mark = -before  # an absent unit sends nothing
-        else:
-            mark = before + source_mark(lay, tab, world.piece, c, j, s)
-        after = mark if mark > 0.0 else 0.0
-    else:
-        mark = source_mark(lay, tab, world.piece, c, j, s) if counts else 0.0
-        after = mark
-    if not mark < np.inf:
+    after = sending(lay, tab, world, c, j, old, event_variable, before)
+    if not after < np.inf:
         return j
     if after == before:
         return -1
@@ -231,7 +170,7 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
 @inlined
 def draw_source(lay, tab, world, c, i, number, time):
     """Draw the source of a contagion event in proportion to what each sends, from a stream of its own."""
-    layer, position = lay.cause[c, LAYER], c * world.shares.size + i
+    position = c * world.shares.size + i
     # The exposure of the clock is the sum of what its sources send.
     total = world.clock[position, EXPOSURE]
     if tab.shape[0, c] > 0.0:
@@ -239,17 +178,4 @@ def draw_source(lay, tab, world, c, i, number, time):
     wanted = uniform(world.key[0], combine(world.stream[position, STREAM], SOURCE_STREAM), number) * total
     if lay.cause[c, ROW] >= 0:
         return draw_from_row(lay, world, c, i, wanted)
-    summed, chosen = 0.0, np.int64(-1)
-    for place in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
-        j = np.int64(lay.tie[IN_SOURCE, place])
-        if tab.shape[0, c] == 0.0 and lay.counts[c, world.state[j]] == 0:
-            continue
-        value = sent(tab, world.memory, c, j, time)
-        if value > 0.0:
-            share = world.weight[lay.tie[IN_TIE, place]] * value
-            if share > 0.0:
-                summed += share
-                chosen = j
-                if summed > wanted:
-                    break
-    return chosen
+    return draw_among(lay, tab, world, c, i, wanted, time)
