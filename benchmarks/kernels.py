@@ -73,11 +73,24 @@ def _thresholds(count: int) -> float:
     return total
 
 
+@nb.njit(error_model="numpy")
+def _rows(count: int) -> float:
+    row = np.empty(64)
+    for k in range(count // 64):
+        for i in range(64):
+            row[i] = threshold(np.uint64(k), np.uint64(i), 0)
+    return row[0]
+
+
 def streams() -> str:
     """Return the table of what a draw costs."""
     count = 5_000_000
     rows = []
-    for label, work in (("uniform of a stream", _draws), ("threshold: its logarithm too", _thresholds)):
+    for label, work in (
+        ("uniform of a stream", _draws),
+        ("threshold: its logarithm too", _thresholds),
+        ("threshold, of a row of 64 at once", _rows),
+    ):
         work(1)
         rows.append([label, number(1e9 * timed(lambda work=work: work(count), 3) / count)])
     return table(["", "ns a draw"], rows)
