@@ -18,7 +18,8 @@ from recorded import AGAIN, MOVE, RIOT, TURN, drawn, ring, rioting, turning, uni
 from scipy import stats
 
 import tocsin as tc
-from tocsin.infer.calibration import calibration, outcomes, reliability, wilson
+from tocsin.ensemble.counting import wilson
+from tocsin.infer.calibration import calibration, outcomes, reliability
 from tocsin.infer.roots import Roots
 from tocsin.infer.tempering import tempered
 from tocsin.infer.uncertainty import draw_parameters
@@ -604,5 +605,5 @@ def test_what_calibration_refuses() -> None:
     ):
         with pytest.raises(tc.TocsinError, match=words):
             calibration(given, empty(5), **options)
-    low, high = wilson(np.array([0.0, 0.5]), np.array([10, 10]))
+    low, high = wilson(np.array([0.0, 0.5]), 10)
     assert (low, high) == (pytest.approx([0.0, 0.2366], abs=1e-4), pytest.approx([0.2775, 0.7634], abs=1e-4))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin.ensemble.counting import wilson
+from tocsin.ensemble.spells import codes_of
 from tocsin.errors import FitError, TocsinError, suggestion
 from tocsin.infer.shares import Splitter
 from tocsin.infer.uncertainty import draw_parameters
@@ -79,7 +81,8 @@ def reliability(rows: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     full = np.flatnonzero(count)
     number = count[full]
     observed = np.bincount(place, true, minlength=bins)[full] / number
-    low, high = wilson(observed, number)
+    ends = [wilson(part, of) for part, of in zip(observed, number, strict=True)]
+    low, high = np.array(ends).reshape(-1, 2).T
     return pd.DataFrame(
         {
             "lower": full / bins,
@@ -91,14 +94,6 @@ def reliability(rows: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
             "high": high,
         }
     )
-
-
-def wilson(share: Floats, count: Ints, z: float = 1.959963984540054) -> tuple[Floats, Floats]:
-    """Return the score interval of a proportion (Wilson 1927), elementwise."""
-    scale = 1.0 + z * z / count
-    middle = (share + z * z / (2 * count)) / scale
-    half = z / scale * np.sqrt(share * (1 - share) / count + z * z / (4.0 * count * count))
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 def outcomes(
@@ -121,8 +116,8 @@ def outcomes(
     vector = program.pack(given.values)
     ensemble = program.simulate(vector, int(worlds), seed)
     drawn = Worlds(program, ensemble)
-    cause = _column(ensemble.events["cause"], [each.name for _, each in program.causes])
-    source = _column(ensemble.events["source"], list(program.history.numbers.units))
+    cause = codes_of(ensemble.events["cause"], _names(program))
+    source = codes_of(ensemble.events["source"], program.history.numbers.units)
     parts = []
     for k in range(int(worlds)):
         world = drawn[k]
@@ -152,12 +147,9 @@ def outcomes(
     return table[columns]
 
 
-def _column(column: Any, names: list[str]) -> Ints:
-    """Return the position of each value among names (of causes the first of a name); -1 for none."""
-    place = {name: number for number, name in reversed(list(enumerate(names)))}
-    values = column.to_pandas().astype("category").cat
-    table = np.array([*(place.get(name, -1) for name in values.categories), -1], dtype=np.int64)
-    return np.asarray(table[values.codes.to_numpy()])
+def _names(program: Program) -> list[str]:
+    """Return the names of causes, each once: transitions may have causes of one name."""
+    return list(dict.fromkeys(each.name for _, each in program.causes))
 
 
 def _truth(drawn: Worlds, world: Program, own: slice) -> Ints:
@@ -173,10 +165,10 @@ def _truth(drawn: Worlds, world: Program, own: slice) -> Ints:
 
 
 def _shares(world: Program, vectors: Floats, of: str) -> dict[str, Any]:
-    """Return number of the cause, first cause of that name, event, source unit and share of every row."""
+    """Return number of the cause, that of its name, event, source unit and share of every row."""
     splitter = Splitter(world, vectors.mean(axis=0) if len(vectors) > 1 else vectors[0])
     shares = splitter.shares(vectors)
-    called = [each.name for _, each in world.causes]
+    called = _names(world)
     if of == "causes":
         listed = [(number, splitter.event[number]) for number in splitter.order]
         share = shares.causes
@@ -185,10 +177,10 @@ def _shares(world: Program, vectors: Floats, of: str) -> dict[str, Any]:
         share = shares.sources
     size = [event.size for _, event in listed]
     number = np.repeat(np.array([each[0] for each in listed], dtype=np.int64), size)
-    first = np.array([called.index(name) for name in called], dtype=np.int64)
+    name = np.array([called.index(each.name) for _, each in world.causes], dtype=np.int64)
     result: dict[str, Any] = {
         "number": number,
-        "cause": first[number],
+        "cause": name[number],
         "event": np.concatenate([np.empty(0, dtype=np.int64), *(event for _, event in listed)]),
         "share": share.mean(axis=1),
     }

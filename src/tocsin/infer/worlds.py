@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.ensemble.spells import codes_of
 from tocsin.kernels.states import trace_states
 from tocsin.program.program import Observed
 
@@ -30,17 +31,13 @@ class Worlds:
         events = ensemble.events
         self.world = events["world"].to_numpy()
         self.time = events["time"].to_numpy()
-        unit = {name: number for number, name in enumerate(program.history.numbers.units)}
-        self.unit = _codes(events["unit"], unit)
-        self.variable = _codes(
-            events["variable"], {v.name: number for number, v in enumerate(program.model.variables)}
-        )
+        self.unit = codes_of(events["unit"], program.history.numbers.units)
+        self.variable = codes_of(events["variable"], [v.name for v in program.model.variables])
         self.state = np.zeros(self.time.size, dtype=np.int32)
         for number, variable in enumerate(program.model.variables):
             mine = self.variable == number
             if mine.any():
-                codes = {state: variable.code(state) for state in variable.states}
-                self.state[mine] = _codes(events["to"], codes)[mine]
+                self.state[mine] = codes_of(events["to"], variable.states)[mine]
         self.first = np.searchsorted(self.world, np.arange(ensemble.worlds + 1))
         moving = np.array(
             [any(t.variable == v.name for t in program.model.transitions) for v in program.model.variables]
@@ -84,15 +81,3 @@ class Worlds:
         return replace(
             program, observed=Observed(time, unit, variable, state, before, after, transition, early)
         )
-
-
-def _codes(column: object, codes: dict[str, int]) -> NDArray[np.int32]:
-    """Return the codes of a dictionary-encoded column; -1 for what has none."""
-    import pyarrow as pa
-
-    whole = column.combine_chunks()  # type: ignore[attr-defined]
-    if isinstance(whole, pa.ChunkedArray):
-        whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], whole.type)
-    names = whole.dictionary.to_pylist()
-    table = np.array([codes.get(name, -1) for name in names] or [-1], dtype=np.int32)
-    return table[whole.indices.to_numpy(zero_copy_only=False)] if len(whole) else np.empty(0, np.int32)
