@@ -33,6 +33,7 @@ from tocsin.explore.downloads import harmless  # noqa: E402
 from tocsin.explore.guard import HEADERS, LONGEST_ADDRESS, Guard  # noqa: E402
 from tocsin.explore.laboratory import ANSWERS, Kept, Laboratory  # noqa: E402
 from tocsin.explore.questions import Limits, Scenario  # noqa: E402
+from tocsin.show.theme import theme_css  # noqa: E402
 
 
 class Browser:
@@ -542,7 +543,7 @@ def test_colours_are_those_of_the_theme() -> None:
     css = assets.asset("style.css")
     assert css is not None
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b(?![-\w])", css.content.decode())
-    assert "--wave:#6A3D8F" in assets.theme_css()
+    assert "--wave:#6A3D8F" in theme_css()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from tocsin.show.theme import COLOURS, SANS, SERIF
+from tocsin.show.theme import theme_css
 
 if TYPE_CHECKING:
     from tocsin.explore.laboratory import Laboratory
@@ -51,18 +51,6 @@ def _files() -> dict[str, Asset]:
 def static_text(name: str) -> str:
     """Return a file of the page as text; raise KeyError where there is none."""
     return _files()[name].content.decode("utf-8")
-
-
-@lru_cache(maxsize=1)
-def theme_css() -> str:
-    """Return the colours and the type of the theme as variables, light and dark."""
-    light = ";".join(f"--{name}:{pair[0]}" for name, pair in COLOURS.items())
-    dark = ";".join(f"--{name}:{pair[1]}" for name, pair in COLOURS.items())
-    return (
-        f":root{{color-scheme:light dark;--serif:{SERIF};--sans:{SANS};{light}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
-        f"@media print{{:root{{{light};--paper:#fff}}}}\n"
-    )
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from tocsin.ensemble import Ensemble, observed_world
 from tocsin.errors import TocsinError, suggestion
 from tocsin.explore import about, assets, edition, outlines, scenes
 from tocsin.show.geometry import cut_dates
-from tocsin.show.theme import COLOURS, SANS, SERIF
+from tocsin.show.theme import colours, fonts
 from tocsin.show.wave import Wave
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def opening(ensemble: Ensemble, content: dict[str, Any], date: str | float | Non
 
 def style() -> str:
     """Return the style of the widget: its own, and that of the page's maps, kept inside of the widget."""
-    light, dark = (";".join(f"--{name}:{pair[n]}" for name, pair in COLOURS.items()) for n in (0, 1))
+    light, dark = colours(), colours(dark=True)
     page = assets.static_text("style.css")
     found = re.search(r"/\* Maps \*/\n(.*?)\n/\* ", page, re.DOTALL)
     assert found is not None
@@ -181,7 +181,7 @@ def style() -> str:
     )
     own = assets.static_text("widget.css")
     return (
-        f".tocsin{{color-scheme:light;--serif:{SERIF};--sans:{SANS};{light}}}\n"
+        f".tocsin{{color-scheme:light;{fonts()};{light}}}\n"
         f"@media (prefers-color-scheme:dark){{.tocsin{{color-scheme:dark;{dark}}}}}\n"
         # Notebooks have themes of their own, which go before the system's.
         f":is([data-jp-theme-light=true],.vscode-light) .tocsin{{color-scheme:light;{light}}}\n"

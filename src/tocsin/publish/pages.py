@@ -72,16 +72,10 @@ def plain_page(site: Site, here: str, title: str, body: str, kind: str = "") -> 
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
         "'unsafe-inline'; img-src data:\">"
-        f"{MAKER}<title>{e(title)}</title><style>{_variables()}{style_sheet()}{class_text('class.css')}"
+        f"{MAKER}<title>{e(title)}</title><style>{style_sheet()}{class_text('class.css')}"
         f"{class_text('sheet.css')}</style></head>\n"
         f'<body class="{kind}">{bar(site, here)}<main>{body}</main></body></html>\n'
     )
-
-
-def _variables() -> str:
-    from tocsin.show.theme import SANS, SERIF
-
-    return f":root{{--sans:{SANS};--serif:{SERIF}}}"
 
 
 # --- pages of the explorer ------------------------------------------------------------------------------

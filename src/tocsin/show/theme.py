@@ -83,23 +83,35 @@ def with_variables(svg: str) -> str:
     return svg
 
 
+def fonts() -> str:
+    """Return the type as variables of CSS."""
+    return f"--serif:{SERIF};--sans:{SANS}"
+
+
+def colours(dark: bool = False) -> str:
+    """Return the light or the dark form of all colours as variables of CSS."""
+    return ";".join(f"--{name}:{pair[dark]}" for name, pair in COLOURS.items())
+
+
+def theme_css() -> str:
+    """Return colours and type as variables of a whole page: light, dark and print."""
+    return (
+        f":root{{color-scheme:light dark;{fonts()};{colours()}}}\n"
+        f"@media (prefers-color-scheme:dark){{:root{{{colours(dark=True)}}}}}\n"
+        # Paper is white whatever the screen is.
+        f"@media print{{:root{{{colours()};--paper:#fff}}}}\n"
+    )
+
+
 def style_sheet() -> str:
     """Return the style of a page: light, dark and print, from 360 px up."""
-    light = ";".join(f"--{name}:{pair[0]}" for name, pair in COLOURS.items())
-    dark = ";".join(f"--{name}:{pair[1]}" for name, pair in COLOURS.items())
-    return (
-        f":root{{color-scheme:light dark;{light}}}"
-        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
-        # Paper is white whatever the screen is.
-        f"@media print{{:root{{{light};--paper:#fff}}}}"
-        + _STYLE.replace("SERIF", SERIF).replace("SANS", SANS)
-    )
+    return theme_css() + _STYLE
 
 
 _STYLE = """
 *{box-sizing:border-box}
 html{font-size:17px;-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--paper);color:var(--ink);font-family:SERIF;line-height:1.5}
+body{margin:0;background:var(--paper);color:var(--ink);font-family:var(--serif);line-height:1.5}
 main{max-width:46rem;margin:0 auto;padding:2rem 1rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:.2rem 0 1rem;text-wrap:balance}
 h2{font-size:1.35rem;line-height:1.25;margin:3rem 0 .8rem;text-wrap:balance}
@@ -108,16 +120,16 @@ p,ul,ol{margin:0 0 1rem;max-width:68ch}
 li{margin-bottom:.4rem}
 a{color:inherit;text-decoration-color:var(--quiet);text-underline-offset:.15em;overflow-wrap:anywhere}
 a:focus-visible,.scroll:focus-visible,summary:focus-visible{outline:2px solid var(--wave);outline-offset:2px}
-.over{font:600 .82rem SANS;color:var(--quiet);margin:0}
+.over{font:600 .82rem var(--sans);color:var(--quiet);margin:0}
 .quiet,figcaption,.source{color:var(--quiet)}
-figcaption,.source{font:.82rem/1.45 SANS}
+figcaption,.source{font:.82rem/1.45 var(--sans)}
 .answer{border-left:3px solid var(--wave);padding-left:1rem;font-size:1.1rem}
 figure{margin:2rem 0}
 figure svg{display:block;max-width:100%;height:auto;margin:.6rem 0 .3rem;overflow:visible}
 .narrow{display:none}
 .scroll{overflow-x:auto;margin:1rem 0}
-table{border-collapse:collapse;font:.82rem/1.35 SANS;font-variant-numeric:tabular-nums;width:100%}
-caption{text-align:left;font:600 .9rem SANS;padding-bottom:.4rem}
+table{border-collapse:collapse;font:.82rem/1.35 var(--sans);font-variant-numeric:tabular-nums;width:100%}
+caption{text-align:left;font:600 .9rem var(--sans);padding-bottom:.4rem}
 th,td{padding:.35rem .7rem .35rem 0;border-bottom:1px solid var(--hairline);text-align:left}
 th,td{vertical-align:top}
 .kept td{white-space:nowrap}.kept tbody th{min-width:9rem}
@@ -128,8 +140,8 @@ tbody th{font-weight:500}
 code,pre{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:.8rem}
 pre{overflow-x:auto;border:1px solid var(--hairline);padding:.8rem;line-height:1.4}
 code{overflow-wrap:anywhere}
-details{margin:1rem 0}summary{cursor:pointer;font:.9rem SANS}
-.sources{list-style:none;padding:0;font:.82rem/1.45 SANS;max-width:none}
+details{margin:1rem 0}summary{cursor:pointer;font:.9rem var(--sans)}
+.sources{list-style:none;padding:0;font:.82rem/1.45 var(--sans);max-width:none}
 .claims{list-style:none;padding:0;max-width:none}
 .claims li{padding:.7rem 0;border-bottom:1px solid var(--hairline);margin:0}
 .claims p{margin:.2rem 0}.claims details{margin:.3rem 0}.claims summary{font-size:.8rem;color:var(--quiet)}
