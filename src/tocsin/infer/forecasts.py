@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.errors import FitError, TocsinError
+from tocsin.errors import FitError, TocsinError, suggestion
 from tocsin.infer.prior import Prior
+from tocsin.kernels.sweep import EXPLAINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,8 +215,6 @@ def _checked(
 ) -> tuple[float, float]:
     """Return the clock numbers of the date and of the end of the horizon."""
     if variable not in model.by_name:
-        from tocsin.errors import suggestion
-
         raise TocsinError(f"the model has no variable {variable!r}" + suggestion(variable, model.by_name))
     model.by_name[variable].code(state)
     if not any(move.variable == variable and move.to == state for move in model.transitions):
@@ -268,22 +267,20 @@ def _told(
     """Return the table of a forecast, and how many entries worlds have."""
     import pandas as pd
 
-    frame = ensemble.frame
-    held, code = frame.initial[variable].copy(), frame.code(variable, state)
-    known = ensemble.world(0)  # until the date all worlds are alike
-    known = known[(known["time"] <= cut) & (known["variable"] == variable)]
-    for name, to in zip(known["unit"].astype(str), known["to"].astype(str), strict=True):
-        held[frame.units.index(name)] = frame.code(variable, to)
+    from tocsin.ensemble.spells import codes_of
+
+    frame, events = ensemble.frame, ensemble.events
+    code = frame.code(variable, state)
+    own = codes_of(events["variable"], [variable]) == 0
+    world, time = events["world"].to_numpy()[own], events["time"].to_numpy()[own]
+    unit = codes_of(events["unit"], frame.units)[own]
+    to = codes_of(events["to"], frame.variable(variable).states)[own]
+    known = (world == 0) & (time <= cut)  # until the date all worlds are alike
+    held = frame.initial[variable].copy()
+    held[unit[known]] = to[known]  # in the order of time, so the last one stands
     open_to = (held != code) & (frame.enter <= cut) & (frame.exit > cut)
-    events = ensemble.events
-    chosen = (
-        (events["variable"].to_numpy(zero_copy_only=False) == variable)
-        & (events["to"].to_numpy(zero_copy_only=False) == state)
-        & (events["time"].to_numpy() > cut)
-    )
-    index = {name: k for k, name in enumerate(frame.units)}
-    world = events["world"].to_numpy()[chosen]
-    unit = np.array([index[name] for name in events["unit"].to_pylist()], dtype=np.int64)[chosen]
+    chosen = (to == code) & (time > cut)
+    world, unit = world[chosen], unit[chosen]
     entered = np.zeros((ensemble.worlds, len(frame.units)), dtype=bool)
     entered[world, unit] = True
     share = np.stack([entered[draw::size].mean(axis=0) for draw in range(size)])
@@ -344,7 +341,7 @@ def _cuts(
     last = (numbers.end if before is None else history.to_number(before)) - horizon
     first = np.floor(numbers.start) + 1.0 if history.dated else numbers.start
     program = model.compile(history)
-    known = np.sort(program.trace.time[program.trace.events[:, 4] >= 0])
+    known = np.sort(program.trace.time[program.trace.events[:, EXPLAINED] >= 0])
     known = known[known < last]
     if known.size < 2:
         raise TocsinError(
