@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markdown_1917 import interval, number, table
+from markdown_1917 import interval, number, serve_tables, table, tables_asked
 
 import tocsin as tc
 
@@ -126,41 +126,11 @@ class Tables:
         return table(head, rows)
 
 
-def filled(page: str, texts: dict[str, str]) -> str:
-    """Return the page with tables between their marks."""
-    for name, text in texts.items():
-        first, last = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        before, _, rest = page.partition(first)
-        _, found, after = rest.partition(last)
-        if not found:
-            raise SystemExit(f"{PAGE} has no marks for {name}")
-        page = f"{before}{first}\n{text}\n{last}{after}"
-    return page
-
-
 def main() -> int:
     """Print, write or check the tables."""
-    parser = argparse.ArgumentParser(description="The tables of docs/attribution.md.")
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"which ones, of {', '.join(NAMES)}")
-    parser.add_argument("--write", action="store_true", help="put the tables into the page")
-    parser.add_argument("--check", action="store_true", help="exit 1 if the page holds other numbers")
-    options = parser.parse_args()
-    for name in options.tables:
-        if name not in NAMES:
-            parser.error(f"there is no table {name!r}: {', '.join(NAMES)}")
+    options = tables_asked(argparse.ArgumentParser(description="The tables of docs/attribution.md."), NAMES)
     tables = Tables()
-    texts = {name: str(getattr(tables, name)()) for name in options.tables or NAMES}
-    if not (options.write or options.check):
-        sys.stdout.write("\n".join(f"## {name}\n\n{text}" for name, text in texts.items()))
-        return 0
-    page = PAGE.read_text(encoding="utf-8")
-    new = filled(page, texts)
-    if options.check:
-        if new != page:
-            sys.stderr.write(f"{PAGE} holds other numbers: run this script with --write\n")
-        return int(new != page)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    return serve_tables(PAGE, options, lambda name: f"\n{getattr(tables, name)()}\n")
 
 
 if __name__ == "__main__":

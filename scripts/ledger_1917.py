@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from markdown_1917 import filled, table
+from markdown_1917 import serve_tables, table, tables_asked
 
 import tocsin as tc
 from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
@@ -285,14 +285,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="The ledger of Brest-Litovsk and the tables of docs/ledger.md."
     )
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"which ones, of {', '.join(NAMES)}")
     parser.add_argument("--make", action="store_true", help="write the packaged ledger")
-    parser.add_argument("--write", action="store_true", help="put the tables into the page")
-    parser.add_argument("--check", action="store_true", help="exit 1 if the ledger or the page is stale")
-    options = parser.parse_args()
-    for name in options.tables:
-        if name not in NAMES:
-            parser.error(f"there is no table {name!r}: {', '.join(NAMES)}")
+    options = tables_asked(parser, NAMES)
     text = HEADER + make().to_toml()
     if options.make:
         LEDGER.write_text(text, encoding="utf-8")
@@ -300,21 +294,8 @@ def main() -> int:
     if options.check and LEDGER.read_text(encoding="utf-8") != text:
         sys.stderr.write(f"{LEDGER} is not what the terms give: run this script with --make\n")
         return 1
-    tables, texts = Tables(), {}
-    for name in options.tables or NAMES:
-        texts[name] = getattr(tables, name)()
-        if not (options.write or options.check):
-            sys.stdout.write(f"## {name}\n\n{texts[name]}\n")
-    if not (options.write or options.check):
-        return 0
-    page = PAGE.read_text(encoding="utf-8")
-    new = filled(page, texts)
-    if options.check:
-        if new != page:
-            sys.stderr.write(f"{PAGE} does not hold what the ledger gives: run this script with --write\n")
-        return int(new != page)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    tables = Tables()
+    return serve_tables(PAGE, options, lambda name: str(getattr(tables, name)()))
 
 
 if __name__ == "__main__":

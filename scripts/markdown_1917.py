@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import math
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -52,3 +55,40 @@ def filled(page: str, texts: dict[str, str]) -> str:
             raise ValueError(f"the page has no place for {name}")
         page = f"{before}{begin}{text}{end}{after}"
     return page
+
+
+def tables_asked(parser: argparse.ArgumentParser, names: Sequence[str]) -> argparse.Namespace:
+    """Return what a script of tables is asked: `tables` (all by default), `write` and `check`."""
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"which ones, of {', '.join(names)}")
+    parser.add_argument("--write", action="store_true", help="put the tables into the page")
+    parser.add_argument("--check", action="store_true", help="exit 1 if the page holds other numbers")
+    options = parser.parse_args()
+    for name in options.tables:
+        if name not in names:
+            parser.error(f"there is no table {name!r}: {', '.join(names)}")
+    options.tables = options.tables or list(names)
+    return options
+
+
+def serve_tables(page: Path, options: argparse.Namespace, make: Callable[[str], str]) -> int:
+    """Print tables, put them into their page, or check that it holds them; return the exit status.
+
+    Parameters:
+        make: from the name of a table to its text.
+    """
+    texts = {}
+    for name in options.tables:
+        texts[name] = make(name)
+        if not (options.write or options.check):
+            sys.stdout.write(f"## {name}\n\n{texts[name]}\n")
+            sys.stdout.flush()
+    if not (options.write or options.check):
+        return 0
+    old = page.read_text(encoding="utf-8")
+    new = filled(old, texts)
+    if options.check:
+        if new != old:
+            sys.stderr.write(f"{page} holds other numbers: run this script with --write\n")
+        return int(new != old)
+    page.write_text(new, encoding="utf-8")
+    return 0

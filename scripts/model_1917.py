@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from choices_1917 import (
     records,
     with_memory,
 )
-from markdown_1917 import entered, filled, interval, number, table
+from markdown_1917 import entered, interval, number, serve_tables, table, tables_asked
 from worlds_1917 import SEED, Worlds
 
 import tocsin as tc
@@ -282,34 +282,12 @@ OF_WORLDS = ("ensemble", "places", "removed")
 def main() -> int:
     """Print, write or check the tables."""
     parser = argparse.ArgumentParser(description="The tables of docs/models/1917.md.")
-    parser.add_argument(
-        "tables", nargs="*", metavar="TABLE", help=f"which ones, of {', '.join(NAMES + OF_WORLDS)}"
-    )
-    parser.add_argument("--write", action="store_true", help="put the tables into the page")
-    parser.add_argument("--check", action="store_true", help="exit 1 if the page holds other numbers")
-    options = parser.parse_args()
-    names = options.tables or NAMES + OF_WORLDS
-    for name in names:
-        if name not in NAMES + OF_WORLDS:
-            parser.error(f"there is no table {name!r}: {', '.join(NAMES + OF_WORLDS)}")
-    results, texts = Results(), {}
+    options = tables_asked(parser, NAMES + OF_WORLDS)
+    results = Results()
     worlds = Worlds(results.history, results.model, results.fit)
-    for name in names:
-        make: Callable[[], str] = getattr(worlds if name in OF_WORLDS else results, name)
-        texts[name] = make()
-        if not (options.write or options.check):
-            sys.stdout.write(f"## {name}\n\n{texts[name]}\n")
-            sys.stdout.flush()
-    if not (options.write or options.check):
-        return 0
-    page = PAGE.read_text(encoding="utf-8")
-    new = filled(page, texts)
-    if options.check:
-        if new != page:
-            sys.stderr.write(f"{PAGE} does not hold what the model gives: run this script with --write\n")
-        return int(new != page)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    return serve_tables(
+        PAGE, options, lambda name: str(getattr(worlds if name in OF_WORLDS else results, name)())
+    )
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from markdown_1917 import filled, table
+from markdown_1917 import serve_tables, table, tables_asked
 
 import tocsin as tc
 from tocsin.infer.allocation import FIXED, LIMITS
@@ -90,31 +89,9 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 def main() -> int:
     """Print, write or check the tables."""
-    parser = argparse.ArgumentParser(description="The tables of docs/support.md.")
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"which ones, of {', '.join(NAMES)}")
-    parser.add_argument("--write", action="store_true", help="put the tables into the page")
-    parser.add_argument("--check", action="store_true", help="exit 1 if the page holds other numbers")
-    options = parser.parse_args()
-    for name in options.tables:
-        if name not in NAMES:
-            parser.error(f"there is no table {name!r}: {', '.join(NAMES)}")
-    plans, texts = Plans(), {}
-    for name in options.tables or NAMES:
-        make: Callable[[], str] = getattr(plans, name)
-        texts[name] = make()
-        if not (options.write or options.check):
-            sys.stdout.write(f"## {name}\n\n{texts[name]}\n")
-            sys.stdout.flush()
-    if not (options.write or options.check):
-        return 0
-    page = PAGE.read_text(encoding="utf-8")
-    new = filled(page, texts)
-    if options.check:
-        if new != page:
-            sys.stderr.write(f"{PAGE} does not hold what the plans give: run this script with --write\n")
-        return int(new != page)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+    options = tables_asked(argparse.ArgumentParser(description="The tables of docs/support.md."), NAMES)
+    plans = Plans()
+    return serve_tables(PAGE, options, lambda name: str(getattr(plans, name)()))
 
 
 if __name__ == "__main__":
