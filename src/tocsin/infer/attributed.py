@@ -9,6 +9,7 @@ import numpy as np
 
 from tocsin.errors import TocsinError
 from tocsin.infer.attribution import Attribution
+from tocsin.infer.checks import check_level, check_whole
 from tocsin.infer.parents import HELD, entries_of
 from tocsin.infer.shares import Shares, Splitter
 from tocsin.infer.uncertainty import Drawn, draw_parameters
@@ -82,12 +83,8 @@ def attribute_posterior(
 
 def check(draws: int | None, level: float, seed: int) -> int | None:
     """Refuse numbers of draws, levels and seeds that are none."""
-    for name, value in (("draws", draws), ("seed", seed)):
-        wrong = isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0
-        if wrong and not (name == "draws" and value is None):
-            raise TocsinError(f"{name}= is a whole number of at least 0, not {value!r}")
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-        raise TocsinError(f"the level of an interval lies between 0 and 1, not at {level!r}")
+    check_whole(draws=0 if draws is None else draws, seed=seed)
+    check_level(level)
     return None if draws is None else int(draws)
 
 

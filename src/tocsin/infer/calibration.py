@@ -9,6 +9,7 @@ import numpy as np
 from tocsin.ensemble.counting import wilson
 from tocsin.ensemble.spells import codes_of
 from tocsin.errors import FitError, TocsinError, suggestion
+from tocsin.infer.checks import check_whole
 from tocsin.infer.shares import Splitter
 from tocsin.infer.uncertainty import draw_parameters
 from tocsin.kernels.sweep import EXPLAINED, UNIT, VARIABLE
@@ -73,8 +74,7 @@ def reliability(rows: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise TocsinError(f"bins= is a whole number above 0, not {bins!r}")
+    check_whole(1, bins=bins)
     share, true = rows["share"].to_numpy(dtype=float), rows["true"].to_numpy(dtype=float)
     place = np.clip(np.floor(share * bins).astype(np.int64), 0, bins - 1)
     count = np.bincount(place, minlength=bins)
@@ -110,8 +110,7 @@ def outcomes(
 
     if of not in KINDS:
         raise TocsinError(f"of= is {' or '.join(map(repr, KINDS))}, not {of!r}" + suggestion(str(of), KINDS))
-    if isinstance(worlds, bool) or not isinstance(worlds, int | np.integer) or worlds < 1:
-        raise TocsinError(f"worlds= is a whole number above 0, not {worlds!r}")
+    check_whole(1, worlds=worlds)
     program = given.program(history)
     vector = program.pack(given.values)
     ensemble = program.simulate(vector, int(worlds), seed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tocsin.errors import TocsinError, suggestion
+from tocsin.infer.checks import check_level
 from tocsin.infer.given import Given
 from tocsin.model.declaration import BAR
 
@@ -495,6 +496,5 @@ class Fit(Given):
 def _quantile(level: float) -> float:
     from scipy.special import ndtri
 
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-        raise TocsinError(f"the level of an interval lies between 0 and 1, not at {level!r}")
+    check_level(level)
     return float(ndtri(0.5 + level / 2))

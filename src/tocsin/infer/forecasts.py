@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, TocsinError, suggestion
+from tocsin.infer.checks import check_whole
 from tocsin.infer.prior import Prior
 from tocsin.kernels.sweep import EXPLAINED
 
@@ -114,9 +115,8 @@ def forecast(
         TocsinError: an unknown state, a date or horizon outside the record, or nothing to fit.
     """
     cut, end = _checked(model, history, variable, state, as_of, horizon)
-    for name, value, least in (("worlds", worlds, 2), ("draws", draws, 2)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise TocsinError(f"{name}= must be a whole number of at least {least}, not {value!r}")
+    check_whole(2, worlds=worlds, draws=draws)
+    check_whole(seed=seed)
     begin, tell = history.window[0], progress or _silent
     tell("fitting what was known", 0, 0)
     past = history.select(window=(begin, _shown(history, cut)))
@@ -167,8 +167,7 @@ def backtest(
     """
     import pandas as pd
 
-    if isinstance(dates, bool) or not isinstance(dates, int | np.integer) or dates < 1:
-        raise TocsinError(f"dates= must be a whole number of at least 1, not {dates!r}")
+    check_whole(1, dates=dates)
     cuts = _cuts(model, history, variable, state, horizon, int(dates), before)
     made: list[Forecast] = []
     skipped: list[tuple[object, str]] = []

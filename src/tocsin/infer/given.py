@@ -241,13 +241,13 @@ class Given:
         """
         import pandas as pd
 
-        from tocsin.ensemble.simulate import check_numbers
+        from tocsin.infer.checks import check_whole
         from tocsin.infer.estimates import Fit
         from tocsin.infer.uncertainty import draw_parameters
 
         if not isinstance(self, Fit):
             raise TocsinError("given parameters have no uncertainty to draw from: fit the model")
-        check_numbers(count, seed)
+        check_whole(count=count, seed=seed)
         program = self.fitted_program if history is None else self.program(history)
         return pd.DataFrame(draw_parameters(self, program, int(count), seed).vectors, columns=[*self.values])
 

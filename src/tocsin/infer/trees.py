@@ -10,6 +10,7 @@ import numpy as np
 
 from tocsin.errors import TocsinError
 from tocsin.infer.attributed import bounds
+from tocsin.infer.checks import check_whole
 from tocsin.infer.offspring import parent_nodes
 from tocsin.infer.shares import gathered
 from tocsin.whole import whole, write_whole
@@ -269,14 +270,8 @@ class Trees:
 
 def draw_trees(attribution: Attribution, count: int | None, seed: int) -> Trees:
     """Draw transmission trees; see `Attribution.trees`."""
-    for name, value in (("count", count), ("seed", seed)):
-        wrong = (
-            isinstance(value, bool) or not isinstance(value, int | np.integer) or value < (name == "count")
-        )
-        if wrong and not (name == "count" and value is None):
-            raise TocsinError(
-                f"{name}= is a whole number{' above 0' if name == 'count' else ''}, not {value!r}"
-            )
+    check_whole(1, count=1 if count is None else count)
+    check_whole(seed=seed)
     options = _options(attribution)
     shares = options.share[:, None] if options.drawn is None else options.drawn
     number = (attribution.draws or TREES) if count is None else int(count)
