@@ -11,12 +11,13 @@ import pandas as pd
 
 from tocsin.explore.outlines import days_of_cuts, views_of
 from tocsin.explore.questions import Refused
-from tocsin.explore.scenes import days_of, labels_in, labels_of
+from tocsin.explore.scenes import days_of
 from tocsin.explore.story import attribution_of
 from tocsin.model import Contagion
 from tocsin.program.interventions import force, prevent, remove_layer, scale
 from tocsin.show.geometry import cut_dates
 from tocsin.show.map import STATE_COLOURS
+from tocsin.show.names import short_labels
 
 if TYPE_CHECKING:
     from tocsin.ensemble import Ensemble
@@ -91,7 +92,7 @@ def states_of(pairs: Sequence[Wave], wave: Wave) -> list[dict[str, str]]:
 
 def units_of(history: History, frame: Frame) -> list[dict[str, Any]]:
     """Return the units of a frame with their names, what is noted of them, and when they are there."""
-    table, short = history.units, labels_in(history)
+    table, short = history.units, short_labels(history)
     full = dict(zip(table["unit"].astype(str), _texts(table, "label"), strict=True))
     notes = dict(zip(table["unit"].astype(str), _texts(table, "note"), strict=True))
     return [
@@ -202,7 +203,7 @@ def _sparks(laboratory: Laboratory) -> list[list[Any]]:
 def examples(laboratory: Laboratory) -> list[dict[str, str]]:
     """Return changes to try first: layers of the wave taken away, what came first prevented, causes halved."""
     history, wave = laboratory.history, laboratory.wave
-    short = labels_of(laboratory)
+    short = short_labels(laboratory.history)
     count = {layer["name"]: layer["ties"] for layer in _layers(laboratory)}
     causes = [
         cause.layer
@@ -257,7 +258,7 @@ def _forced(laboratory: Laboratory, early: set[str]) -> list[dict[str, str]]:
     text = frame.label(np.floor(when)) if frame.dated else f"{when:g}"
     if frame.clock != "day" and frame.dated:
         return []
-    label = labels_of(laboratory)[unit]
+    label = short_labels(laboratory.history)[unit]
     return [{"say": str(force(unit, str(wave), text)), "words": f"{label} {wave.within} too"}]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tocsin.explore.questions import Question
-from tocsin.explore.scenes import LEVELS, days_of, difference_scene, labels_of
+from tocsin.explore.scenes import LEVELS, days_of, difference_scene
+from tocsin.show.names import short_labels
 
 if TYPE_CHECKING:
     from tocsin.explore.laboratory import Laboratory
@@ -72,7 +73,7 @@ Table = tuple[Sequence[str], Iterable[Sequence[Any]]]
 
 
 def _differences(laboratory: Laboratory, question: Question) -> Table:
-    labels = labels_of(laboratory)
+    labels = short_labels(laboratory.history)
     columns = ["unit", "label", "in the record"]
     for name in ("compared with", "changed", "difference"):
         columns += [name, f"{name}: lower", f"{name}: upper"]

@@ -12,6 +12,7 @@ from tocsin.ensemble import Ensemble
 from tocsin.ensemble.counting import Z95, wilson
 from tocsin.explore.questions import Question, Scenario
 from tocsin.show.compared import Range, range_of
+from tocsin.show.names import short_labels
 from tocsin.show.sentences import hundred, of_worlds, signed
 from tocsin.show.wave import Wave
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from tocsin.ensemble.frame import Frame
     from tocsin.explore.laboratory import Laboratory
-    from tocsin.history import History
 
 POINTS = 366  # of a curve, at most
 STEPS = 400  # of the window of a history whose times are numbers
@@ -160,7 +160,7 @@ def paired(gained: NDArray[np.float64], lost: NDArray[np.float64], worlds: int) 
 def _unit_rows(
     laboratory: Laboratory, changed: Ensemble, plain: Ensemble, question: Question
 ) -> list[dict[str, Any]]:
-    show, names = question.show, labels_of(laboratory)
+    show, names = question.show, short_labels(laboratory.history)
     here, there = ever(changed, show), ever(plain, show)
     n = changed.worlds
     after, before = here.mean(axis=0), there.mean(axis=0)
@@ -195,19 +195,6 @@ def _unit_rows(
 
 def _three(*values: float) -> list[float]:
     return [round(float(value), 5) for value in values]
-
-
-def labels_of(laboratory: Laboratory) -> dict[str, str]:
-    """Return short names of units (`labels_in` of the history)."""
-    return labels_in(laboratory.history)
-
-
-def labels_in(history: History) -> dict[str, str]:
-    """Return short names of a history's units: the label without what stands in brackets."""
-    table = history.units
-    names = table["unit"].astype(str)
-    labels = table["label"].fillna(names).astype(str) if "label" in table else names
-    return {unit: label.split(" (")[0] for unit, label in zip(names, labels, strict=True)}
 
 
 # --- sentences ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.model import Contagion
+from tocsin.show.names import citations
 from tocsin.show.theme import OF_CAUSES, OF_LAYERS
 from tocsin.show.wave import Wave
 
@@ -40,7 +41,7 @@ def _events(laboratory: Laboratory, unit: str) -> list[dict[str, Any]]:
     history = laboratory.history
     table = history.events
     mine = table[table["unit"].astype(str) == unit].sort_values("time", kind="stable")
-    cited = _citations(laboratory)
+    cited = citations(history)
     shares = _shares(laboratory, unit)
     found = []
     for row in mine.to_dict("records"):
@@ -62,13 +63,6 @@ def _events(laboratory: Laboratory, unit: str) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _citations(laboratory: Laboratory) -> dict[str, str]:
-    table = laboratory.history.sources
-    if "key" not in table or "citation" not in table:
-        return {}
-    return dict(zip(table["key"].astype(str), table["citation"].astype(str), strict=True))
 
 
 def _text(value: Any) -> str:

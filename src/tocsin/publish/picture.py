@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tocsin.explore.outlines import days_of_cuts, outlines_of, views_of
-from tocsin.explore.scenes import labels_of
 from tocsin.publish.outcomes import Outcome, tenths
+from tocsin.show.names import short_labels
 from tocsin.show.page import e
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def map_of(
         return ""
     cuts = days_of_cuts(history)
     outline = _outlines(history, min(range(len(cuts)), key=lambda place: abs(cuts[place] - when)))
-    names = labels_of(laboratory)
+    names = short_labels(history)
     shapes = "".join(
         f'<path class="ground{" shaded" if unit in shaded else ""}" d="{path}"/>'
         for unit, path in outline["units"].items()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tocsin.errors import TocsinError
 from tocsin.explore.questions import Reader, Refused
 from tocsin.publish.checked import Faults, checked_row, read_tables, text_of, texts_of
+from tocsin.show.names import citations
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -76,7 +77,7 @@ def read_scenarios(path: Path, history: History, reader: Reader) -> list[Prepare
     _, rows = read_tables(path, "scenario", (), faults)
     if len(rows) > MOST:
         faults.add(f"at most {MOST} scenarios make an edition, not {len(rows)}")
-    cited = sources_of(history)
+    cited = citations(history)
     found: list[Prepared] = []
     for number, row in enumerate(rows, start=1):
         key = row.get("key")
@@ -120,11 +121,3 @@ def generic(history: History, reader: Reader) -> list[Prepared]:
         why = f"What did ties of {words} carry? Their worlds are those of the model without them."
         found.append(Prepared(f"no-layer-{number}", f"Without {words}", do, why))
     return found[:12]
-
-
-def sources_of(history: History) -> dict[str, str]:
-    """Return citations by their keys."""
-    table = history.sources
-    if "key" not in table or "citation" not in table:
-        return {}
-    return dict(zip(table["key"].astype(str), table["citation"].astype(str), strict=True))

@@ -25,6 +25,7 @@ from tocsin.publish.tour import FILE as TOUR
 from tocsin.publish.tour import Tour, read_tour
 from tocsin.show.files import to_json
 from tocsin.show.manifest import short_digest, versions
+from tocsin.show.names import short_labels
 from tocsin.show.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.show.wave import Wave, wave_of
 from tocsin.whole import write_whole
@@ -148,10 +149,8 @@ def made(planned: Plan, laboratory: Laboratory, tell: Progress) -> dict[str, byt
     if planned.tour:
         links.insert(1, ("tour-1.html", "Tour"))
     history = laboratory.history
-    from tocsin.explore.scenes import labels_of
-
     site = pages.Site(
-        history.title or history.name, folder, planned.shown, tuple(links), labels_of(laboratory)
+        history.title or history.name, folder, planned.shown, tuple(links), short_labels(history)
     )
     waves = list(outcomes[planned.wave].values())
     sheets = worksheets.sheets_of(laboratory, site, planned.tour, waves)

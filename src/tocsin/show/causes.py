@@ -11,6 +11,7 @@ import pandas as pd
 
 from tocsin.errors import ModelError, suggestion
 from tocsin.model import Baseline
+from tocsin.show.names import short_labels
 from tocsin.show.parts import WIDE, finished, inline
 from tocsin.show.sentences import counted, listed
 from tocsin.show.theme import OF_CAUSES, OF_LAYERS, colour
@@ -94,7 +95,7 @@ def hazards_by_cause(
             color=colour("ink"), thickness=1.2, size=10, orient="vertical", yOffset=-1
         )
         layers.append(ticks.encode(x=alt.X(f"{x}:{kind}", scale=scale), y=alt.value("height")))
-    where = f" in {_label(history, unit)}" if unit is not None else ""
+    where = f" in {short_labels(history)[unit]}" if unit is not None else ""
     parts = [f"{named[cause]} {100 * total[cause] / whole:.0f}" for cause in shown[:3]] if whole else ["none"]
     what = wave_in(history, chosen.variable, chosen.to).many or f"events {chosen.name}"
     finding = f"Of 100 {what} that the model expects{where}, by cause: {listed(parts)}"
@@ -157,11 +158,3 @@ def _happened(history: History, transition: Transition, unit: str | None) -> pd.
         mine &= events["unit"].astype(str) == unit
     times = events.loc[mine, "time"]
     return pd.DataFrame({"date" if history.dated else "start": times.to_numpy()})
-
-
-def _label(history: History, unit: str) -> str:
-    table = history.units
-    if "label" not in table:
-        return unit
-    label = table.loc[table["unit"].astype(str) == unit, "label"].fillna(unit).astype(str).iloc[0]
-    return str(label).split(" (")[0]

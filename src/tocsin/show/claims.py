@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.errors import TocsinError, suggestion
+from tocsin.show.names import citations
 from tocsin.show.sentences import listed
 from tocsin.sql import Ask, asking
 
@@ -116,7 +117,7 @@ class Claims:
             TocsinError: a query is wrong, gives not one row, or lacks a column that the sentence names.
         """
         names = ("units", "events", "ties", "covariates", "episodes", "sources")
-        return self.answers({name: history.table(name) for name in names}, _catalogue(history))
+        return self.answers({name: history.table(name) for name in names}, citations(history))
 
     def answers(self, tables: Mapping[str, Any], catalogue: Mapping[str, str] | None = None) -> list[Answer]:
         """Return every claim with its figure, computed from tables by name; see `answered`.
@@ -280,13 +281,6 @@ def _beside(table: pd.DataFrame | None, columns: Mapping[str, str]) -> dict[str,
     names = {key: columns.get(key, key) for key in BESIDE if columns.get(key, key) in table}
     rows = table.fillna("").astype(str)
     return {row["id"]: {key: row[name] for key, name in names.items()} for row in rows.to_dict("records")}
-
-
-def _catalogue(history: History) -> dict[str, str]:
-    table = history.sources
-    if not len(table):
-        return {}
-    return dict(zip(table["key"].astype(str), table["citation"].astype(str), strict=True))
 
 
 def _written(key: str, catalogue: Mapping[str, str]) -> str:

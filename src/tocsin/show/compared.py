@@ -12,6 +12,7 @@ import pandas as pd
 
 from tocsin.ensemble import Ensemble, Frame, observed_world
 from tocsin.ensemble.survival import survival
+from tocsin.show.names import labels
 from tocsin.show.wave import Wave, wave_of
 
 if TYPE_CHECKING:
@@ -100,11 +101,8 @@ class Comparison:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Return the label of each unit: the column `label` of the units table, else the identifier."""
-        units = self.history.units
-        names = units["unit"].astype(str)
-        labels = units["label"].where(units["label"].notna(), names) if "label" in units else names
-        return dict(zip(names, labels.astype(str), strict=True))
+        """Return the label of each unit, as the history has it."""
+        return labels(self.history)
 
     def name(self, unit: object) -> str:
         """Return a unit's label as a sentence has it, without what stands in brackets."""

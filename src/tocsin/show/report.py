@@ -14,6 +14,7 @@ from tocsin.show.compared import Comparison
 from tocsin.show.differences import unit_differences
 from tocsin.show.findings import answer, headline, limits, said_by_model, what_happened
 from tocsin.show.moved import changed_map, lasting, standing_map, what_moved
+from tocsin.show.names import citations
 from tocsin.show.page import e, linked, paragraphs, section, table, whole_page
 from tocsin.show.parts import plain_float
 from tocsin.show.sentences import counted, hundred, length, moment, number, short, signed
@@ -272,10 +273,7 @@ def _sources(c: Comparison) -> str:
     events = events[events["variable"].astype(str) == c.wave.variable].sort_values("time", kind="stable")
     if not len(events):
         return "<p>No event of this variable is in the record.</p>"
-    catalogue: dict[str, str] = {}
-    listed = c.history.sources
-    if len(listed):
-        catalogue = dict(zip(listed["key"].astype(str), listed["citation"].astype(str), strict=True))
+    catalogue = citations(c.history)
     items = []
     for row in events.to_dict("records"):
         when = moment(row["time"], c.frame)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.show.geometry import Cut, cut_at, marks, written
+from tocsin.show.names import short_labels
 from tocsin.show.projection import Box, Projection, projection_of
 from tocsin.show.theme import chart_config, colour
 from tocsin.show.topojson import signed_area
@@ -57,7 +58,7 @@ class Sheet:
         self.cut: Cut = cut_at(history, when)
         self.projection: Projection = projection_of(history, view, width)
         self.present = _present(history, when)
-        self.labels = _labels(history)
+        self.labels = short_labels(history)
         self.rings: dict[str, list[Floats]] = {}  # unit -> rings in pixels, as far as they are drawn
         self.features = [kept for each in self.cut.features if (kept := self._cropped(each)) is not None]
         self.lines = {kind: self._visible(lines) for kind, lines in self.cut.lines.items()}
@@ -356,16 +357,6 @@ def _present(history: History, when: Any) -> set[str]:
         day = day.to_period(history.clock[0].upper()).to_timestamp()
     there = (table["enter"] <= day) & (table["exit"] >= day)
     return set(table.loc[there, "unit"].astype(str))
-
-
-def _labels(history: History) -> dict[str, str]:
-    """Return short names: the label without what stands in brackets."""
-    table = history.units
-    names = table["unit"].astype(str)
-    if "label" not in table:
-        return dict(zip(names, names, strict=True))
-    labels = table["label"].fillna(names).astype(str).str.split(" (", regex=False).str[0]
-    return dict(zip(names, labels, strict=True))
 
 
 def _spaced(pixels: Floats) -> NDArray[np.bool_]:

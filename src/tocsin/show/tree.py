@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.errors import TocsinError
+from tocsin.show.names import short_labels
 from tocsin.show.parts import WIDE, clipped, finished, inline
 from tocsin.show.sentences import counted, hundred
 from tocsin.show.theme import OF_CAUSES, OF_LAYERS, colour
@@ -52,7 +53,7 @@ def spark_tree(
     table = _placed(_chosen(attribution, history, state))
     everything = len(table)
     table = table[table["row"] < MOST].sort_values("row", kind="stable")
-    labels = _labels(history)
+    labels = short_labels(history)
     table["label"] = [labels.get(unit, unit) for unit in table["unit"]]
     supports = [hundred(value) for value in table["support"]]
     names = [f"{name} {n}" for name, n in zip(clipped(table["label"], width), supports, strict=True)]
@@ -210,7 +211,7 @@ def _finding(table: pd.DataFrame, history: History, state: str) -> str:
     variable, _, entered = state.partition("=")
     words = wave_in(history, variable.strip(), entered.strip())
     what = words.entries(len(table)) if words.one else counted(len(table), "event") + f" into {state}"
-    labels = _labels(history)
+    labels = short_labels(history)
     said = f"{at_home} of {what} came from home most likely"
     elsewhere = table.loc[table["kind"] != "home", "parent"].astype(str)
     if not len(elsewhere):
@@ -226,10 +227,3 @@ def _when(row: dict[Any, Any], history: History) -> str:
     return pd.Timestamp(row["date"]).strftime(
         {"month": "%B %Y", "year": "%Y"}.get(history.clock, "%-d %B %Y")
     )
-
-
-def _labels(history: History) -> dict[str, str]:
-    table = history.units
-    names = table["unit"].astype(str)
-    labels = table["label"].fillna(names).astype(str) if "label" in table else names
-    return dict(zip(names, labels.str.split(" (", regex=False).str[0], strict=True))
