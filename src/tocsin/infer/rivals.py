@@ -20,6 +20,7 @@ import numpy as np
 from tocsin.ensemble.simulate import threads
 from tocsin.errors import FitError, TocsinError, suggestion
 from tocsin.history.numbers import CovariateArrays
+from tocsin.infer.checks import check_whole
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.leftout import left_out
 from tocsin.infer.placebo import altered, reshuffled, rewired
@@ -189,6 +190,7 @@ def check(
         pairs = [pair for pair in pairs if pair.name in asked or pair.cause.name in asked]
     if isinstance(worlds, bool) or not isinstance(worlds, int) or worlds < 19:
         raise TocsinError(f"placebo tests need worlds= of 19 or more, not {worlds!r}")
+    check_whole(seed=seed)
     rows: list[tuple[object, ...]] = []
     drawn: list[tuple[object, ...]] = []
     shocks: list[tuple[object, ...]] = []
