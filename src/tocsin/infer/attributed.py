@@ -10,7 +10,7 @@ import numpy as np
 from tocsin.errors import TocsinError
 from tocsin.infer.attribution import Attribution
 from tocsin.infer.checks import check_level, check_whole
-from tocsin.infer.parents import HELD, entries_of
+from tocsin.infer.parents import HELD
 from tocsin.infer.shares import Shares, Splitter
 from tocsin.infer.uncertainty import Drawn, draw_parameters
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE
@@ -123,7 +123,7 @@ def attributed(splitter: Splitter, vectors: Floats | None, drawn: Drawn, level: 
     else:
         assert shares is not None
         point = [part.mean(axis=1, dtype=np.float64) for part in shares]
-    entered = _entered(program)
+    entered = _entered(splitter)
     events = event_table(program, np.concatenate([np.empty(0, dtype=np.int64), *entered.values()]))
     tables = _tables(splitter, events, point)
     orders = []
@@ -157,14 +157,14 @@ def bounds(value: Floats, drawn: NDArray[np.floating] | None, level: float) -> t
     return np.minimum(lower, value), np.maximum(upper, value)
 
 
-def _entered(program: Program) -> dict[str, Ints]:
+def _entered(splitter: Splitter) -> dict[str, Ints]:
     """Return by transition the events (positions in the trace) by which sources of its causes came to count."""
+    program = splitter.program
     late = np.cumsum(~program.observed.early) - 1
     found: dict[str, Ints] = {}
-    for number, (transition, cause) in enumerate(program.causes):
-        seen = (
-            entries_of(program, number).seen if isinstance(cause, Contagion) else np.empty(0, dtype=np.int64)
-        )
+    for number, (transition, _) in enumerate(program.causes):
+        listed = splitter.listed.get(number)
+        seen = np.empty(0, dtype=np.int64) if listed is None else listed.entries.seen
         mine = late[seen[~program.observed.early[seen]]]
         found[transition.name] = np.union1d(found.get(transition.name, mine), mine)
     return found

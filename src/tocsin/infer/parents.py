@@ -102,15 +102,15 @@ def _rows(program: Program, number: int, chosen: Ints) -> Ints:
     return np.maximum(row, 0)
 
 
-def lines_of(program: Program, number: int, event: Ints, source: Ints) -> Lines:
+def lines_of(program: Program, number: int, entries: Entries, event: Ints, source: Ints) -> Lines:
     """Resolve listed sources into the entries that count at their events.
 
     Parameters:
-        number: the contagion cause.
+        number: the contagion cause; entries: its own (`entries_of`).
         event: position in the trace of the event at which each source is listed (n,).
         source: its unit (n,).
     """
-    entries, seen, trace = entries_of(program, number), program.observed, program.trace
+    seen, trace = program.observed, program.trace
     late = np.flatnonzero(~seen.early)
     size = seen.time.size + 1
     # What came before an instant; along a tie to itself a unit also sees its own events before this one.

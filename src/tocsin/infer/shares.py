@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tocsin.infer.batch import hazards, marks, plain
-from tocsin.infer.parents import Lines, lines_of, weights_of
+from tocsin.infer.batch import hazards, marks
+from tocsin.infer.parents import Entries, Lines, entries_of, lines_of, weights_of
 from tocsin.model.declaration import Contagion
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Listed:
         number: the cause.
         event: position in the trace (n,); slot: position among the events of the transition (n,).
         unit: the source (n,); sent: what it sends, by source row, at the parameters it was listed under (n, Q).
-        lines: its entries.
+        entries: by which its sources came to count; lines: those that count at each event.
     """
 
     number: int
@@ -60,6 +60,7 @@ class Listed:
     slot: Ints
     unit: Ints
     sent: Floats
+    entries: Entries
     lines: Lines
 
 
@@ -86,8 +87,9 @@ class Splitter:
             if contagion:
                 slot, unit = swept.source_event.astype(np.int64), swept.source_unit.astype(np.int64)
                 event = self.event[number][slot]
-                lines = lines_of(program, number, event, unit)
-                self.listed[number] = Listed(number, event, slot, unit, swept.source_sent, lines)
+                entries = entries_of(program, number)
+                lines = lines_of(program, number, entries, event, unit)
+                self.listed[number] = Listed(number, event, slot, unit, swept.source_sent, entries, lines)
 
     @property
     def order(self) -> list[int]:
@@ -119,7 +121,7 @@ class Splitter:
     def _sources(self, listed: Listed, share: Floats, vectors: Floats) -> Floats:
         """Split a cause's share among its sources, by their shares of its exposure."""
         cause = self.program.likelihood.causes[listed.number]
-        if plain(cause) or cause.slots.half_life < 0:
+        if cause.slots.half_life < 0:
             sent = listed.sent @ marks(cause, vectors)
         else:
             sent = np.stack([self._sent(listed, vector) for vector in vectors], axis=1)
