@@ -23,7 +23,7 @@ NOTHING = -1e4  # the logarithm of a strength of zero, small enough for exp to m
 ROOM = 4_000_000  # numbers of one array of factors
 
 
-def plain(cause: CauseData) -> bool:
+def steady(cause: CauseData) -> bool:
     """Return whether the exposures of a cause are the same under all parameters, and enter as they are."""
     return cause.slots.alpha < 0 and cause.slots.half_life < 0
 
@@ -53,7 +53,7 @@ def hazards(cause: CauseData, vectors: Floats) -> Floats:
     Parameters:
         vectors: all parameters, one row a draw (D, P).
     """
-    if not plain(cause):
+    if not steady(cause):
         return np.stack([cause.events(vector, 0)[1].value for vector in vectors], axis=1)
     swept = cause.swept(cause.shape(vectors[0])[0])
     exposure = swept.event_exposure[:, :, 0]
@@ -69,7 +69,7 @@ def hazards(cause: CauseData, vectors: Floats) -> Floats:
 def integrals(cause: CauseData, vectors: Floats) -> Floats:
     """Return the integrated hazard of a cause over all that is at risk, under each vector (D,)."""
     decay = cause.shape(vectors[0])[0]
-    if not plain(cause) or (isinstance(cause, GroupedCause) and decay > 0.0):
+    if not steady(cause) or (isinstance(cause, GroupedCause) and decay > 0.0):
         return np.array([cause.integral(vector, 0).value.sum() for vector in vectors])
     summed = cause.swept(decay).summed[:, :, 0]
     return np.concatenate(

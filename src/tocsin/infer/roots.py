@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.infer.batch import hazards, integrals, plain
+from tocsin.infer.batch import hazards, integrals, steady
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.prior import half_life_bounds
 from tocsin.infer.search import ALPHA_BOUNDS
@@ -143,7 +143,7 @@ class Roots:
 
         likelihood = self.program.likelihood
         cheap = not is_grouped(self.program.history) and all(
-            plain(likelihood.causes[c]) for k in block.transitions for c in likelihood.groups[k]
+            steady(likelihood.causes[c]) for k in block.transitions for c in likelihood.groups[k]
         )
         noise, accepted = tempered(noise, start, target, MOVES[0] if cheap else MOVES[1], rng)
         vectors = self._vectors(block, steps(noise))
