@@ -302,9 +302,8 @@ def write(attribution: Attribution, folder: Path) -> list[str]:
     for name, table in tables.items():
         write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     try:
-        tree.write_graphml(folder / "tree.graphml")
+        _networkx()
     except TocsinError as error:
-        if "networkx" not in str(error):
-            raise
         return [f"tree.graphml was left out: {error}"]
+    tree.write_graphml(folder / "tree.graphml")
     return []
