@@ -81,9 +81,11 @@ def greedy(
             progress(found.evaluations, max(found.evaluations, 1 + cells + steps))
         return after - base
 
-    # The best stand first; of equals, the first candidate.
-    heap = [(-gain(cell) / cost[cell], cell) for cell in open_cells()]
-    heapq.heapify(heap)
+    def ranked() -> list[tuple[float, int]]:
+        """Return all that may be chosen, scored anew: the best stand first; of equals, the first candidate."""
+        return sorted((-gain(cell) / cost[cell], cell) for cell in open_cells())
+
+    heap = ranked()
     fresh = {cell for _, cell in heap}
     while heap:
         score, cell = heapq.heappop(heap)
@@ -106,7 +108,6 @@ def greedy(
             fresh = set()
             heapq.heappush(heap, (score, cell))
         else:
-            heap = [(-gain(cell) / cost[cell], cell) for cell in open_cells()]
-            heapq.heapify(heap)
+            heap = ranked()
             fresh = {cell for _, cell in heap}
     return found
