@@ -9,6 +9,7 @@ record; a time at which an event could not be explained has no likelihood.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -41,15 +42,13 @@ class Chain:
         self.base, self.rough, self.rng = target, rough, np.random.default_rng(seed)
         self.record = target.effects.program.history
         self.known: dict[bytes, Target | None] = {}
-        self.time = rough.low.copy()
+        self.time, self.target = rough.low.copy(), target.copy()
         for number in range(rough.event.size):  # chains begin apart from each other
             time = self.time.copy()
             time[number] = rough.offer(number, self.rng)
             found = self.at(time)
             if found is not None:
                 self.time, self.target = time, found
-        if not hasattr(self, "target"):
-            self.target = target.copy()
         self.free = 0.5 * self.rng.standard_normal(target.size)
         self.value, self.gradient = self.target(self.free)
         if not np.isfinite(self.value):
@@ -73,7 +72,7 @@ class Chain:
         effects = self.base.effects
         try:
             changed = replace(effects, program=join(effects.program.model, history, effects.program))
-            other = self.base.copy()
+            other = copy.copy(self.base)
             other.density, other.effects = Density(changed), changed
         except FitError:
             return None
