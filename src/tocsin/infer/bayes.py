@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, ModelError, TocsinError
+from tocsin.infer.augmented import draw_rough
 from tocsin.infer.convergence import load_arviz
 from tocsin.infer.effects import Asked, with_effects
 from tocsin.infer.posterior import Draws, Posterior
 from tocsin.infer.prior import Prior
-from tocsin.infer.rough import draw_rough
 from tocsin.infer.roughly import Rough
 from tocsin.infer.target import Belief, Target
 
