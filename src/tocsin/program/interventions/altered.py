@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tocsin.history.numbers import CovariateArrays, Numbers, TieArrays
 
     Floats = NDArray[np.float64]
+
+Rows = TypeVar("Rows", "TieArrays", "CovariateArrays")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,18 @@ def before_day(history: History, when: str) -> float:
     return float(np.nextafter(time, -np.inf)) if history.dated else time
 
 
+# --- rows ---------------------------------------------------------------------------------------------------
+
+
+def _kept(rows: Rows, chosen: NDArray[np.bool_]) -> Rows:
+    return type(rows)(*(getattr(rows, field.name)[chosen] for field in fields(rows)))
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    kind = type(parts[0])
+    return kind(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(kind)))
+
+
 # --- ties ---------------------------------------------------------------------------------------------------
 
 
@@ -108,15 +122,6 @@ def _cut(
         parts.append(part)
         marks.append(np.full(len(part.weight), inside))
     return _joined(parts), np.concatenate(marks)
-
-
-def _kept(rows: TieArrays, chosen: NDArray[np.bool_]) -> TieArrays:
-    return type(rows)(*(getattr(rows, field.name)[chosen] for field in fields(rows)))
-
-
-def _joined(parts: list[TieArrays]) -> TieArrays:
-    kind = type(parts[0])
-    return kind(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(kind)))
 
 
 def _added_tie(now: Altered, it: d.AddTie) -> Altered:
@@ -230,18 +235,12 @@ def _somewhere(
     )
     known = ~np.isnan(values)
     parts = [
-        _take(rows, ~mine),
-        _take(replace(rows, end=np.minimum(rows.end, start)), mine & (rows.start < start)),
+        _kept(rows, ~mine),
+        _kept(replace(rows, end=np.minimum(rows.end, start)), mine & (rows.start < start)),
         _rows(unit[known], values[known], time[known], until[known]),
-        _take(replace(rows, start=np.maximum(rows.start, end)), mine & (rows.end > end)),
+        _kept(replace(rows, start=np.maximum(rows.start, end)), mine & (rows.end > end)),
     ]
-    columns = ("unit", "value", "start", "end")
-    joined = _rows(*(np.concatenate([getattr(part, column) for part in parts]) for column in columns))
-    return replace(now, numbers=replace(numbers, covariates={**numbers.covariates, name: joined}))
-
-
-def _take(rows: CovariateArrays, chosen: NDArray[np.bool_]) -> CovariateArrays:
-    return type(rows)(*(getattr(rows, field.name)[chosen] for field in fields(rows)))
+    return replace(now, numbers=replace(numbers, covariates={**numbers.covariates, name: _joined(parts)}))
 
 
 def _rows(unit: object, value: object, start: object, end: object) -> CovariateArrays:
