@@ -258,6 +258,44 @@ class Life:
             self.setting.apply(self.world, move)
         self.together = self.together and not parted
 
+    def force(self, moment: float) -> None:
+        """Let happen what is forced at a moment, where it changes anything."""
+        for move in (move for move in self.change.forced if move.time == moment):
+            present = self.setting.present(move.unit, moment)
+            if present and self.world.states[move.unit][move.variable] != move.state:
+                self.together = False
+                self.tell(move, "intervention", None)
+
+    def run(
+        self, now: float, moment: float, most: int, fact: tuple[Setting, World] | None = None
+    ) -> float | None:
+        """Live through the time until a moment and return it; None once there are more than `most` events.
+
+        Parameters:
+            fact: what happened, whose hazards are taken off as long as the two worlds are together.
+        """
+        while now < moment:
+            running = self.rates(self.setting, self.world, moment, now)
+            if self.together and fact is not None:
+                base = self.rates(*fact, moment, now)
+                running = {
+                    key: Hazard(max(each.rate - base.get(key, Hazard(0.0)).rate, 0.0), each.decay)
+                    for key, each in running.items()
+                }
+            waits = {key: self.wait(key, hazard, now) for key, hazard in running.items()}
+            first = min(waits, key=waits.__getitem__) if waits else None
+            span = min(waits[first] if first is not None else math.inf, moment - now)
+            for key, hazard in running.items():
+                self.clocks[key].spent += hazard.integral(span)
+            if first is None or waits[first] > span:
+                now = moment
+                continue
+            now += span
+            self.fire(first, running[first], now)
+            if len(self.found) > most:
+                return None
+        return now
+
 
 def simulate(
     model: Model, histories: tuple[History, Change], params: Mapping[str, float], seed: int, world: int,
@@ -292,38 +330,16 @@ def simulate(
     now = setting.start
     moments = {*setting.moments(), *changed.moments(), *(move.time for move in change.forced)}
     for moment in sorted(moments):
-        while now < moment:
-            running = life.rates(changed, life.world, moment, now)
-            if life.together:
-                base = life.rates(setting, fact, moment, now)
-                running = {
-                    key: Hazard(max(each.rate - base.get(key, Hazard(0.0)).rate, 0.0), each.decay)
-                    for key, each in running.items()
-                }
-            waits = {key: life.wait(key, hazard, now) for key, hazard in running.items()}
-            first = min(waits, key=waits.__getitem__) if waits else None
-            span = min(waits[first] if first is not None else math.inf, moment - now)
-            for key, hazard in running.items():
-                life.clocks[key].spent += hazard.integral(span)
-            if first is None or waits[first] > span:
-                now = moment
-                continue
-            now += span
-            life.fire(first, running[first], now)
-            if len(life.found) > most:
-                return life.found
+        reached = life.run(now, moment, most, (setting, fact))
+        if reached is None:
+            return life.found
+        now = reached
         life.observe([witness for witness in seen if witness.move.time == moment])
         for move in (move for move in setting.moves if move.time == moment and move.time > setting.start):
             setting.apply(fact, move)
             if move in early:
                 changed.apply(life.world, move)
-        for move in (move for move in change.forced if move.time == moment):
-            if (
-                changed.present(move.unit, moment)
-                and life.world.states[move.unit][move.variable] != move.state
-            ):
-                life.together = False
-                life.tell(move, "intervention", None)
+        life.force(moment)
     return life.found
 
 
@@ -357,26 +373,11 @@ def go_on(
     now = max(until, setting.start)
     moments = {*setting.moments(), *changed.moments(), *(move.time for move in change.forced), until}
     for moment in sorted(time for time in moments if time >= now):
-        while now < moment:
-            running = life.rates(changed, life.world, moment, now)
-            waits = {key: life.wait(key, hazard, now) for key, hazard in running.items()}
-            first = min(waits, key=waits.__getitem__) if waits else None
-            span = min(waits[first] if first is not None else math.inf, moment - now)
-            for key, hazard in running.items():
-                life.clocks[key].spent += hazard.integral(span)
-            if first is None or waits[first] > span:
-                now = moment
-                continue
-            now += span
-            life.fire(first, running[first], now)
-            if len(life.found) > most:
-                return life.found
+        reached = life.run(now, moment, most)
+        if reached is None:
+            return life.found
+        now = reached
         for move in (move for move in follows if move.time == moment):
             changed.apply(life.world, move)
-        for move in (move for move in change.forced if move.time == moment):
-            if (
-                changed.present(move.unit, moment)
-                and life.world.states[move.unit][move.variable] != move.state
-            ):
-                life.tell(move, "intervention", None)
+        life.force(moment)
     return life.found
