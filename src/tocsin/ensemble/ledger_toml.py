@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import date
@@ -22,6 +21,7 @@ from tocsin.ensemble.ledger_check import problems_of, refuse
 from tocsin.errors import ModelError, suggestion
 from tocsin.history.packaged import packaged
 from tocsin.history.read import find_folder
+from tocsin.model.toml import load_toml
 
 FILE = "ledger.toml"
 KINDS: dict[str, type] = {"stock": Stock, "treaty": Treaty, "clause": Clause, "fact": Fact}
@@ -53,7 +53,7 @@ def load_ledger(name_or_path: str | Path) -> Ledger:
 
 def read_ledger(source: str | Path) -> Ledger:
     """Read a ledger from a TOML file or text; raise ModelError that lists every problem."""
-    content, where = _load(source)
+    content, where = load_toml(source, "ledger")
     found: list[str] = []
     for key in content:
         if key not in (*KINDS, "title", "note"):
@@ -91,21 +91,6 @@ class _Draft:
 
     def names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(stock.name for stock in self.stocks))
-
-
-def _load(source: str | Path) -> tuple[dict[str, Any], str]:
-    is_file = isinstance(source, Path) or "\n" not in source
-    where = str(source) if is_file else "ledger"
-    try:
-        text = Path(source).read_text(encoding="utf-8") if is_file else str(source)
-        return tomllib.loads(text), where
-    except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"{where}: not TOML: {error}") from None
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{where}: not UTF-8 at byte {error.start}") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ModelError(f"{where}: cannot be read: {reason}") from None
 
 
 def _made(kind: type, row: Any, place: str, found: list[str]) -> Any:

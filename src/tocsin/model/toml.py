@@ -29,9 +29,14 @@ _CONTAGION = (
 )
 
 
-def _load(source: str | Path) -> tuple[dict[str, Any], str]:
+def load_toml(source: str | Path, unnamed: str) -> tuple[dict[str, Any], str]:
+    """Return what a TOML file or text holds, and what messages call it: the file, or `unnamed`.
+
+    Raises:
+        ModelError: it cannot be read, or is not TOML.
+    """
     is_file = isinstance(source, Path) or "\n" not in source
-    where = str(source) if is_file else "model"
+    where = str(source) if is_file else unnamed
     try:
         text = Path(source).read_text(encoding="utf-8") if is_file else str(source)
         return tomllib.loads(text), where
@@ -82,7 +87,7 @@ def _transition(table: Mapping[str, Any], where: str) -> Transition:
 
 def read_model(source: str | Path) -> Model:
     """Read a model from a TOML file or text; raise ModelError that names the file, the place and the cure."""
-    content, where = _load(source)
+    content, where = load_toml(source, "model")
     _table(content, where, ("title", "note", "variables", "transition"), ("variables", "transition"))
     variables = []
     tables = content["variables"]
