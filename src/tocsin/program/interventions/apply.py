@@ -218,15 +218,13 @@ def _followed(program: Program, interventions: Sequence[d.Intervention], bars: S
     led = follows[observed.variable] & ~observed.early
     # Known by month or year, they happen just before the end of their interval, whose name they bear.
     time = observed.time - (1e-6 if is_grouped(program.history) else 0.0)
-    delays = [it for it in interventions if isinstance(it, d.Delay)]
-    late = [isinstance(it, d.Delay) for it in interventions if isinstance(it, d.Prevent | d.Delay)]
-    until = iter(delays)
-    for bar, delayed in zip(bars, late, strict=True):
+    barring = [it for it in interventions if isinstance(it, d.Prevent | d.Delay)]
+    for bar, it in zip(bars, barring, strict=True):
         unit, variable, state, start, end = bar
         own = led & (observed.unit == unit) & (observed.variable == variable)
         barred = own & (observed.state == state) & (time > start) & (time <= end)
-        if delayed:
-            due = program.history.to_number(next(until).until)
+        if isinstance(it, d.Delay):
+            due = program.history.to_number(it.until)
             before = np.flatnonzero(own & (time <= due))
             # The record has the unit in the state when the delay ends: it enters it then.
             if before.size and barred[before[-1]]:
