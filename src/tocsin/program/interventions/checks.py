@@ -72,10 +72,10 @@ class _Check:
             "target": lambda name: self.named(name, self.numbers.units, "unit"),
             "cause": lambda name: self.named(name, cause_names(self.model), "cause"),
             "covariate": self.covariate,
-            "start": lambda when: self.date(when),
-            "end": lambda when: self.date(when),
-            "at": lambda when: self.date(when),
-            "until": lambda when: self.date(when),
+            "start": self.date,
+            "end": self.date,
+            "at": self.date,
+            "until": self.date,
         }
         for field, judge in fields.items():
             value = getattr(self.it, field, None)
@@ -99,7 +99,7 @@ class _Check:
 
     # --- dates ----------------------------------------------------------------------------------------------
 
-    def date(self, when: str) -> float:
+    def date(self, when: str) -> None:
         history = self.history
         try:
             time = history.to_number(when)
@@ -111,7 +111,6 @@ class _Check:
                 raise self.refuse(f"the unit is not present at {when}, which is outside the window")
             first, last = history.window
             raise self.refuse(f"{when} is outside the window, {first} to {last}")
-        return time
 
     def order(self) -> None:
         start, end = getattr(self.it, "start", None), getattr(self.it, "end", None)
@@ -127,9 +126,11 @@ class _Check:
         for move in self.model.transitions:
             for cause in move.causes:
                 formulas = (
-                    [cause.susceptibility, cause.infectiousness] if isinstance(cause, Contagion) else []
+                    [cause.susceptibility, cause.infectiousness]
+                    if isinstance(cause, Contagion)
+                    else [cause.formula]
                 )
-                for formula in formulas or [cause.formula]:  # type: ignore[union-attr]
+                for formula in formulas:
                     if formula is not None and "C(" in formula.replace(" ", "") and self.coded(name, formula):
                         raise self.refuse(
                             f"{name!r} stands in the formula {formula!r} as categories, C(...), which "
