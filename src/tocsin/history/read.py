@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tocsin.history.record import History
 
 FORMATS = ("csv", "parquet")
-# Whatever the window turns out to be, these may be absent.
 CLAIMS = "claims.toml"
+# Whatever the window turns out to be, these may be absent.
 REQUIRED_FILES = ("units",)
 
 
