@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tocsin.ensemble.counting import Z95, counted
-from tocsin.ensemble.spells import steps_on_grid
+from tocsin.ensemble.counting import Z95
+from tocsin.ensemble.outcome import Outcome
 from tocsin.ensemble.worlds import check_comparable, side_by_side
 from tocsin.errors import TocsinError
 
@@ -72,7 +72,10 @@ class Paired:
         return self._measured[key].copy()
 
     def _measures(self, variable: str, state: str, points: Floats) -> pd.DataFrame:
-        names = [f"standing {self.changed.frame.label(float(point))}" for point in points]
+        outcomes = {"duration": Outcome("time", variable, state)}
+        for point in points:
+            name = f"standing {self.changed.frame.label(float(point))}"
+            outcomes[name] = Outcome("held", variable, state, at=float(point))
         parts = []
         for first, here, there in side_by_side(self.changed, self.unchanged):
             table = here.compare(there, variable, state)
@@ -80,11 +83,7 @@ class Paired:
                 name: (table[name].to_numpy(float), table[f"{name}_other"].to_numpy(float))
                 for name in ("entries", "units", "first")
             }
-            columns["duration"] = (_duration(here, variable, state), _duration(there, variable, state))
-            columns |= {
-                name: (_standing(here, variable, state, point), _standing(there, variable, state, point))
-                for name, point in zip(names, points, strict=True)
-            }
+            columns |= {name: (outcome(here), outcome(there)) for name, outcome in outcomes.items()}
             for name, (changed, unchanged) in columns.items():
                 parts.append(
                     pd.DataFrame(
@@ -211,19 +210,6 @@ def _variance(values: Floats) -> float:
 def _needed(variance: float, precision: float) -> float:
     """Return how many worlds make a 95% interval of half the width `precision`."""
     return max(2.0, float(np.ceil(variance * (Z95 / precision) ** 2))) if precision > 0 else np.nan
-
-
-def _duration(ensemble: Ensemble, variable: str, state: str) -> Floats:
-    spells = ensemble.durations(variable, state)
-    return np.bincount(
-        spells["world"].to_numpy(), spells["duration"].to_numpy(float), minlength=ensemble.worlds
-    ).astype(float)
-
-
-def _standing(ensemble: Ensemble, variable: str, state: str, when: float) -> Floats:
-    grid = np.array([when])
-    steps = steps_on_grid(ensemble._moves(variable), ensemble.frame, variable, state, grid)
-    return counted(steps, 0, 1, np.zeros(ensemble.worlds))[:, 0]
 
 
 def _same(here: Ensemble, there: Ensemble) -> NDArray[np.bool_]:
