@@ -139,17 +139,10 @@ def recorded(
     Raises:
         FitError: an event that no cause can explain, or a hazard that is not a finite number.
     """
-    trace, layout, crowd = program.trace, program.layout, crowd_of(past)
+    trace, layout = program.trace, program.layout
     filled = ("clock", "cause", "source", "amount", "last")
     past = past._replace(**{name: getattr(past, name).copy() for name in filled})
-    while True:
-        past = past._replace(base_at=np.zeros((2, room)), base=np.zeros(room, dtype=np.int32))
-        status, noted = record(layout, tables, plan, past, crowd, np.nextafter(until, np.inf))
-        if not 0 < room < noted:
-            break
-        room = noted
-    noted = min(noted, room)
-    past = past._replace(base_at=np.ascontiguousarray(past.base_at[:, :noted]), base=past.base[:noted])
+    status, past = noted(layout, tables, plan, past, room, np.nextafter(until, np.inf))
     if status[0] == UNEXPLAINED:
         transition = trace.events[status[1], EXPLAINED]
         causes = [each.cause for each, row in zip(program.slots, layout.cause, strict=True)
@@ -158,6 +151,30 @@ def recorded(
     if status[0] == NOT_FINITE:
         program.refuse_missing(status[1], status[2], status[3])
     return past
+
+
+def noted(
+    layout: Layout, tables: Tables, plan: Plan, past: Past, room: int, until: float, witness: bool = True
+) -> tuple[tuple[int, int, int, float], Past]:
+    """Follow what happened with room for all changes of hazards; see `kernels.past.record`.
+
+    Parameters:
+        room: for changes of hazards, at first; with none, they are not noted.
+
+    Returns:
+        Status, and the past with the changes of hazards.
+    """
+    crowd = crowd_of(past)
+    while True:
+        past = past._replace(base_at=np.zeros((2, room)), base=np.zeros(room, dtype=np.int32))
+        status, count = record(layout, tables, plan, past, crowd, until, witness)
+        if not 0 < room < count:
+            break
+        room = count
+    count = min(count, room)
+    return status, past._replace(
+        base_at=np.ascontiguousarray(past.base_at[:, :count]), base=past.base[:count]
+    )
 
 
 def crowd_of(past: Past) -> int:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.kernels.layout import FORCE, KIND, WHEN
-from tocsin.kernels.past import DONE, first_unlike, record
+from tocsin.kernels.past import DONE, first_unlike
 from tocsin.kernels.slots import HAPPENED_KEPT
-from tocsin.program.given import crowd_of
+from tocsin.program.given import noted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tocsin.kernels.slots import Past, Plan
 
 CLOSE = 1e-12  # relative difference of two hazards that rounding may make
+MORE = 1024  # changes of hazards for which there is room at first, beyond those of what happened
 
 
 def parting(
@@ -46,14 +47,9 @@ def parting(
     forced = layout.break_at[WHEN, layout.breaks[:, KIND] == FORCE]
     dropped = past.time[event[:, HAPPENED_KEPT] == 0]
     limit = float(min(forced.min(initial=np.inf), dropped.min(initial=np.inf)))
-    crowd = crowd_of(past)
-    noted, room = past.base.size + 1024, 0
-    while noted > room:
-        room = noted
-        mine = past._replace(base_at=np.zeros((2, room)), base=np.zeros(room, dtype=np.int32))
-        status, noted = record(layout, tables, clocks, mine, crowd, limit, False)
+    status, mine = noted(layout, tables, clocks, past, past.base.size + MORE, limit, False)
     if status[0] != DONE:
         limit = min(limit, status[3])
     theirs = (past.base_at[0], to[past.base], past.base_at[1])
-    ours = (mine.base_at[0, :noted], mine.base[:noted], mine.base_at[1, :noted])
+    ours = (mine.base_at[0], mine.base, mine.base_at[1])
     return min(limit, float(first_unlike(theirs, ours, clocks.pair.size, CLOSE)))
