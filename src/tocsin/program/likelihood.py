@@ -20,6 +20,7 @@ import numpy as np
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET, TRANSITION
 from tocsin.kernels.shares import extremes
 from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
+from tocsin.program.program import log_factors
 from tocsin.program.quick import sweep_together, swept_home
 from tocsin.program.stack import Stack
 from tocsin.program.swept import Swept
@@ -143,12 +144,7 @@ class CauseData:
     ) -> NDArray[np.float64]:
         """Return beta . x of target rows, of all by default; a strength of zero gives minus infinity."""
         matrix = self.matrix if row is None else self.matrix[row]
-        beta = vector[self.slots.target.start : self.slots.target.stop]
-        endless = np.isneginf(beta)
-        result = matrix @ np.where(endless, 0.0, beta)
-        if endless.any():
-            result[(matrix[:, endless] != 0).any(axis=1)] = -np.inf
-        return np.asarray(result)
+        return log_factors(matrix, vector[self.slots.target.start : self.slots.target.stop])
 
     def elements(
         self,

@@ -48,14 +48,13 @@ class Observed(NamedTuple):
     early: NDArray[np.bool_]
 
 
-def exponentials(matrix: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return exp(matrix . coefficients), where a coefficient of minus infinity makes exactly zero."""
+def log_factors(matrix: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return matrix . coefficients (rows,); a coefficient of minus infinity makes so of rows that have its term."""
     endless = np.isneginf(coefficients)
-    with np.errstate(over="ignore"):
-        values = np.exp(matrix @ np.where(endless, 0.0, coefficients))
+    result = matrix @ np.where(endless, 0.0, coefficients)
     if endless.any():
-        values[(matrix[:, endless] != 0).any(axis=1)] = 0.0
-    return np.asarray(values)
+        result[(matrix[:, endless] != 0).any(axis=1)] = -np.inf
+    return np.asarray(result)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +117,9 @@ class Program:
                 design = self.layout.cause[number, column]
                 if design < 0:
                     continue
-                part = exponentials(self.designs[design].matrix, vector[terms.start : terms.stop])
+                part = log_factors(self.designs[design].matrix, vector[terms.start : terms.stop])
+                with np.errstate(over="ignore"):
+                    part = np.exp(part)
                 part = factors(self.designs[design], part)
                 if not np.isfinite(part).all():
                     raise FitError(
