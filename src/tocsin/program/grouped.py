@@ -5,8 +5,7 @@ States and exposures are those at the start of an interval, and transition k hap
 
 Put every event at the end of its interval. Then nothing changes inside an interval, and what an event sees
 by left limits is what held at the interval's start. The likelihood is that of continuous time, and a
-correction for each
-event: log((L_k / L)(1 - exp(-L))) = (log L_k - L) + log((exp(L) - 1) / L).
+correction for each event: log((L_k / L)(1 - exp(-L))) = (log L_k - L) + log((exp(L) - 1) / L).
 """
 
 from __future__ import annotations
@@ -100,8 +99,8 @@ class GroupedCause(CauseData):
 
     def swept(self, decay: float, keep: bool = False) -> Swept:
         """Return the sweep at one decay rate; of events those of the transition itself, at their places in
-        the
-        program's trace."""
+        the program's trace.
+        """
         whole = super().swept(decay, keep)
         own = self.own[whole.event]
         number = np.cumsum(own) - 1  # of an own event among the own
@@ -116,8 +115,7 @@ class GroupedCause(CauseData):
         )
 
     def rivalled(self, vector: Floats, order: int) -> tuple[NDArray[np.int64], Elements]:
-        """Return where any transition of the variable happened while this one was at risk, and the hazard
-        there."""
+        """Return where any transition of the variable happened while this one was at risk, and the hazard."""
         decay, _ = self.shape(vector)
         whole = super().swept(decay, keep=self.slots.alpha >= 0)
         elements = self.elements(vector, whole.event_row, whole.event_exposure, None, True, order)
@@ -172,8 +170,8 @@ class GroupedLikelihood(Likelihood):
 
     def _compute(self, vector: Floats, order: int) -> tuple[float, Floats, Floats]:
         value, gradient, hessian = super()._compute(vector, order)
-        for causes, count in self._competing():
-            whole, slope, second = self._whole(vector, causes, count, order)
+        for causes in self._competing():
+            whole, slope, second = self._whole(vector, causes, order)
             level, first, bend = _correction(whole)
             value += float(level.sum())
             if order >= 1:
@@ -185,25 +183,22 @@ class GroupedLikelihood(Likelihood):
     def scores(self, vector: Floats) -> Floats:
         """Return the gradient of what each explained event adds (events, P), in the order of the trace."""
         result = super().scores(vector)
-        for causes, count in self._competing():
-            whole, slope, _ = self._whole(vector, causes, count, 1)
+        for causes in self._competing():
+            whole, slope, _ = self._whole(vector, causes, 1)
             result += _correction(whole)[1][:, None] * slope
         return result
 
-    def _competing(self) -> list[tuple[list[GroupedCause], int]]:
-        """Return the causes of each variable's transitions, and the number of events in all."""
+    def _competing(self) -> list[list[GroupedCause]]:
+        """Return the causes of each variable's transitions."""
         moved = [transition.variable for transition in self.program.model.transitions]
-        count = self.program.trace.time.size
         return [
-            ([cause for cause in self.causes if moved[cause.transition] == variable], count)
+            [cause for cause in self.causes if moved[cause.transition] == variable]
             for variable in dict.fromkeys(moved)
         ]
 
-    def _whole(
-        self, vector: Floats, causes: list[GroupedCause], count: int, order: int
-    ) -> tuple[Floats, Floats, Any]:
-        """Return L at each event of a variable, its gradient, and a function that sums weighted Hessians
-        of it."""
+    def _whole(self, vector: Floats, causes: list[GroupedCause], order: int) -> tuple[Floats, Floats, Any]:
+        """Return L at each event of a variable, its gradient, and a function that sums weighted Hessians."""
+        count = self.program.trace.time.size
         whole = np.zeros(count)
         slope = np.zeros((count, vector.size)) if order else np.empty((0, 0))
         found = []
@@ -219,10 +214,7 @@ class GroupedLikelihood(Likelihood):
             for cause, event, elements in found:
                 scaled = weight[event] * elements.value
                 block = (elements.slope * scaled[:, None]).T @ elements.slope
-                shapes = elements.bend.shape[1]
-                if shapes:
-                    start = block.shape[0] - shapes
-                    block[start:, start:] += np.einsum("n,nab->ab", scaled, elements.bend)
+                elements.add_bends(block, scaled)
                 at = np.array(cause.positions, dtype=np.int64)
                 total[np.ix_(at, at)] += block
             return total

@@ -48,6 +48,13 @@ class Elements:
     slope: NDArray[np.float64]
     bend: NDArray[np.float64]
 
+    def add_bends(self, block: NDArray[np.float64], weight: NDArray[np.float64]) -> None:
+        """Add the weighted sum of the bends to a block of a Hessian (p, p), in its last rows and columns."""
+        shapes = self.bend.shape[1]
+        if shapes:
+            first = block.shape[0] - shapes
+            block[first:, first:] += np.einsum("n,nab->ab", weight, self.bend)
+
 
 class CauseData:
     """One cause of a program and what happened, ready for any parameters."""
@@ -406,31 +413,19 @@ class Likelihood:
         """Return the gradient of each explained event's log hazard (events, P), in the order of the trace."""
         result = np.zeros((self.program.trace.time.size, vector.size))
         for group in self.groups:
-            hazard, slopes, _, positions, event = self._group(vector, group, 1)
+            found, event = self._group(vector, group, 1)
             if event.size:
-                share = hazard / hazard.sum(axis=0)
-                for number in range(len(group)):
-                    result[event[:, None], positions[number]] += share[number][:, None] * slopes[number]
+                hazard = np.array([elements.value for elements in found])
+                for c, elements, share in zip(group, found, hazard / hazard.sum(axis=0), strict=True):
+                    result[event[:, None], self.causes[c].positions] += share[:, None] * elements.slope
         return result
 
     def _group(
         self, vector: NDArray[np.float64], group: list[int], order: int
-    ) -> tuple[
-        NDArray[np.float64],
-        list[NDArray[np.float64]],
-        list[NDArray[np.float64]],
-        list[list[int]],
-        NDArray[np.int64],
-    ]:
+    ) -> tuple[list[Elements], NDArray[np.int64]]:
+        """Return the elements of each cause of a transition at its events, and the positions of these."""
         found = [self.causes[c].events(vector, order) for c in group]
-        hazard = np.array([elements.value for _, elements in found])
-        return (
-            hazard,
-            [elements.slope for _, elements in found],
-            [elements.bend for _, elements in found],
-            [self.causes[c].positions for c in group],
-            found[0][0],
-        )
+        return [elements for _, elements in found], found[0][0]
 
     def _compute(
         self, vector: NDArray[np.float64], order: int
@@ -454,10 +449,7 @@ class Likelihood:
             if order == 2:
                 root = elements.slope * np.sqrt(elements.value)[:, None]
                 block = root.T @ root
-                shapes = elements.bend.shape[1]
-                if shapes:
-                    first = block.shape[0] - shapes
-                    block[first:, first:] += np.einsum("n,nab->ab", elements.value, elements.bend)
+                elements.add_bends(block, elements.value)
                 hessian[np.ix_(positions, positions)] -= block
         for group in self.groups:
             stack = self.stack(group, vector)
@@ -470,9 +462,10 @@ class Likelihood:
                 value += level + float(slope[met] @ vector[cause.positions][met])
                 gradient[cause.positions] += slope
                 continue
-            hazard, slopes, bends, places, event = self._group(vector, group, order)
+            found, event = self._group(vector, group, order)
             if not event.size:
                 continue
+            hazard = np.array([elements.value for elements in found])
             total = hazard.sum(axis=0)
             with np.errstate(divide="ignore"):
                 value += float(np.log(total).sum())
@@ -480,17 +473,15 @@ class Likelihood:
                 continue
             share = hazard / np.where(total > 0, total, 1.0)
             joint = np.zeros((event.size, size))
-            for number in range(len(group)):
-                joint[:, places[number]] += share[number][:, None] * slopes[number]
+            places = [self.causes[c].positions for c in group]
+            for place, elements, weight in zip(places, found, share, strict=True):
+                joint[:, place] += weight[:, None] * elements.slope
                 if order == 2:
-                    block = (slopes[number] * share[number][:, None]).T @ slopes[number]
-                    shapes = bends[number].shape[1]
-                    if shapes:
-                        first = block.shape[0] - shapes
-                        block[first:, first:] += np.einsum("n,nab->ab", share[number], bends[number])
-                    hessian[np.ix_(places[number], places[number])] += block
+                    block = (elements.slope * weight[:, None]).T @ elements.slope
+                    elements.add_bends(block, weight)
+                    hessian[np.ix_(place, place)] += block
             gradient += joint.sum(axis=0)
             if order == 2:
-                used = sorted({position for listed in places for position in listed})
+                used = sorted({position for place in places for position in place})
                 hessian[np.ix_(used, used)] -= joint[:, used].T @ joint[:, used]
         return (value if math.isfinite(value) else -math.inf), gradient, hessian
