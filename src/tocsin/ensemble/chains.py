@@ -21,6 +21,7 @@ from tocsin.ensemble.touched import Touched
 from tocsin.ensemble.worlds import side_by_side
 from tocsin.kernels.layout import LAYER
 from tocsin.model import Contagion
+from tocsin.program.runs import places_in
 from tocsin.words import parse_clause
 
 if TYPE_CHECKING:
@@ -299,8 +300,7 @@ class _Tracer:
             first, sources = reach
             sizes = np.diff(first)[e["unit"][rows]]
             again = np.repeat(rows, sizes)
-            place = np.arange(again.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            neighbour = sources[first[e["unit"][again]] + place].astype(np.int64)
+            neighbour = sources[first[e["unit"][again]] + places_in(sizes)].astype(np.int64)
             best = np.full(e["time"].size, -1)
             for variable in self.heard[number]:
                 np.maximum.at(best, again, look[variable](e["world"][again], neighbour, rank[again]))

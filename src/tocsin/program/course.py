@@ -11,6 +11,7 @@ import numpy as np
 from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.program.grouped import is_grouped
 from tocsin.program.likelihood import CauseData
+from tocsin.program.runs import places_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def _pieces(cause: CauseData, vector: Floats, unit: int | None) -> Pieces:
     if is_grouped(cause.program.history) and decay > 0.0:
         # Within a month or a year a hazard stays what it was at the start: each is a stretch of its own.
         count = np.rint(span).astype(np.int64)
-        begin = np.repeat(begin, count) + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        begin = np.repeat(begin, count) + places_in(count)
         owner, elements = cause.by_unit(vector, 0)
         span, decay = np.ones(begin.size), 0.0
         rate = elements.value
@@ -86,7 +87,7 @@ def _binned(pieces: Pieces, edges: Floats) -> Floats:
     last = np.searchsorted(edges, end, side="left") - 1
     cuts = np.where(end > begin, last - first + 1, 0)
     piece = np.repeat(np.arange(cuts.size), cuts)
-    place = first[piece] + np.arange(piece.size) - np.repeat(np.cumsum(cuts) - cuts, cuts)
+    place = first[piece] + places_in(cuts)
     low = np.maximum(begin[piece], edges[place]) - pieces.begin[piece]
     high = np.minimum(end[piece], edges[place + 1]) - pieces.begin[piece]
     rate, decay = pieces.rate[piece], pieces.decay

@@ -19,6 +19,7 @@ from tocsin.errors import FitError
 from tocsin.kernels.layout import TRANSITION
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
 from tocsin.program.likelihood import CauseData, Elements, Likelihood
+from tocsin.program.runs import places_in
 from tocsin.program.swept import Swept
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class GroupedCause(CauseData):
         stretch = np.repeat(np.arange(count.size), count)
         # An entry in an interval has age 1 at the start of the next, where the sweep begins a stretch with
         # age 0.
-        age = 1.0 + np.arange(stretch.size) - np.repeat(np.cumsum(count) - count, count)
+        age = 1.0 + places_in(count)
         moments = swept.exposure[stretch].copy()
         if moments.shape[2] == 3:
             past = age[:, None]
