@@ -7,7 +7,9 @@ from road import MODEL, small_history
 
 from tocsin.model import Model
 from tocsin.show import charts
+from tocsin.show.compared import Comparison
 from tocsin.show.replay import Replay, replay
+from tocsin.show.sentences import signed
 from tocsin.show.theme import COLOURS, with_variables
 
 DRAW = [charts.wave_curve, charts.shares, charts.dates, charts.calendar]
@@ -45,6 +47,19 @@ def test_the_curve_draws_what_happened(done: Replay) -> None:
     assert curve["observed"].max() == 3
     assert (curve[0.05] <= curve[0.5]).all()
     assert (curve[0.5] <= curve[0.95]).all()
+
+
+def test_the_title_of_the_curve_says_a_difference_and_not_a_count() -> None:
+    history, model = small_history(), Model.from_toml(MODEL)
+    fit = model.fit(history)
+    cause = "remove cause regime: old > soviet | baseline"
+    plain, without = (fit.simulate(history, 40, 1, do) for do in ([], [cause]))
+    same = charts.curve_finding(Comparison.of(plain, model, unchanged=plain))
+    assert same.startswith("With the change, no more and no fewer ")
+    assert same.endswith(" in the median world (0 to 0 in 90 of 100)")
+    found = Comparison.of(without, model, unchanged=plain)
+    assert found.difference is not None and found.difference.median < 0
+    assert charts.curve_finding(found).startswith(f"With the change, {signed(found.difference.median)} ")
 
 
 def contrast(one: str, two: str) -> float:

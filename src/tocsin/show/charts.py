@@ -105,8 +105,10 @@ def curve_finding(comparison: Comparison) -> str:
     entries = comparison.entries
     if comparison.difference is not None:
         d = comparison.difference
+        # No difference is no count: "0 soviet republics" would say that there are none.
+        change = signed(d.median) if d.median else "no more and no fewer"
         return (
-            f"With the change, {signed(d.median)} {comparison.wave.entered} in the median world "
+            f"With the change, {change} {comparison.wave.entered} in the median world "
             f"({signed(d.low90)} to {signed(d.high90)} in 90 of 100)"
         )
     count = comparison.wave.entries(entries.observed or 0)
