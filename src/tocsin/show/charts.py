@@ -17,12 +17,14 @@ from tocsin.show.parts import (
     MOST_ROWS,
     NARROW,
     WIDE,
+    bands,
     clipped,
     cut_note,
     finished,
     inline,
     label_width,
     plain_float,
+    quantile_columns,
     source_line,
     time_axis,
     times_of,
@@ -62,19 +64,11 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
         width: in pixels.
         titled: whether the chart carries its own title and source (a page may print them itself).
     """
-    curve = comparison.curve().rename(
-        columns=lambda name: f"q{round(name * 100):02d}" if isinstance(name, float) else name
-    )
+    curve = quantile_columns(comparison.curve())
     x = time_axis(comparison.frame)
     base = alt.Chart(inline(curve)).encode(x=x)
     count = alt.Axis(title=comparison.wave.standing, tickMinStep=1, format="d")
-    layers: list[Any] = [
-        base.mark_area(color=colour("band-wide"), interpolate="step-after").encode(
-            y=alt.Y("q05:Q", axis=count), y2="q95:Q"
-        ),
-        base.mark_area(color=colour("band"), interpolate="step-after").encode(y="q25:Q", y2="q75:Q"),
-        base.mark_line(color=colour("wave"), strokeWidth=1, interpolate="step-after").encode(y="q50:Q"),
-    ]
+    layers = bands(base, count)
     if "unchanged" in curve:
         dashed = base.mark_line(
             color=colour("quiet"), strokeWidth=1.2, strokeDash=[4, 3], interpolate="step-after"

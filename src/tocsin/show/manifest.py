@@ -6,11 +6,16 @@ import hashlib
 import json
 import platform
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:
+    from tocsin.history import History
+    from tocsin.model import Model
 
 FORM = 1
 _PACKAGES = ("tocsin", "numpy", "scipy", "numba", "pandas", "pyarrow", "altair", "vl-convert-python")
@@ -102,6 +107,26 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "absent"
     return found
+
+
+def facts_of(source: str, history: History, model_source: str, model: Model) -> dict[str, Any]:
+    """Return what was run upon, and by which versions, as a manifest has it."""
+    toml = model.to_toml()
+    return {
+        "versions": versions(),
+        "history": {"source": source, "title": history.title, "digest": history.digest},
+        "model": {
+            "source": model_source,
+            "toml": toml,
+            "digest": hashlib.sha256(toml.encode()).hexdigest(),
+        },
+    }
+
+
+def run_folder(name: str, digest: str) -> Path:
+    """Return ``runs/NAME-<date>-<digest>``, with letters that any file system takes."""
+    kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+    return Path("runs") / f"{kept}-{date.today().isoformat()}-{digest}"
 
 
 def short_digest(*parts: object) -> str:

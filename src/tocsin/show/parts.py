@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from tocsin.show.theme import chart_config, with_variables
+from tocsin.show.theme import chart_config, colour, with_variables
 
 if TYPE_CHECKING:
     from tocsin.ensemble import Frame
@@ -124,6 +124,28 @@ def time_axis(frame: Frame, ticks: int = 7) -> alt.X:
     field = "date:T" if frame.dated else "time:Q"
     axis = alt.Axis(title=None if frame.dated else "time", grid=False, labelOverlap=True, tickCount=ticks)
     return alt.X(field, axis=axis, scale=alt.Scale(type="utc") if frame.dated else alt.Scale(nice=False))
+
+
+def quantile_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose quantiles, named by numbers such as 0.05, have names that charts can read: `q05`."""
+    return frame.rename(columns=lambda name: f"q{round(100 * name):02d}" if isinstance(name, float) else name)
+
+
+def bands(base: Any, axis: alt.Axis, scale: Any = alt.Undefined) -> list[Any]:
+    """Return layers of the columns q05 to q95: bands that hold 50 and 90 of 100 worlds, and their thin median.
+
+    Parameters:
+        base: a chart of their data with its horizontal axis.
+        axis, scale: the vertical ones.
+    """
+    step: dict[str, Any] = {"interpolate": "step-after"}
+    return [
+        base.mark_area(color=colour("band-wide"), **step).encode(
+            y=alt.Y("q05:Q", axis=axis, scale=scale), y2="q95:Q"
+        ),
+        base.mark_area(color=colour("band"), **step).encode(y=alt.Y("q25:Q", scale=scale), y2="q75:Q"),
+        base.mark_line(color=colour("wave"), strokeWidth=1, **step).encode(y=alt.Y("q50:Q", scale=scale)),
+    ]
 
 
 def x_axis(width: int, title: str | None) -> alt.Axis:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from tocsin.errors import ModelError, SentenceError, TocsinError
 from tocsin.program.given import Condition
 from tocsin.show.compared import Comparison, wave_of
 from tocsin.show.files import digest_of_file, to_json
-from tocsin.show.manifest import FORM, Manifest, short_digest, versions
+from tocsin.show.manifest import FORM, Manifest, facts_of, run_folder, short_digest, versions
 from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
@@ -69,24 +68,16 @@ class Replay:
             c.wave,
             *([c.ensemble.given] if self.given != "nothing" else []),
         )
-        kept = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in c.history.name)
-        return Path("runs") / f"{kept}-{date.today().isoformat()}-{digest}"
+        return run_folder(c.history.name, digest)
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """Return the content of the manifest, without the digests of the files."""
         c = self.comparison
-        toml = c.model.to_toml()
         return {
             "form": FORM,
             "verb": "replay",
-            "versions": versions(),
-            "history": {"source": self.source, "title": c.history.title, "digest": c.history.digest},
-            "model": {
-                "source": self.model_source,
-                "toml": toml,
-                "digest": hashlib.sha256(toml.encode()).hexdigest(),
-            },
+            **facts_of(self.source, c.history, self.model_source, c.model),
             "window": list(self.window),
             "worlds": c.ensemble.worlds,
             "seed": c.ensemble.seed,
@@ -331,13 +322,17 @@ def _simulate(
 
     def worlds_of(changes: Sequence[Any], what: str) -> Any:
         tell(what, 0, worlds)
+        values = [value.hex() for value in parameters.values()]
+        told = [str(each) for each in changes]
         return having.simulate(
             record,
             worlds,
             seed,
             interventions=changes,
             progress=lambda done, total: tell(what, done, total),
-            folder=_room(model, parameters, record, worlds, seed, changes, condition),
+            folder=_room(record.digest, model.to_toml(), values, worlds, seed, told, condition, versions())
+            if worlds > MOST_IN_MEMORY
+            else None,
             given=given,
             clocks=clocks,
         )
@@ -347,27 +342,14 @@ def _simulate(
     return worlds_of(interventions, "simulating changed worlds"), worlds_of((), "simulating unchanged worlds")
 
 
-def _room(
-    model: Model,
-    parameters: dict[str, float],
-    record: History,
-    worlds: int,
-    seed: int,
-    interventions: Sequence[Any],
-    condition: tuple[str, str],
-) -> Path | None:
-    """Return the folder in which worlds that outgrow memory are kept until they are written, else None.
+def _room(*simulated: object) -> Path:
+    """Return the folder in which worlds that outgrow memory are kept until they are written.
 
     It follows from what is simulated, so that a replay that was interrupted goes on from its finished parts.
     """
-    if worlds <= MOST_IN_MEMORY:
-        return None
     import platformdirs
 
-    values = [value.hex() for value in parameters.values()]
-    told = [str(each) for each in interventions]
-    digest = short_digest(record.digest, model.to_toml(), values, worlds, seed, told, condition, versions())
-    return Path(platformdirs.user_cache_dir("tocsin")) / "worlds" / digest
+    return Path(platformdirs.user_cache_dir("tocsin")) / "worlds" / short_digest(*simulated)
 
 
 def fit_content(fit: Any) -> dict[str, Any]:

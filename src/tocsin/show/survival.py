@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from tocsin.ensemble.survival import kaplan_meier
-from tocsin.show.parts import WIDE, finished, inline, source_line
+from tocsin.show.parts import WIDE, bands, finished, inline, quantile_columns, source_line
 from tocsin.show.sentences import counted
 from tocsin.show.theme import colour
 
@@ -45,18 +45,7 @@ def survival_curve(comparison: Comparison, width: int = WIDE, titled: bool = Tru
     scale = alt.Scale(domain=[0, 100])
     layers: list[Any] = []
     if len(worlds):
-        base = alt.Chart(inline(worlds)).encode(x=x)
-        layers += [
-            base.mark_area(color=colour("band-wide"), interpolate="step-after").encode(
-                y=alt.Y("q05:Q", axis=y, scale=scale), y2="q95:Q"
-            ),
-            base.mark_area(color=colour("band"), interpolate="step-after").encode(
-                y=alt.Y("q25:Q", scale=scale), y2="q75:Q"
-            ),
-            base.mark_line(color=colour("wave"), strokeWidth=1, interpolate="step-after").encode(
-                y=alt.Y("q50:Q", scale=scale)
-            ),
-        ]
+        layers += bands(alt.Chart(inline(worlds)).encode(x=x), y, scale)
     record = seen.copy()
     record[["survival", "lower", "upper"]] *= 100
     ink = alt.Chart(inline(record)).encode(x=x)
@@ -112,8 +101,7 @@ def survival_finding(comparison: Comparison) -> str:
 
 
 def _of_worlds(comparison: Comparison) -> pd.DataFrame:
-    curves = comparison.survival.dropna()
-    curves = curves.rename(columns={q: f"q{round(100 * q):02d}" for q in (0.05, 0.25, 0.5, 0.75, 0.95)})
+    curves = quantile_columns(comparison.survival.dropna())
     for name in [each for each in curves if str(each).startswith("q")]:
         curves[name] *= 100
     return curves

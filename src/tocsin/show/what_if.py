@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,7 @@ from tocsin.show import charts
 from tocsin.show.compared import Comparison
 from tocsin.show.differences import LEAST, unit_differences
 from tocsin.show.files import to_json
-from tocsin.show.manifest import short_digest, versions
+from tocsin.show.manifest import facts_of, run_folder, short_digest
 from tocsin.show.page import e, paragraphs, section, table, whole_page
 from tocsin.show.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.show.report import _figure
@@ -67,8 +65,7 @@ class Asked:
             answer.condition,
             answer.wave,
         )
-        name = "".join(x if x.isalnum() or x in "-_." else "-" for x in answer.history.name)
-        return Path("runs") / f"{name}-what-if-{date.today().isoformat()}-{digest}"
+        return run_folder(f"{answer.history.name}-what-if", digest)
 
     def write(self, folder: str | Path | None = None) -> Path:
         """Write what-if.html, table.csv, units.csv, chains.csv and what-if.json; each whole or not at all.
@@ -100,20 +97,9 @@ class Asked:
         """Return what was asked and run, as plain content."""
         answer = self.answer
         first = next(iter(answer.pairs.values())).changed
-        toml = answer.program.model.to_toml()
         return {
             "verb": "whatif",
-            "versions": versions(),
-            "history": {
-                "source": self.source,
-                "title": answer.history.title,
-                "digest": answer.history.digest,
-            },
-            "model": {
-                "source": self.model_source,
-                "toml": toml,
-                "digest": hashlib.sha256(toml.encode()).hexdigest(),
-            },
+            **facts_of(self.source, answer.history, self.model_source, answer.program.model),
             "window": list(self.window),
             "worlds": first.worlds,
             "seed": first.seed,
