@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.infer.estimates import Fit
     from tocsin.model import Model
+    from tocsin.program import Program
 
     Floats = NDArray[np.float64]
     Progress = Callable[[str, int, int], None]
@@ -124,10 +125,11 @@ def forecast(
     fit = model.fit(past, prior=chosen)
     record = history.select(window=(begin, _last(history, end)))
     size = min(int(draws), int(worlds))
-    values, vectors = _carried(fit, model, record, chosen, size, seed)
+    program = model.compile(record)
+    values, vectors = _carried(fit, program, chosen, size, seed)
     text = str(history.to_date(cut)) if history.dated else f"{cut:.17g}"
-    ensemble = model.with_params(values).simulate(
-        record,
+    ensemble = program.simulate(
+        values,
         worlds,
         seed,
         given=f"until {text}",
@@ -240,15 +242,14 @@ def _units(history: History) -> str:
 
 
 def _carried(
-    fit: Fit, model: Model, record: History, prior: Prior, size: int, seed: int
+    fit: Fit, program: Program, prior: Prior, size: int, seed: int
 ) -> tuple[dict[str, float], Floats]:
-    """Return estimates and draws of the past as parameters of the longer record.
+    """Return estimates and draws of the past as parameters of the program of the longer record.
 
     A category not yet seen stands at the mean of its prior.
     """
     from tocsin.infer.uncertainty import draw_parameters
 
-    program = model.compile(record)
     centre, _ = prior.centre_and_scale(program)
     at = dict(zip(program.parameter_names, (float(x) for x in centre), strict=True))
     values = {name: fit.values.get(name, mean) for name, mean in at.items()}
