@@ -181,13 +181,11 @@ def bootstrap(small: Fit, large: Fit, worlds: int, seed: int) -> Floats:
 
 def _value(task: Task, world: Program) -> float:
     """Return the maximum of a task in a world; 0 where a transition had no event, which tells nothing."""
-    moved = replace(task, program=world)
-    counts = np.bincount(
-        world.trace.events[:, 4][world.trace.events[:, 4] >= 0], minlength=len(world.model.transitions)
-    )
-    if not counts.all():
+    from tocsin.infer.worlds import complete
+
+    if not complete(world):
         return 0.0
     try:
-        return moved.solve().value
+        return replace(task, program=world).solve().value
     except FitError:  # an event that no cause of the smaller can explain cannot come from it
         return 0.0

@@ -9,7 +9,6 @@ import numpy as np
 
 from tocsin.errors import FitError, TocsinError, suggestion
 from tocsin.infer.roots import Roots
-from tocsin.kernels.sweep import EXPLAINED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,9 +118,9 @@ def _bootstrap(fit: Fit, size: int, seed: int) -> Drawn:
 
 def _refitted(task: Task, world: Program, start: Floats) -> Floats | None:
     """Return the estimates in a world; None where a transition has no event or no cause explains one."""
-    explained = world.trace.events[:, EXPLAINED]
-    counts = np.bincount(explained[explained >= 0], minlength=len(world.model.transitions))
-    if not counts.all() and task.penalty is None:
+    from tocsin.infer.worlds import complete
+
+    if task.penalty is None and not complete(world):
         return None
     try:
         found = replace(task, program=world).climb(start)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tocsin.ensemble.spells import codes_of
 from tocsin.kernels.states import trace_states
+from tocsin.kernels.sweep import EXPLAINED
 from tocsin.program.program import Observed
 
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
     from tocsin.ensemble import Ensemble
     from tocsin.program import Program
+
+
+def complete(world: Program) -> bool:
+    """Return whether every transition has an event in a world; else its fit would run away."""
+    explained = world.trace.events[:, EXPLAINED]
+    counts = np.bincount(explained[explained >= 0], minlength=len(world.model.transitions))
+    return bool(counts.all())
 
 
 class Worlds:
