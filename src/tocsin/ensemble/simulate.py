@@ -16,9 +16,10 @@ from tocsin.ensemble.frame import Followed, Frame
 from tocsin.ensemble.recipe import Drawn, Failure, Recipe, first_worlds
 from tocsin.errors import FitError, ModelError
 from tocsin.kernels.events import ENDLESS, FORCED
-from tocsin.kernels.layout import FORCE, KIND, VALUE, WHEN, A, B, C
+from tocsin.kernels.layout import WHEN, A, B, C
 from tocsin.program.given import NOTHING
 from tocsin.program.interventions import intervene
+from tocsin.program.interventions.apply import led_breaks
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -66,7 +67,7 @@ def frame_of_worlds(program: Program, layout: Layout) -> Frame:
     """Return what worlds of a program have in common, with interventions as its layout has them."""
     history, numbers = program.history, program.history.numbers
     # What the layout forces without showing it are events of variables that follow what happened.
-    led = (layout.breaks[:, KIND] == FORCE) & (layout.break_at[VALUE] == 0.0)
+    led = led_breaks(layout)
     followed = Followed(
         layout.break_at[WHEN, led],
         *(layout.breaks[led, column].astype(np.int32) for column in (A, B, C)),

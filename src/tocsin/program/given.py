@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, suggestion
-from tocsin.kernels.layout import FORCE, KIND, LAYER, TRANSITION, VALUE, WHEN, A, B, C
+from tocsin.kernels.layout import LAYER, TRANSITION, WHEN, A, B, C
 from tocsin.kernels.past import NOT_FINITE, UNEXPLAINED, gather, name_streams, record
 from tocsin.kernels.slots import Past, Plan
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE
 from tocsin.program.grouped import is_grouped
+from tocsin.program.interventions.apply import led_breaks
 from tocsin.program.names import cause_key
 
 if TYPE_CHECKING:
@@ -279,9 +280,8 @@ def joined(past: Past, layout: Layout) -> tuple[Past, Layout]:
     A layout says by breaks which events follow what happened; those that the record holds are taken from the
     layout, and events of the record that it does not have (they are prevented) are marked as not kept.
     """
-    led = np.flatnonzero((layout.breaks[:, KIND] == FORCE) & (layout.break_at[VALUE] == 0.0))
     waiting: dict[tuple[float, int, int, int], list[int]] = {}
-    for number in led[::-1]:
+    for number in np.flatnonzero(led_breaks(layout))[::-1]:
         waiting.setdefault(_said(layout, int(number)), []).append(int(number))
     event = past.event.copy()
     taken = np.zeros(layout.breaks.shape[0], dtype=bool)

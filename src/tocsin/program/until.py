@@ -29,6 +29,7 @@ from tocsin.kernels.layout import (
     Tables,
 )
 from tocsin.kernels.sweep import AFTER, BEFORE, UNIT, VARIABLE
+from tocsin.program.interventions.apply import led_breaks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,9 +96,8 @@ def followed_until(fact: Layout, changed: Layout, time: float) -> Layout:
     Parameters:
         fact: the layout of what happened; changed: that of what is simulated.
     """
-    led = (changed.breaks[:, KIND] == FORCE) & (changed.break_at[VALUE] == 0.0)
     mine = np.flatnonzero((fact.breaks[:, KIND] == FORCE) & (fact.break_at[WHEN] <= time))
-    rest = np.flatnonzero(~led | (changed.break_at[WHEN] > time))
+    rest = np.flatnonzero(~led_breaks(changed) | (changed.break_at[WHEN] > time))
     return changed._replace(
         break_at=np.concatenate([fact.break_at[:, mine], changed.break_at[:, rest]], axis=1),
         breaks=np.concatenate([fact.breaks[mine], changed.breaks[rest]]),

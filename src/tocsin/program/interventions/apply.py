@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
-from tocsin.kernels.layout import FORCE, MOVES, TO
+from tocsin.kernels.layout import FORCE, KIND, MOVES, TO, VALUE
 from tocsin.program.damping import Damping
 from tocsin.program.grouped import is_grouped
 from tocsin.program.interventions import declared as d
@@ -208,6 +208,11 @@ def _simulation_layout(
     parts.append(_followed(program, interventions, bars))
     breaks = Breaks.join(parts, layout.window[0], np.nextafter(layout.window[1], np.inf))
     return layout._replace(allowed=allowed, state=state, break_at=breaks.at, breaks=breaks.what)
+
+
+def led_breaks(layout: Layout) -> NDArray[np.bool_]:
+    """Return which breaks follow what happened (B,): events that are forced, and not shown as such."""
+    return np.asarray((layout.breaks[:, KIND] == FORCE) & (layout.break_at[VALUE] == 0.0))
 
 
 def _followed(program: Program, interventions: Sequence[d.Intervention], bars: Sequence[Bar]) -> Breaks:
