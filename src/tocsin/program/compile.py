@@ -315,6 +315,23 @@ def _lay_causes(
     return _Causes(listed, layers, normalised, designs.built, designs.number, table, counts, clause, listen)
 
 
+def entering(
+    counts: NDArray[np.uint8],
+    clause: NDArray[np.uint8],
+    before: NDArray[np.int32],
+    after: NDArray[np.int32],
+    variable: NDArray[np.int32],
+) -> NDArray[np.bool_]:
+    """Return which events are entries that a cause remembers: into what it hears, or into a state of it anew.
+
+    Parameters:
+        counts, clause: in which joint states the cause hears a source (J,), and of which variables (V,).
+        before, after, variable: joint states around each event, and the variable that moved (events,).
+    """
+    again = (before == after) & (clause[variable] > 0)
+    return np.asarray((counts[after] > 0) & ((counts[before] == 0) | again))
+
+
 def _early_entries(causes: _Causes, observed: Observed) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return entries at or before the units' own entry, which half-life memory still carries.
 
@@ -325,10 +342,8 @@ def _early_entries(causes: _Causes, observed: Observed) -> tuple[NDArray[np.int3
     found, times = [np.empty((0, 3), dtype=np.int32)], [np.empty(0)]
     for number in np.flatnonzero(causes.table[:, DECAYS]):
         old, new = observed.before[events], observed.after[events]
-        again = (old == new) & (causes.clause[number, observed.variable[events]] > 0)
-        entered = np.flatnonzero(
-            (causes.counts[number, new] > 0) & ((causes.counts[number, old] == 0) | again)
-        )
+        variable = observed.variable[events]
+        entered = np.flatnonzero(entering(causes.counts[number], causes.clause[number], old, new, variable))
         chosen = events[entered]
         row = np.zeros(chosen.size, dtype=np.int32)
         if causes.table[number, SOURCE] >= 0:

@@ -29,6 +29,7 @@ from tocsin.kernels.layout import (
     Tables,
 )
 from tocsin.kernels.sweep import AFTER, BEFORE, UNIT, VARIABLE
+from tocsin.program.compile import entering
 from tocsin.program.interventions.apply import led_breaks
 
 if TYPE_CHECKING:
@@ -139,8 +140,7 @@ def _entries(
     size = changed.values.size
     for c in np.flatnonzero(layout.cause[:, DECAYS]):
         old, new = events[:, BEFORE], events[:, AFTER]
-        again = (old == new) & (layout.clause[c, events[:, VARIABLE]] > 0)
-        entered = (layout.counts[c, new] > 0) & ((layout.counts[c, old] == 0) | again)
+        entered = entering(layout.counts[c], layout.clause[c], old, new, events[:, VARIABLE])
         own = layout.early[:, 0] == c
         found = [(int(unit), float(time), int(row)) for (_, unit, row), time in
                  zip(layout.early[own], layout.early_time[own], strict=True)]  # fmt: skip
