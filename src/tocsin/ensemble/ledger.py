@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -397,11 +397,6 @@ class Ledger:
         kept = ["stock", "place", "amount", "low", "high", "measure", "treaty", "taker", "confidence"]
         table: str = self.staked()[kept].to_html(index=False, na_rep="", escape=True)
         return table
-
-
-def field_names(kind: type) -> tuple[str, ...]:
-    """Return the names of the fields of a declaration."""
-    return tuple(field.name for field in fields(kind))
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tocsin.ensemble.ledger import (
-    Clause,
-    Fact,
-    Figure,
-    Ledger,
-    Stock,
-    Treaty,
-    field_names,
-)
+from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
 from tocsin.ensemble.ledger_check import problems_of, refuse
 from tocsin.errors import ModelError, suggestion
 from tocsin.history.packaged import packaged
@@ -25,13 +17,6 @@ from tocsin.model.toml import load_toml
 
 FILE = "ledger.toml"
 KINDS: dict[str, type] = {"stock": Stock, "treaty": Treaty, "clause": Clause, "fact": Fact}
-_NEEDED = {
-    Stock: ("name", "holder", "amount"),
-    Treaty: ("name", "taker", "stocks"),
-    Clause: ("name",),
-    Fact: ("name", "value"),
-    Figure: ("text",),
-}
 _NUMBERS = ("amount", "whole", "low", "high", "lasting")
 _TIMES = ("at", "by")
 
@@ -99,12 +84,12 @@ def _made(kind: type, row: Any, place: str, found: list[str]) -> Any:
         found.append(f"{place}: a table is expected, not {row!r}")
         return None
     before = len(found)
-    known = field_names(kind)
+    known = {field.name: field.default is MISSING for field in fields(kind)}  # and whether it is needed
     for key in row:
         if key not in known:
             found.append(f"{place}: unknown key {key!r}" + suggestion(key, known))
-    for key in _NEEDED[kind]:
-        if key not in row:
+    for key, needed in known.items():
+        if needed and key not in row:
             found.append(f"{place}: the key {key!r} is missing")
     values: dict[str, Any] = {}
     for key, value in row.items():
@@ -160,7 +145,7 @@ def _table(declared: Any) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for field in fields(declared):
         value = getattr(declared, field.name)
-        if value is None or (value == field.default and field.name not in _NEEDED[type(declared)]):
+        if value is None or value == field.default:
             continue
         if field.name == "rivals":
             if value:
