@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -355,12 +356,14 @@ def test_wrong_support_is_refused_with_everything_that_is_wrong() -> None:
         (tc.Support("aid", "donor", 1, periods=[(0, 50), (40, 100)]), "overlap"),
         (tc.Support("aid", "donor", 1, step=3), "more than a tie may weigh"),
         (tc.Support("aid", "donor", math.nan), "budget must be a number above 0"),
+        (tc.Support("aid", "donor", 1, most="two"), "most must be a number above 0"),  # type: ignore[arg-type]
+        ("aid", "support is tc.Support(layer, source, budget) or tc.Prevention"),
         (tc.Support("aid", "donor", 0.5), "less than one step"),
         (tc.Prevention("regime=new", 0), "number of units of at least 1"),
         (tc.Prevention("regime=news", 1), "did you mean 'new'"),
         (tc.Prevention("regim", 1), "write variable=state"),
     ):
-        with pytest.raises(tc.ModelError, match=message.replace("(", r"\(")):
+        with pytest.raises(tc.ModelError, match=re.escape(message)):
             given.allocate(history, support, "units regime=new", worlds=10)
 
 
@@ -375,6 +378,7 @@ def test_wrong_outcomes_and_numbers_are_refused() -> None:
         ("units regime=new in hbu", "did you mean 'hub'"),
         ("held regime=new at 500", "outside the window"),
         ("units regime=new at 50", "a date goes with 'held'"),
+        (5, "or a function of an ensemble, not 5"),
     ):
         with pytest.raises(tc.TocsinError, match=message):
             given.allocate(history, support, outcome, worlds=10)

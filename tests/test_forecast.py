@@ -108,6 +108,8 @@ def test_dates_and_what_cannot_be_forecast() -> None:
             tc.forecast(model, history, **asked)
     with pytest.raises(tc.TocsinError, match="shorter horizon"):
         tc.backtest(model, history, "s", "new", 30.0)
+    with pytest.raises(tc.TocsinError, match="horizon is a number"):
+        tc.backtest(model, history, "s", "new", "3")  # type: ignore[arg-type]
     with pytest.raises(tc.TocsinError, match="dates="):
         tc.backtest(model, history, "s", "new", 3.0, dates=0)
 

@@ -13,13 +13,13 @@ from tocsin.ensemble.outcome import Outcome
 from tocsin.errors import ModelError
 from tocsin.infer.allocation import Allocation
 from tocsin.infer.greedy import EPSILON, Search, greedy
-from tocsin.infer.support import Luck
+from tocsin.infer.support import Luck, Prevention, Support
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.ensemble import Ensemble
-    from tocsin.infer.support import Options, Prevention, Support
+    from tocsin.infer.support import Options
     from tocsin.program import Program
     from tocsin.program.interventions import Intervention
 
@@ -87,7 +87,15 @@ def allocate(
     check_numbers(worlds, seed)
     if worlds < 2:
         raise ModelError(f"an allocation needs at least 2 worlds, not {worlds}")
+    if not isinstance(support, Support | Prevention):
+        raise ModelError(
+            f"support is tc.Support(layer, source, budget) or tc.Prevention(clause, budget), not {support!r}"
+        )
     asked = Outcome.parse(outcome) if isinstance(outcome, str) else outcome
+    if not callable(asked):
+        raise ModelError(
+            f"an outcome is a sentence such as 'units regime=soviet', or a function of an ensemble, not {asked!r}"
+        )
     options = support.options(program)
     if draws is not None:
         draws = vectors_of(draws, program.parameter_names)

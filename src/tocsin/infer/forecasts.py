@@ -115,7 +115,8 @@ def forecast(
     Raises:
         TocsinError: an unknown state, a date or horizon outside the record, or nothing to fit.
     """
-    cut, end = _checked(model, history, variable, state, as_of, horizon)
+    _check(model, variable, state, horizon)
+    cut, end = _bounds(history, as_of, horizon)
     check_whole(2, worlds=worlds, draws=draws)
     check_whole(seed=seed)
     begin, tell = history.window[0], progress or _silent
@@ -170,6 +171,7 @@ def backtest(
     import pandas as pd
 
     check_whole(1, dates=dates)
+    _check(model, variable, state, horizon)
     cuts = _cuts(model, history, variable, state, horizon, int(dates), before)
     made: list[Forecast] = []
     skipped: list[tuple[object, str]] = []
@@ -211,10 +213,8 @@ def _shown(history: History, number: float) -> object:
     return history.to_date(number) if history.dated else number
 
 
-def _checked(
-    model: Model, history: History, variable: str, state: str, as_of: object, horizon: float
-) -> tuple[float, float]:
-    """Return the clock numbers of the date and of the end of the horizon."""
+def _check(model: Model, variable: str, state: str, horizon: object) -> None:
+    """Refuse what no forecast can be asked of."""
     if variable not in model.by_name:
         raise TocsinError(f"the model has no variable {variable!r}" + suggestion(variable, model.by_name))
     model.by_name[variable].code(state)
@@ -224,6 +224,10 @@ def _checked(
         )
     if isinstance(horizon, bool) or not isinstance(horizon, int | float) or not 0 < horizon < np.inf:
         raise TocsinError(f"the horizon is a number of the clock's units above 0, not {horizon!r}")
+
+
+def _bounds(history: History, as_of: object, horizon: float) -> tuple[float, float]:
+    """Return the clock numbers of the date and of the end of the horizon."""
     numbers = history.numbers
     cut = history.to_number(as_of)
     if not numbers.start < cut < numbers.end:

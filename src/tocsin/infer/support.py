@@ -168,8 +168,8 @@ class TieOptions(Options):
         places = _places(support.places, numbers.units, support.source, found)
         periods = _periods(support.periods, history, found)
         rows = numbers.ties.get(support.layer)
-        greatest = float(rows.weight.max()) if rows is not None and rows.weight.size else float(support.step)
-        most = greatest if support.most is None else float(support.most)
+        greatest = float(rows.weight.max()) if rows is not None and rows.weight.size else support.step
+        most = greatest if support.most is None else support.most
         _positive("budget", support.budget, found)
         _positive("step", support.step, found)
         _positive("most", most, found)
@@ -197,7 +197,7 @@ class TieOptions(Options):
             program=program,
             labels=[(place, begin, finish) for place, _, begin, finish in cells],
             cost=cost,
-            most=np.full(len(cells), most),
+            most=np.full(len(cells), float(most)),
             step=float(support.step),
             budget=float(support.budget),
             layer=support.layer,
