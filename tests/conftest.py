@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,22 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(ABSENT)
     return SHARED
+
+
+@pytest.fixture(scope="module")  # not of the session: its loop of events would stand in the way of notebooks
+def chromium() -> Iterator[Any]:
+    """Return a real browser, Debian's; skip where it is absent."""
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="tests in a browser need the group `browser`"
+    )
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("tests in a browser need Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        # Chromium refuses to sandbox itself for the root of a container.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def _forbid(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,7 @@ pytest.importorskip("starlette", reason="the explorer needs the extra `explorer`
 sync_api = pytest.importorskip("playwright.sync_api", reason="tests in a browser need the group `browser`")
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the group `browser`")
 
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("tests in a browser need Chromium: apt-get install chromium", allow_module_level=True)
-
+from browser import INNER, WatchedPage  # noqa: E402
 from explored import laboratory, nowhere, served, small  # noqa: E402
 
 from tocsin.explore import assets, edition  # noqa: E402
@@ -30,64 +26,37 @@ WITHOUT = "remove layer comintern"
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        # Chromium refuses to sandbox itself for the root of a container.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     with served(application(laboratory())) as address:
         yield address
 
 
-class Seen:
-    """A page, and all that it said to the console or asked of the network."""
+class Seen(WatchedPage):
+    """The page of a server, with the rest of the network closed."""
 
     def __init__(self, chromium: Any, origin: str, size: tuple[int, int] = DESK, **options: Any) -> None:
-        width, height = size
-        self.context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        self.page = self.context.new_page()
-        self.said: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        super().__init__(chromium, size, origin, **options)
+        self.origin = origin
 
         def route(asked: Any) -> None:
-            if asked.request.url.startswith((origin, "data:", "blob:")):
+            if asked.request.url.startswith((origin, *INNER)):
                 asked.continue_()
             else:
-                self.said.append(f"asked for {asked.request.url}")
                 asked.abort()
 
         self.context.route("**/*", route)
-        self.origin = origin
 
     def open(self, query: str = "") -> Any:
         self.page.goto(self.origin + query)
         self.ready()
         return self.page
 
-    def ready(self) -> None:
-        self.page.wait_for_selector("body[data-ready]:not(.busy)", timeout=30_000)
-
-    def changed(self) -> None:
-        """Wait until the page shows the answer to what was just asked."""
-        self.page.wait_for_function(
-            "() => !document.body.classList.contains('busy') && "
-            "window.tocsinPage.turns === Number(document.body.dataset.ready)",
-            timeout=30_000,
-        )
-
 
 @pytest.fixture
 def seen(chromium: Any, server: str) -> Iterator[Seen]:
     each = Seen(chromium, server)
     yield each
-    assert each.said == []
-    each.context.close()
+    each.close()
 
 
 def day(page: Any) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import pytest
+from browser import Watched
 from small_wave import wave
 
 import tocsin as tc
@@ -121,29 +120,11 @@ START = """async ({esm, css, traits}) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="tests in a browser need the group `browser`"
-    )
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("tests in a browser need Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Seen:
-    """A widget in a page without a network, and all that it said to the console."""
+class Seen(Watched):
+    """A widget in a page without a network."""
 
     def __init__(self, chromium: Any, widget: Any, width: int = 1000, **options: Any) -> None:
-        self.context = chromium.new_context(viewport={"width": width, "height": 1300}, **options)
-        self.page = self.context.new_page()
-        self.said: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        super().__init__(chromium, (width, 1300), "http://notebook.test/", **options)
 
         def route(asked: Any) -> None:
             if asked.request.url == "http://notebook.test/":
@@ -174,10 +155,6 @@ class Seen:
             ".map((each) => [each.dataset.unit, each.style.fill + each.style.fillOpacity]))"
         )
         return found
-
-    def close(self) -> None:
-        assert self.said == []
-        self.context.close()
 
 
 def test_time_moves_by_keyboard_and_the_map_follows(chromium: Any) -> None:

@@ -6,11 +6,11 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import WatchedPage
 from typer.testing import CliRunner, Result
 
 import tocsin as tc
@@ -310,60 +310,18 @@ def test_wrong_command_lines(tmp_path: Path) -> None:
 DESK, PHONE, WALL = (1440, 900), (360, 780), (1920, 1080)
 
 
-class Seen:
-    """A page opened from a file, and all that it said to the console or asked of elsewhere."""
+class Seen(WatchedPage):
+    """A page of the edition from its folder, without a network."""
 
     def __init__(self, chromium: Any, folder: Path, size: tuple[int, int] = DESK, **options: Any) -> None:
-        self.context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, offline=True, **options
-        )
-        self.page, self.folder = self.context.new_page(), folder
-        self.said: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on(
-            "request",
-            lambda asked: (
-                None
-                if asked.url.startswith((folder.as_uri(), "blob:", "data:"))
-                else self.said.append(f"asked for {asked.url}")
-            ),
-        )
+        super().__init__(chromium, size, folder.as_uri(), offline=True, **options)
+        self.folder = folder
 
     def open(self, name: str) -> Any:
         self.page.goto(f"{self.folder.as_uri()}/{name}")
         if name.startswith(("tour", "laboratory")):
             self.ready()
         return self.page
-
-    def ready(self) -> None:
-        self.page.wait_for_selector("body[data-ready]:not(.busy)", timeout=30_000)
-
-    def changed(self) -> None:
-        self.page.wait_for_function(
-            "() => !document.body.classList.contains('busy') && "
-            "window.tocsinPage.turns === Number(document.body.dataset.ready)",
-            timeout=30_000,
-        )
-
-    def close(self) -> None:
-        assert self.said == []
-        self.context.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="tests in a browser need the group `browser`"
-    )
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("tests in a browser need Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        # Chromium refuses to sandbox itself for the root of a container.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def test_the_tour_is_walked_by_keyboard(chromium: Any, folder: Path, planned: site.Plan) -> None:

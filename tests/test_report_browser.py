@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +11,14 @@ import pytest
 from tocsin.show.replay import replay
 from tocsin.show.report import report_html
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="the group `browser` is not installed")
-CHROMIUM = shutil.which("chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("tests in a browser need Chromium: apt-get install chromium")
-    with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
 
 @pytest.mark.parametrize("do", [[], ["remove layer comintern"]], ids=["plain", "changed"])
-def test_the_report_of_1917(do: list[str], browser: Any, tmp_path: Path) -> None:
+def test_the_report_of_1917(do: list[str], chromium: Any, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(report_html(replay("1917", worlds=300, do=do)), encoding="utf-8")
     assert path.stat().st_size < 5_000_000
     for width, scheme in ((360, "light"), (1280, "dark")):
-        context = browser.new_context(
+        context = chromium.new_context(
             viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True
         )
         page = context.new_page()
@@ -51,7 +36,7 @@ def test_the_report_of_1917(do: list[str], browser: Any, tmp_path: Path) -> None
         assert "133 days" in text and "soviet republics" in text
         assert not re.search(r"\bnan\b|undefined|None\b", text)
         context.close()
-    page = browser.new_page()
+    page = chromium.new_page()
     page.goto(path.as_uri())
     pdf = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 8
