@@ -14,9 +14,8 @@ from tocsin.explore import edition
 from tocsin.publish.outcomes import Outcome, as_it_is, with_change
 from tocsin.publish.picture import at_a_glance, height_of, map_of
 from tocsin.publish.tour import Step, Tour
-from tocsin.show.page import e, linked, paragraphs
+from tocsin.show.page import e, linked, paragraphs, whole_page
 from tocsin.show.sentences import counted, hundred, listed, moment
-from tocsin.show.theme import style_sheet
 from tocsin.show.wave import Wave
 
 if TYPE_CHECKING:
@@ -67,15 +66,8 @@ def bar(site: Site, here: str) -> str:
 
 def plain_page(site: Site, here: str, title: str, body: str, kind: str = "") -> str:
     """Return a page of text that needs no script: cover, worksheets, answers."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
-        "'unsafe-inline'; img-src data:\">"
-        f"{MAKER}<title>{e(title)}</title><style>{style_sheet()}{class_text('class.css')}"
-        f"{class_text('sheet.css')}</style></head>\n"
-        f'<body class="{kind}">{bar(site, here)}<main>{body}</main></body></html>\n'
-    )
+    style = class_text("class.css") + class_text("sheet.css")
+    return whole_page(title, body, MAKER, style, kind, bar(site, here))
 
 
 # --- pages of the explorer ------------------------------------------------------------------------------

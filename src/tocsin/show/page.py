@@ -65,14 +65,24 @@ def table(
     )
 
 
-def whole_page(title: str, body: str) -> str:
-    """Return one page that fetches nothing."""
+def whole_page(
+    title: str, body: str, meta: str = "", style: str = "", kind: str = "", above: str = ""
+) -> str:
+    """Return one page that fetches nothing.
+
+    Parameters:
+        title, body: what it is called and what it says.
+        meta, style: more for its head, and more style after that of all pages.
+        kind: the class of the whole page.
+        above: what stands above the body.
+    """
+    named = f' class="{kind}"' if kind else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         # Belt and braces: even a mistake in this page could fetch nothing.
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src '
         "'unsafe-inline'; img-src data:\">"
-        f"<title>{e(title)}</title><style>{style_sheet()}</style></head>\n"
-        f"<body><main>{body}</main></body></html>\n"
+        f"{meta}<title>{e(title)}</title><style>{style_sheet()}{style}</style></head>\n"
+        f"<body{named}>{above}<main>{body}</main></body></html>\n"
     )
