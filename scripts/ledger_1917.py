@@ -24,7 +24,6 @@ from markdown_1917 import serve_tables, table, tables_asked
 
 import tocsin as tc
 from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
-from tocsin.infer.uncertainty import draw_parameters
 from tocsin.show.ledger_table import answer, bet_table, fact_table, hundred, staked_table
 
 FOLDER = Path(__file__).resolve().parents[1] / "src" / "tocsin" / "histories" / "1917"
@@ -206,7 +205,7 @@ class Tables:
         def worlds(*do: str, given: str = "nothing") -> tc.Ensemble:
             return self.fit.simulate(self.history, worlds=WORLDS, seed=SEED, interventions=do, given=given)
 
-        drawn = draw_parameters(self.fit, self.fit.program(self.history), DRAWN).vectors
+        drawn = self.fit.draws(DRAWN)
         return {
             "the fit": worlds(),
             "the record until the treaty": worlds(given=SIGNED),

@@ -95,9 +95,7 @@ SVG(to_svg(unit_differences(comparison_of(asked["no Comintern"]["nothing"], "cau
 # likelihood has them, beside the answer at the best estimates:
 
 # %%
-from tocsin.infer.uncertainty import draw_parameters  # noqa: E402
-
-draws = draw_parameters(fit, fit.program(history), 200, seed=1917).vectors
+draws = fit.draws(200, seed=1917)
 unsure = fit.what_if(history, "remove layer comintern", worlds=OURS, draws=draws)
 pd.DataFrame(
     {
