@@ -1,8 +1,8 @@
 // How many units stand in a state through time: what happened in ink, the worlds as bands; it shares the cursor.
 
-import { h, byId, fill } from "./dom.js";
+import { dragged, h, byId, fill } from "./dom.js";
 import { colour, drawn } from "./chart.js";
-import { counted } from "./words.js";
+import { counted, latest } from "./words.js";
 
 export class Curve {
   constructor(state, looks) {
@@ -92,34 +92,23 @@ export class Curve {
   }
 
   drag(event) {
-    if (!this.view || event.button) return;
+    if (!this.view) return;
     const { calendar } = this.state;
-    const move = (point) => {
+    dragged(event, (point) => {
       const left = this.holder.getBoundingClientRect().left;
       const from = this.place(0), to = this.place(calendar.count - 1);
       const share = Math.min(1, Math.max(0, (point.clientX - left - from) / Math.max(1, to - from)));
       this.state.tell(["grabbed"]);
       this.state.set({ i: Math.round(share * (calendar.count - 1)) });
-    };
-    const stop = () => {
-      window.removeEventListener("pointermove", move);
-      window.removeEventListener("pointerup", stop);
-      window.removeEventListener("pointercancel", stop);
-    };
-    window.addEventListener("pointermove", move);
-    window.addEventListener("pointerup", stop);
-    window.addEventListener("pointercancel", stop);
-    move(event);
+    });
   }
 
   // What the curve says of a moment, in words.
   words(i, show) {
     if (!this.main) return "";
     const { calendar } = this.state;
-    const times = this.main.curve.time, number = calendar.number(i);
-    let n = times.findIndex((time) => time > number) - 1;
-    if (n < -1) n = times.length - 1;
-    n = Math.max(0, n);
+    const number = calendar.number(i);
+    const n = latest(this.main.curve.time, number);
     const words = this.looks.states.get(show);
     const count = this.looks.holders(show, i).length;
     const c = this.main.curve;

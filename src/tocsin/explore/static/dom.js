@@ -1,6 +1,6 @@
 // Elements made of data: text is always set as text, so nothing that a person writes can become markup.
 
-const SVG = "http://www.w3.org/2000/svg";
+export const SVG = "http://www.w3.org/2000/svg";
 
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
@@ -46,4 +46,15 @@ export function debounced(wait, act) {
     clearTimeout(timer);
     timer = setTimeout(() => act(...given), wait);
   };
+}
+
+// Follow a pointer from where it is pressed until it is let go.
+export function dragged(event, move) {
+  if (event.button) return;
+  const acts = { pointermove: move, pointerup: stop, pointercancel: stop };
+  function stop() {
+    for (const [name, act] of Object.entries(acts)) window.removeEventListener(name, act);
+  }
+  for (const [name, act] of Object.entries(acts)) window.addEventListener(name, act);
+  move(event);
 }

@@ -2,7 +2,7 @@
 
 import { h, byId, fill } from "./dom.js";
 import { Trouble, openData, unpacked } from "./data.js";
-import { Calendar, listed } from "./words.js";
+import { Calendar, listed, nearest } from "./words.js";
 import { State } from "./state.js";
 import { TimeBar } from "./time.js";
 import { MapView } from "./map.js";
@@ -216,15 +216,6 @@ class Page {
     });
   }
 
-  nearest(i) {
-    const number = this.calendar.number(i);
-    let best = 0;
-    this.about.cuts.forEach((day, n) => {
-      if (Math.abs(day - number) < Math.abs(this.about.cuts[best] - number)) best = n;
-    });
-    return best;
-  }
-
   // The outlines for a moment: at once if they are here; else those that are, until they have come.
   outline(view, cut) {
     const key = `${view}/${cut}`;
@@ -250,7 +241,7 @@ class Page {
       this.title(i, mode, show);
       return;
     }
-    const cut = this.nearest(i);
+    const cut = nearest(this.about.cuts, this.calendar.number(i));
     let outlines = this.outline(view, cut);
     // The next borders are fetched before they are needed.
     if (outlines && cut + 1 < this.about.cuts.length) this.outline(view, cut + 1);

@@ -1,6 +1,6 @@
 // One map: outlines drawn once for each cut of the borders; time changes fills, and only those of units that change.
 
-import { svg } from "./dom.js";
+import { fill, h, svg } from "./dom.js";
 
 const FULL = 0.92; // opacity of a share of one
 const STIPPLED = ["wave", "band", "unrest", "mutiny", "rising", "more", "less"];
@@ -10,9 +10,7 @@ export class MapView {
   // `choose` is called with a unit that is clicked; `about` returns the words for a unit.
   constructor(holder, about, choose) {
     Object.assign(this, { about, choose, shapes: new Map(), looks: new Map(), key: null, number: ++numbered });
-    this.tip = document.createElement("div");
-    this.tip.className = "tip";
-    this.tip.hidden = true;
+    this.tip = h("div", { class: "tip", hidden: true });
     // Four sheets, one over the other: only that with the fills is painted anew while time runs.
     this.svg = svg("svg", { class: "map", role: "group" });
     const still = () => svg("svg", { class: "sheet", "aria-hidden": "true" });
@@ -191,13 +189,7 @@ export class MapView {
     const [head, ...rest] = this.about(unit);
     this.told = unit;
     this.tip.hidden = false;
-    const strong = document.createElement("strong");
-    strong.textContent = head;
-    this.tip.replaceChildren(strong, ...rest.map((line) => {
-      const part = document.createElement("div");
-      part.textContent = line;
-      return part;
-    }));
+    fill(this.tip, h("strong", {}, head), rest.map((line) => h("div", {}, line)));
     const left = Math.min(Math.max(4, x - around.left + 14), around.width - this.tip.offsetWidth - 4);
     const below = y - around.top + 16;
     const top = below + this.tip.offsetHeight > around.height ? y - around.top - this.tip.offsetHeight - 10 : below;

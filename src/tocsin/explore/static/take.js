@@ -1,6 +1,6 @@
 // What can be taken away: the address, tables, the picture, and the same worlds in Python and on the command line.
 
-import { h, byId, fill, debounced } from "./dom.js";
+import { SVG, h, svg, byId, fill, debounced } from "./dom.js";
 
 const WAIT = 150; // milliseconds of rest before the address is written anew
 const TABLES = [["differences", "place by place"], ["worlds", "shares of worlds, week by week"], ["curve", "the curve"], ["record", "what happened, with sources"]];
@@ -83,19 +83,13 @@ export class Take {
       byId("finding").textContent, byId("mapnote").textContent,
       `${this.state.about.citation || this.state.about.title}. ${source.svg.parentElement.previousSibling.textContent}.`,
     ];
-    const space = "http://www.w3.org/2000/svg";
-    const back = document.createElementNS(space, "rect");
-    for (const [name, value] of Object.entries({ x: 0, y: 0, width, height: height + 76, fill: paper.trim() })) back.setAttribute(name, value);
-    copy.prepend(back);
+    copy.prepend(svg("rect", { x: 0, y: 0, width, height: height + 76, fill: paper.trim() }));
     foot.forEach((line, n) => {
-      const text = document.createElementNS(space, "text");
       const attributes = { x: 12, y: height + 22 + 20 * n, "font-size": n ? 12 : 15, fill: (n ? quiet : ink).trim(), "font-family": root.getPropertyValue(n ? "--sans" : "--serif") };
-      for (const [name, value] of Object.entries(attributes)) text.setAttribute(name, value);
-      text.textContent = line.length > 150 ? `${line.slice(0, 149)}…` : line;
-      copy.append(text);
+      copy.append(svg("text", attributes, line.length > 150 ? `${line.slice(0, 149)}…` : line));
     });
     for (const name of ["class", "role", "aria-label"]) copy.removeAttribute(name);
-    copy.setAttribute("xmlns", space);
+    copy.setAttribute("xmlns", SVG);
     copy.setAttribute("viewBox", `0 0 ${width} ${height + 76}`);
     copy.setAttribute("width", width);
     copy.setAttribute("height", height + 76);

@@ -1,10 +1,11 @@
 // The widget of a notebook: one map, one axis of time, one curve. Everything that it shows is in the model.
 
-import { h, svg } from "./dom.js";
+import { dragged, h, svg } from "./dom.js";
 import { unpacked } from "./data.js";
-import { Calendar, between, counted } from "./words.js";
+import { Calendar, between, counted, latest, nearest } from "./words.js";
 import { Looks } from "./looks.js";
 import { MapView } from "./map.js";
+import { Player } from "./play.js";
 
 const ROWS = 400; // of the table
 const HIGH = 100; // of the curve, in its own measure
@@ -13,13 +14,11 @@ const SPEED = 4; // weeks (or steps) a second
 class Widget {
   constructor(model, el) {
     const content = model.get("content");
-    Object.assign(this, { model, content, about: content.about, playing: false, opened: null });
+    Object.assign(this, { model, content, about: content.about });
     this.calendar = new Calendar(this.about);
     this.looks = new Looks(this.about, this.calendar);
     this.scene = { ...content.scene, counts: unpacked(content.scene) };
     this.state = this.about.states[0];
-    this.week = this.calendar.clock === "day" ? 7 : 1;
-    this.quiet = window.matchMedia("(prefers-reduced-motion: reduce)");
     this.i = this.calendar.read(model.get("date")) ?? 0;
     this.build(el);
     this.listen();
@@ -41,16 +40,21 @@ class Widget {
         content.changes.length ? `, with ${content.changes.map((each) => `“${each}”`).join(" and ")}` : ""),
     );
     if (content.maps.length) this.root.append(this.mapPart());
-    this.button = h("button", { type: "button" }, "Play");
+    const button = h("button", { type: "button" }, "Play");
+    this.player = new Player(calendar, button, {
+      get: () => this.i,
+      set: (i) => this.move(i - this.i),
+      turned: (playing) => this.turned(playing),
+    });
+    this.player.pace *= SPEED;
     this.date = h("output", { class: "date" });
     this.slider = h("input", {
       type: "range", min: 0, max: calendar.count - 1, step: 1, "aria-label": calendar.dated ? "Date" : "Time",
     });
-    const keys = calendar.clock === "day" ? "space: play · ← →: a week · with shift: a day" : "space: play · ← →: a step";
     this.said = h("p", { role: "status" });
     this.told = h("p", { class: "small", hidden: true });
     this.root.append(
-      h("div", { class: "bar" }, this.button, this.date, h("span", { class: "keys small quiet" }, keys)),
+      h("div", { class: "bar" }, button, this.date, h("span", { class: "keys small quiet" }, this.player.help)),
       this.slider, this.curvePart(), this.said, this.told, this.tablePart(),
     );
     if (content.source) this.root.append(h("p", { class: "small quiet" }, `Source: ${content.source}`));
@@ -72,16 +76,6 @@ class Widget {
         content.record ? h("span", {}, h("span", { class: "edge" }), " edge of ink: in the record") : null,
         h("span", {}, "dots: too few worlds to say")),
       this.note);
-  }
-
-  // Which outlines stand on a day: the cut whose date lies nearest, as on the page.
-  cut() {
-    const at = this.calendar.number(this.i);
-    let best = 0;
-    this.content.cuts.forEach((day, n) => {
-      if (Math.abs(day - at) < Math.abs(this.content.cuts[best] - at)) best = n;
-    });
-    return best;
   }
 
   // --- the curve ------------------------------------------------------------------------------------------
@@ -170,9 +164,8 @@ class Widget {
   // --- time -----------------------------------------------------------------------------------------------
 
   listen() {
-    this.button.addEventListener("click", () => this.toggle());
     this.slider.addEventListener("input", () => {
-      this.pause();
+      this.player.pause();
       this.move(Number(this.slider.value) - this.i);
     });
     this.root.addEventListener("keydown", (event) => this.key(event));
@@ -192,42 +185,31 @@ class Widget {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     // The notebook is not to take letters that choose a place on the map for its own shortcuts.
     event.stopPropagation();
-    const slider = event.target === this.slider;
     if (event.key === " " && !event.target.closest("button, summary")) {
       event.preventDefault();
-      this.toggle();
+      this.player.toggle();
       return;
     }
-    const quarter = 13 * this.week;
-    const steps = { ArrowLeft: event.shiftKey ? -1 : -this.week, ArrowRight: event.shiftKey ? 1 : this.week };
-    if (slider) {
-      Object.assign(steps, { ArrowDown: steps.ArrowLeft, ArrowUp: steps.ArrowRight, PageUp: quarter, PageDown: -quarter, Home: -Infinity, End: Infinity });
-    }
-    if (!(event.key in steps) || event.target.closest(".scroll")) return;
+    const steps = this.player.steps(event, event.target === this.slider);
+    if (steps === null || event.target.closest(".scroll")) return;
     event.preventDefault();
-    this.pause();
-    this.move(steps[event.key]);
+    this.player.pause();
+    this.move(steps);
   }
 
   drag(event) {
-    if (event.button) return;
-    const move = (point) => {
+    dragged(event, (point) => {
       const box = this.plot.getBoundingClientRect();
       const share = Math.min(1, Math.max(0, (point.clientX - box.left) / box.width));
-      this.pause();
+      this.player.pause();
       this.move(Math.min(this.calendar.count - 1, Math.floor(share * this.calendar.count)) - this.i);
-    };
-    const stop = () => {
-      for (const [name, act] of [["pointermove", move], ["pointerup", stop], ["pointercancel", stop]]) window.removeEventListener(name, act);
-    };
-    for (const [name, act] of [["pointermove", move], ["pointerup", stop], ["pointercancel", stop]]) window.addEventListener(name, act);
-    move(event);
+    });
   }
 
   move(steps) {
     this.i = Math.min(this.calendar.count - 1, Math.max(0, this.i + steps));
     this.paint();
-    if (!this.playing) this.tell();
+    if (!this.player.playing) this.tell();
   }
 
   // Say to the kernel, if there is one, where time stands.
@@ -236,44 +218,8 @@ class Widget {
     this.model.save_changes();
   }
 
-  toggle() {
-    if (this.playing) this.pause();
-    else this.play();
-  }
-
-  play() {
-    const last = this.calendar.count - 1;
-    if (this.i >= last) this.i = 0;
-    this.playing = true;
-    this.button.textContent = "Pause";
-    let then = null, at = this.i;
-    const speed = this.week * SPEED;
-    const frame = (now) => {
-      if (!this.playing) return;
-      if (!this.root.isConnected) {
-        this.playing = false;
-        return;
-      }
-      if (then !== null) {
-        at += ((now - then) / 1000) * speed;
-        // Whoever wants less motion sees one step a second instead of a glide.
-        const i = this.quiet.matches ? this.i + Math.floor((at - this.i) / speed) * speed : Math.floor(at);
-        if (i !== this.i) this.move(Math.min(last, i) - this.i);
-        if (at >= last) {
-          this.pause();
-          return;
-        }
-      }
-      then = now;
-      requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
-  }
-
-  pause() {
-    if (!this.playing) return;
-    this.playing = false;
-    this.button.textContent = "Play";
+  turned(playing) {
+    if (playing) return;
     this.paint();
     this.tell();
   }
@@ -281,9 +227,8 @@ class Widget {
   // --- what is seen ---------------------------------------------------------------------------------------
 
   words(unit) {
-    return this.content.record
-      ? this.looks.aboutUnit(unit, this.i, "base", { base: this.scene }, this.state.show)
-      : this.looks.aboutUnit(unit, this.i, "base", { base: this.scene }, this.state.show).filter((text) => !text.startsWith("in the record"));
+    const lines = this.looks.aboutUnit(unit, this.i, "base", { base: this.scene }, this.state.show);
+    return this.content.record ? lines : lines.filter((text) => !text.startsWith("in the record"));
   }
 
   choose(unit, told) {
@@ -312,20 +257,18 @@ class Widget {
     this.cursor.setAttribute("x2", x);
     if (this.map) this.paintMap();
     const { curve } = this.scene;
-    let n = curve.time.findIndex((time) => time > number) - 1;
-    if (n < -1) n = curve.time.length - 1;
-    n = Math.max(0, n);
+    const n = latest(curve.time, number);
     const happened = this.content.record
       ? `${counted(this.held(calendar.instant(this.i)), this.state.one, this.state.standing)} in the record; ` : "";
     // While time runs, a screen reader is not to read every frame.
-    this.said.setAttribute("aria-live", this.playing ? "off" : "polite");
+    this.said.setAttribute("aria-live", this.player.playing ? "off" : "polite");
     this.said.textContent = `${words}: ${happened}90 of 100 worlds have ${curve.q05[n]} to ${curve.q95[n]}, median ${curve.q50[n]}.`;
     this.tellUnit();
-    if (!this.playing) this.tabulate();
+    if (!this.player.playing) this.tabulate();
   }
 
   paintMap() {
-    const cut = this.cut(), map = this.content.maps[cut];
+    const cut = nearest(this.content.cuts, this.calendar.number(this.i)), map = this.content.maps[cut];
     this.map.draw(map, this.names, this.unit);
     const looks = new Map();
     for (const unit of this.map.drawn) {
@@ -342,7 +285,7 @@ class Widget {
 export function render({ model, el }) {
   const widget = new Widget(model, el);
   return () => {
-    widget.playing = false;
+    widget.player.playing = false;
     model.off("change:date", widget.onDate);
     model.off("change:unit", widget.onUnit);
   };

@@ -119,3 +119,18 @@ export function listed(items, most = 6) {
 export function counted(count, one, many) {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+// The place of the time that lies nearest to a moment.
+export function nearest(times, number) {
+  let best = 0;
+  times.forEach((time, n) => {
+    if (Math.abs(time - number) < Math.abs(times[best] - number)) best = n;
+  });
+  return best;
+}
+
+// The place of the last time that is not after a moment; the first where all are.
+export function latest(times, number) {
+  const next = times.findIndex((time) => time > number);
+  return Math.max(0, (next < 0 ? times.length : next) - 1);
+}
