@@ -19,6 +19,7 @@ from tocsin.kernels.layout import DECAYS, SOURCE
 from tocsin.kernels.sweep import UNIT
 from tocsin.model.declaration import Contagion
 from tocsin.program.grouped import is_grouped
+from tocsin.program.runs import places_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,7 +130,7 @@ def lines_of(program: Program, number: int, entries: Entries, event: Ints, sourc
         return Lines(np.arange(event.size), np.where(held, HELD, found), zero.astype(np.int64), zero)
     count = last - first
     listing = np.repeat(np.arange(event.size), count)
-    place = first[listing] + np.arange(listing.size) - np.repeat(np.cumsum(count) - count, count)
+    place = first[listing] + places_in(count)
     age = trace.time[event[listing]] - entries.time[place]
     declared = program.causes[number][1]
     if isinstance(declared, Contagion) and isinstance(declared.half_life, int | float):

@@ -15,6 +15,7 @@ from tocsin.kernels.layout import TARGET
 from tocsin.kernels.sweep import AFTER, EXPLAINED, UNIT, VARIABLE
 from tocsin.program.grouped import is_grouped
 from tocsin.program.likelihood import CauseData, _integrals
+from tocsin.program.runs import places_in
 
 if TYPE_CHECKING:
     import xarray
@@ -59,7 +60,7 @@ def cut(cause: CauseData, decay: float, edges: Floats) -> Pieces:
     first, last = (np.clip(each, 0, edges.size - 2) for each in (first, last))
     count = np.maximum(last - first + 1, 1)
     which = np.repeat(np.arange(swept.row.size), count)
-    interval = first[which] + np.arange(which.size) - np.repeat(np.cumsum(count) - count, count)
+    interval = first[which] + places_in(count)
     begin = np.maximum(edges[interval], swept.time[which])
     end = np.minimum(edges[interval + 1], (swept.time + swept.span)[which])
     faded = np.exp(-decay * (begin - swept.time[which]))
