@@ -95,6 +95,13 @@ def nulls(column: Any) -> NDArray[np.bool_]:
     return to_numpy(pc.is_null(array))
 
 
+def recoded(codes: NDArray[np.int32], place: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+    """Return codes (-1 for missing) under new numbers; the codes themselves where the numbers are the old."""
+    if np.array_equal(place, np.arange(len(place))):
+        return codes
+    return np.append(place, -1).astype(np.int32)[codes]
+
+
 def positions(values: Any, among: Any) -> NDArray[np.int32]:
     """Return where each text stands in `among`, -1 where it does not."""
     return to_numpy(pc.index_in(values, value_set=among), fill=-1).astype(np.int32)

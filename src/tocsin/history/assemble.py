@@ -12,6 +12,7 @@ import pyarrow as pa
 from tocsin.history import arrow, schema, validate
 from tocsin.history.cells import encode
 from tocsin.history.frames import Raw
+from tocsin.history.pairs import MANY_TIES, distinct_pairs
 from tocsin.history.tables import Parsed, Reader, natural_order
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def assemble(
     if "unit" in units.columns:
         placed = validate.check_presence(units, events, clock, report)
         found = validate.check_states(units, events, placed, declared.variables, clock, report)
-    tie_order = _ordered_ties(ties, declared, clock, report)
+    ties, tie_order = _ordered_ties(ties, declared, clock, report)
     covariate_order = _ordered_covariates(covariates, clock, report)
     if not declared.trusted:
         validate.check_layers(ties, list(declared.layers), declared.strict, report)
@@ -101,10 +102,14 @@ def _ordered_events(events: Parsed, order: NDArray[np.int64]) -> NDArray[np.int6
     )
 
 
-def _ordered_ties(ties: Parsed, declared: Declared, clock: Clock, report: Report) -> NDArray[np.int64]:
-    """Check that at most one tie of a pair is in force, and order the ties."""
+def _ordered_ties(
+    ties: Parsed, declared: Declared, clock: Clock, report: Report
+) -> tuple[Parsed, NDArray[np.int64] | None]:
+    """Check that at most one tie of a pair is in force, and order the ties; see `distinct_pairs`."""
     if not ties.columns:
-        return np.zeros(0, np.int64)
+        return ties, np.zeros(0, np.int64)
+    if ties.rows >= MANY_TIES and (sorted_ties := distinct_pairs(ties)) is not None:
+        return sorted_ties, None
     columns = ties.columns
     count = max(len(ties.coded["source"]), 1)
     key = (columns["layer"].astype(np.int64) * count + columns["source"]) * count + columns["target"]
@@ -121,7 +126,7 @@ def _ordered_ties(ties: Parsed, declared: Declared, clock: Clock, report: Report
         "duplicate tie: another of this layer and pair is in force at the same time",
         report,
     )
-    return order
+    return ties, order
 
 
 def _ordered_covariates(covariates: Parsed, clock: Clock, report: Report) -> NDArray[np.int64]:
@@ -202,16 +207,19 @@ def _sortable(values: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
 
 def _table(
     parsed: Parsed,
-    order: NDArray[np.int64],
+    order: NDArray[np.int64] | None,
     kind: schema.Schema,
     clock: Clock,
     variables: Sequence[StateVariable] = (),
 ) -> Any:
-    """An Arrow table of the columns in the order of the schema, further ones by name."""
+    """An Arrow table of the columns in the order of the schema, further ones by name.
+
+    Parameters:
+        order: of the rows; None where they stand in it.
+    """
     times = {"enter", "exit", "time", "time_latest", "start", "end"} if kind.name != "sources" else set()
     names = [name for name in kind.known if name in parsed.columns]
     names += sorted(name for name in parsed.columns if name not in kind.known)
-    indices = arrow.numeric(order.astype(np.int64))
     columns: dict[str, Any] = {}
     if not parsed.rows:
         moment = pa.date32() if clock.dated else pa.float64()
@@ -220,30 +228,37 @@ def _table(
     for name in names:
         values = parsed.columns[name]
         if name == "state" and variables:
-            columns[name] = _state_names(values[order], parsed.columns["variable"][order], variables)
+            columns[name] = _state_names(
+                _in_order(values, order), _in_order(parsed.columns["variable"], order), variables
+            )
         elif name in parsed.coded:
-            codes = values[order]
+            codes = _in_order(values, order)
             columns[name] = arrow.dictionary(codes, parsed.coded[name])
             if kind.name == "covariates" and name == "unit":
                 columns[name] = _with_star(codes, parsed.coded[name])
         elif name in times and name in kind.known:
-            mask = np.ma.getmaskarray(values)[order] if isinstance(values, np.ma.MaskedArray) else None
-            plain = np.ma.getdata(values)[order]
+            masked = isinstance(values, np.ma.MaskedArray)
+            mask = _in_order(np.ma.getmaskarray(values), order) if masked else None
+            plain = _in_order(np.ma.getdata(values), order)
             columns[name] = (
                 arrow.numeric(plain.astype(np.int32), mask).cast(pa.date32())
                 if clock.dated
                 else arrow.numeric(plain.astype(np.float64), mask)
             )
         elif isinstance(values, np.ndarray):
-            columns[name] = arrow.numeric(values[order].astype(np.float64))
+            columns[name] = arrow.numeric(_in_order(values, order).astype(np.float64, copy=False))
         else:
-            columns[name] = values.take(indices)
+            columns[name] = values if order is None else values.take(arrow.numeric(order.astype(np.int64)))
         empty = columns[name].null_count == len(columns[name]) or (
             name == "confidence" and bool(np.all(parsed.columns[name] == len(schema.CONFIDENCES) - 1))
         )
         if empty and name in kind.optional:
             del columns[name]  # nothing is said: the same as no column
     return pa.table(columns)
+
+
+def _in_order(values: NDArray[Any], order: NDArray[np.int64] | None) -> NDArray[Any]:
+    return values if order is None else values[order]
 
 
 def _with_star(codes: NDArray[np.int32], names: Any) -> Any:

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from tocsin.history.problems import Report
 
 
-def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
-    """Dictionary-encode a column: codes (-1 for missing) and its distinct values as an Arrow array."""
+def encode(column: Any, *, unused: bool = False) -> tuple[NDArray[np.int32], Any]:
+    """Dictionary-encode a column: codes (-1 for missing) and its distinct values as an Arrow array.
+
+    With `unused` a dictionary that came from outside stays as it is; it may hold missing values, one value
+    twice, and values that no row has.
+    """
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())
     given = pa.types.is_dictionary(column.type)
@@ -30,8 +34,7 @@ def encode(column: Any) -> tuple[NDArray[np.int32], Any]:
     if pa.types.is_string_view(values.type):
         values = values.cast(pa.large_string())
     codes = arrow.to_numpy(indices.cast(pa.int32()), fill=-1)
-    if given and len(values):
-        # A dictionary that came from outside may hold missing values, and values that no row has.
+    if given and len(values) and not unused:
         kept = np.zeros(len(values) + 1, bool)
         kept[codes] = True
         kept = kept[:-1] & ~arrow.nulls(values)
@@ -81,9 +84,9 @@ def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tu
     if texts is None:
         report.add(raw.file, f"a column of {kind} cannot be read as names", column=column)
         return np.full(raw.rows, -1, np.int32), arrow.strings([])
-    again, texts = encode(texts)  # two values may be written alike (1 and 1.0)
-    if len(again):
-        codes = np.where(codes < 0, -1, again[codes]).astype(np.int32)
+    if not pa.types.is_string(kind):  # two values may be written alike (1 and 1.0), or stand twice
+        again, texts = encode(texts)
+        codes = arrow.recoded(codes, again)
     empty = arrow.to_numpy(pc.binary_length(pc.utf8_trim_whitespace(texts))) == 0
     nul = arrow.to_numpy(pc.match_substring(texts, "\0"))
     if nul.any():

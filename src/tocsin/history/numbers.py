@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,29 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int32]
+
+
+class Positions(Mapping[str, int]):
+    """Where each name stands, found out when it is first asked for: of a million names that takes a while."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+
+    @cached_property
+    def _found(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.names)}
+
+    def __getitem__(self, name: str) -> int:
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 @dataclass(frozen=True)
@@ -61,7 +85,7 @@ class Numbers:
     """
 
     units: tuple[str, ...]
-    unit_index: dict[str, int]
+    unit_index: Mapping[str, int]
     start: float
     end: float
     enter: Floats
@@ -117,7 +141,7 @@ def numbers_of(
             static[name] = np.array(column.to_pylist(), object) if text else _floats(column)
     return Numbers(
         units=names,
-        unit_index={name: index for index, name in enumerate(names)},
+        unit_index=Positions(names),
         start=clock.start,
         end=clock.end,
         enter=np.clip(begin, clock.start, clock.end),

@@ -50,7 +50,7 @@ class Parsed:
         """A column of numbers or times, or its default throughout where it was left out."""
         if column in self.columns:
             return np.asarray(self.columns[column])
-        return np.full(self.rows, default)
+        return np.broadcast_to(default, self.rows)
 
 
 class Reader:
@@ -71,6 +71,7 @@ class Reader:
         self.broken = broken
         self.unit_names = arrow.strings([])
         self.units_known = True  # False where units could not be read whole: then no unit is "unknown"
+        self.spelled: list[tuple[Any, NDArray[np.int32]]] = []  # names as columns had them, and which units
 
     @cached_property
     def _unit_list(self) -> list[str]:
@@ -86,7 +87,7 @@ class Reader:
                 self.report.add(raw.file, "a history needs at least one unit")
             return out
         codes, values = names(raw, "unit", self.report)
-        star = int(arrow.positions(arrow.strings(["*"]), values)[0])
+        star = pc.index(values, arrow.strings(["*"])[0]).as_py()
         if star >= 0:
             self.report.rows(
                 raw, np.flatnonzero(codes == star), "unit", "'*' means all units and cannot name one"
@@ -96,7 +97,8 @@ class Reader:
         self.unit_names = values.take(arrow.numeric(order))
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
-        out.columns["unit"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
+        out.columns["unit"] = arrow.recoded(codes, rank)
+        self.spelled = [(values, rank)]
         out.coded["unit"] = self.unit_names
         good = codes >= 0
         if not raw.rows and raw.sound:
@@ -183,7 +185,7 @@ class Reader:
         order = np.argsort(np.array(values.to_pylist(), dtype=object), kind="stable")
         rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
-        out.columns["layer"] = np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
+        out.columns["layer"] = arrow.recoded(codes, rank)
         out.coded["layer"] = values.take(arrow.numeric(order))
         good = codes >= 0
         good &= self._unit(out, "source")
@@ -266,6 +268,8 @@ class Reader:
     # Pieces that several tables share.
 
     def _unique(self, raw: Raw, column: str, codes: NDArray[np.int32]) -> None:
+        if len(codes) and codes.min() >= 0 and np.bincount(codes).max() == 1:
+            return
         _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
         again = np.flatnonzero((first[inverse] != np.arange(len(codes))) & (codes >= 0))
         self.report.rows(
@@ -298,6 +302,10 @@ class Reader:
 
     def _unit(self, out: Parsed, column: str, star: bool = False) -> NDArray[np.bool_]:
         """Read a column of units into codes of the canonical order; '*' is -1 where it is allowed."""
+        out.coded[column] = self.unit_names
+        if not self.report and (at_once := self._all_units(out.raw.columns[column])) is not None:
+            out.columns[column] = at_once
+            return np.ones(out.rows, bool)
         codes, values = names(out.raw, column, self.report)
         good = codes >= 0
         if star and (position := int(arrow.positions(arrow.strings(["*"]), values)[0])) >= 0:
@@ -315,8 +323,26 @@ class Reader:
                 else np.full(len(ask), -1, np.int32)
             )
         out.columns[column] = found
-        out.coded[column] = self.unit_names
         return np.asarray(good & ((found >= 0) | everywhere))
+
+    def _all_units(self, column: Any) -> NDArray[np.int32] | None:
+        """The units that a column of texts names, where every row names one; else None.
+
+        The usual case, and quick: nothing is to be reported, and columns often share their dictionary.
+        """
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+            return None
+        codes, values = encode(column, unused=True)
+        values = values.cast(pa.string()) if not pa.types.is_string(values.type) else values
+        place = next((place for texts, place in self.spelled if texts.equals(values)), None)
+        if place is None:
+            place = arrow.positions(values, self.unit_names)
+            self.spelled.append((values, place))
+        if not len(codes) or codes.min() < 0 or codes.max() >= len(place):
+            return None
+        found = arrow.recoded(codes, place)
+        return found if found.min() >= 0 else None
 
     def _span(self, out: Parsed, begin: str, finish: str, upside_down: str) -> NDArray[np.bool_]:
         """Read two columns of times; a missing one is the window's."""
@@ -329,6 +355,8 @@ class Reader:
             values = np.where(missing, values.dtype.type(default), values)
             if np.any(values != default):
                 out.columns[column] = values
+        if begin not in out.columns and finish not in out.columns:
+            return good
         first, last = out.numbers(begin, self.clock.first), out.numbers(finish, self.clock.last)
         crossed = np.flatnonzero(good & (last < first))
         at = finish if finish in out.raw.columns else begin

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from tocsin.kernels.layout import IN, IN_SOURCE, IN_TIE, OUT, OUT_TARGET, room_of
+from tocsin.kernels.pairs import lay_by_target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,12 +146,9 @@ def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
         source, target, weight, (time, pair, value) = _pairs(rows, numbers.start, numbers.end, count)
         own = slice(position, position + source.size)
         tie[OUT_TARGET, own], weights[own], sources[own] = target, weight, source
-        positions = np.arange(position, position + source.size, dtype=np.int32)
-        by_target = coo_array((positions, (target, source)), shape=(count, count)).tocsr()
-        tie[IN_SOURCE, own], tie[IN_TIE, own] = by_target.indices, by_target.data
-        first[0, number, 1:] = np.cumsum(np.bincount(source, minlength=count))
-        first[0, number] += position
-        first[1, number] = by_target.indptr + position
+        first[OUT, number, 1:] = np.cumsum(np.bincount(source, minlength=count))
+        first[OUT, number] += position
+        lay_by_target(source, target, position, first[IN, number], tie[IN_SOURCE, own], tie[IN_TIE, own])
         changes.append((time, pair + position, value))
         position += source.size
     return TieLayout(
