@@ -118,6 +118,8 @@ def floats(raw: Raw, column: str, report: Report, what: str) -> tuple[NDArray[np
                 pa.float64(), safe=False
             )
         values = arrow.to_numpy(array, fill=np.nan) + 0.0  # no negative zero
+        if np.isfinite(values).all():
+            return values, np.zeros(len(values), bool)
         missing = np.isnan(values)
         infinite = np.flatnonzero(np.isinf(values))
         report.rows(raw, infinite, column, f"bad number: {what} must be finite", kind="bad number")
@@ -163,8 +165,10 @@ def times(
             )
             return np.zeros(raw.rows), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
         values, missing = floats(raw, column, report, "a time (the window is of numbers)")
-        wrong = np.isnan(values) & ~missing
-        return np.nan_to_num(values), missing, wrong
+        unread = np.isnan(values)
+        wrong = unread & ~missing
+        values[unread] = 0.0
+        return values, missing, wrong
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _from_temporal(raw, column, clock, report)
     if pa.types.is_null(kind):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet")
 CLAIMS = "claims.toml"
+MANY_ROWS = 1_000_000
+# Few texts stand in many rows of these columns.
+REPEATED = ["layer", "covariate", "variable", "state", *schema.PROVENANCE]
 # Whatever the window turns out to be, these may be absent.
 REQUIRED_FILES = ("units",)
 
@@ -77,6 +80,10 @@ def read_folder(name_or_path: str | Path) -> History:
         "waves": head.waves,
     }
     history = History._from_raws(raws, head.declared, head.clock, report, where, about)
+    many = sum(raw.rows for raw in raws.values()) >= MANY_ROWS
+    del raws
+    if many:
+        pa.default_memory_pool().release_unused()  # Arrow would keep what it read the files with
     _drawn(history, *borders, head.borders_line, where)
     return history
 
@@ -107,7 +114,12 @@ def _parquet(path: Path, report: Report) -> Raw:
         if not content:
             report.add(path.name, "the file is empty")
             return Raw(path.name, sound=False)
-        table = pyarrow.parquet.ParquetFile(pa.BufferReader(content)).read()
+        there = pyarrow.parquet.ParquetFile(pa.BufferReader(content)).schema_arrow
+        coded = [
+            name for name in REPEATED if name in there.names and pa.types.is_string(there.field(name).type)
+        ]
+        table = pyarrow.parquet.ParquetFile(pa.BufferReader(content), read_dictionary=coded).read()
+        del content
         table.validate(full=True)
     except (
         pa.ArrowException,

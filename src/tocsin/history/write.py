@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet")
 NEEDS_QUOTES = re.compile(r'[,"\r\n]')
+ROWS_OF_A_GROUP = 1 << 24
 ALWAYS = ("units", "events")
 
 
@@ -88,7 +89,8 @@ def _write_parquet(path: Path, table: Any) -> None:
     import pyarrow.parquet
 
     aside = path.with_name(path.name + ".part")
-    pyarrow.parquet.write_table(table, aside)
+    # In one group the names of a column are written once, and are read as codes into them.
+    pyarrow.parquet.write_table(table, aside, row_group_size=ROWS_OF_A_GROUP)
     aside.replace(path)
 
 
@@ -96,8 +98,9 @@ def _with_provenance(table: Any, kind: schema.Schema) -> Any:
     """Citation, confidence and note are in every table on disk, even where nothing is said."""
     for column in schema.PROVENANCE:
         if column in kind.known and column not in table.column_names:
-            filler = "unrated" if column == "confidence" else None
-            table = table.append_column(column, pa.array([filler] * table.num_rows, pa.string()))
+            nothing = pa.nulls(table.num_rows, pa.string())
+            filler = nothing.fill_null("unrated") if column == "confidence" else nothing
+            table = table.append_column(column, filler)
     order = [name for name in kind.known if name in table.column_names]
     return table.select(order + [name for name in table.column_names if name not in order])
 
