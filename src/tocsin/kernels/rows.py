@@ -22,8 +22,10 @@ from tocsin.kernels.clock import (
     SPENT,
     STREAM,
 )
+from tocsin.kernels.extremes import greater, lesser
 from tocsin.kernels.jit import comparing, inlined
 from tocsin.kernels.layout import IN, OUT, ROW
+from tocsin.kernels.places import place
 from tocsin.kernels.rules import SENT
 from tocsin.kernels.streams import threshold
 from tocsin.kernels.times import least_of, set_time
@@ -32,7 +34,7 @@ from tocsin.kernels.times import least_of, set_time
 @inlined
 def aim_in_row(lay, world, c, i, time, factor, change):
     """Set the factor of one clock of a row and add to its exposure; see `world.aim`."""
-    position = c * world.shares.size + i
+    position = place(c * world.shares.size + i)
     clock = world.clock[position]
     exposure, base = clock[EXPOSURE], clock[SINCE]
     if factor != clock[FACTOR] or clock[LEFT] == SPENT:
@@ -64,7 +66,7 @@ def aim_in_row(lay, world, c, i, time, factor, change):
 @inlined
 def retire(world, c, i):
     """Stop a clock of a row for good: its unit will never be at risk again."""
-    position = c * world.shares.size + i
+    position = place(c * world.shares.size + i)
     world.clock[position, FACTOR] = 0.0
     world.clock[position, HAZARD] = np.inf
     set_time(world.tree, world.levels, world.least, c, i, world.shares.size, np.inf)
@@ -77,19 +79,17 @@ def _move_row(exposure, base, scaled, fires, weight, change, time):
     The extremes are found in a loop of their own: the compiler takes more targets in one step in both.
     """
     later = change * time
+    least, most = np.inf, 0.0
     for i in range(exposure.size):
-        e = exposure[i] + weight[i] * change
-        e = e if e > 0.0 else 0.0
+        e = greater(exposure[i] + weight[i] * change, 0.0)
         b = base[i] + weight[i] * later
         exposure[i] = e
         base[i] = b
-        t = (scaled[i] + b) / e
-        t = t if t > time else time
-        fires[i] = t if e > 0.0 else np.inf
-    least, most = np.inf, 0.0
-    for i in range(exposure.size):
-        least = fires[i] if fires[i] < least else least
-        most = exposure[i] if exposure[i] > most else most
+        t = greater((scaled[i] + b) / e, time)
+        t = t if e > 0.0 else np.inf
+        fires[i] = t
+        least = lesser(least, t)
+        most = greater(most, e)
     return least, most
 
 
@@ -99,11 +99,11 @@ def send_row(lay, world, tree, c, j, time, change, sources):
     if tree.ndim == 1:
         return np.int64(-1)
     else:
-        first, last = c * tree.shape[1], (c + 1) * tree.shape[1]
+        first, last = place(c * tree.shape[1]), place((c + 1) * tree.shape[1])
         exposure = world.clock[first:last, EXPOSURE]
         base = world.clock[first:last, SINCE]
         scaled = world.clock[first:last, HAZARD]
-        weight = world.dense[OUT, lay.cause[c, ROW], j]
+        weight = world.dense[OUT, place(lay.cause[c, ROW]), j]
         least, most = _move_row(exposure, base, scaled, tree[c], weight, change, time)
         world.sources[c] += sources
         if world.sources[c] == 0:
@@ -125,7 +125,7 @@ def send_row(lay, world, tree, c, j, time, change, sources):
 def begin_row(world, tree, c, time):
     """Give the clocks of a row the first thresholds of a world, also those that are not at risk yet."""
     if tree.ndim == 2:
-        first, last = c * tree.shape[1], (c + 1) * tree.shape[1]
+        first, last = place(c * tree.shape[1]), place((c + 1) * tree.shape[1])
         exposure = world.clock[first:last, EXPOSURE]
         base = world.clock[first:last, SINCE]
         scaled = world.clock[first:last, HAZARD]
@@ -147,16 +147,31 @@ def begin_row(world, tree, c, time):
 @inlined
 def draw_from_row(lay, world, c, i, wanted):
     """Return the source at which the shares of a target's exposure, summed, pass what is wanted."""
-    weight = world.dense[IN, lay.cause[c, ROW], i]
+    weight = world.dense[IN, place(lay.cause[c, ROW]), i]
     sent = world.memory[SENT, c]
     shares = world.shares
     for j in range(shares.size):
         shares[j] = weight[j] * sent[j]
-    summed, chosen = 0.0, np.int64(-1)
-    for j in range(shares.size):
+    # Eight are summed at a time; the source is sought among the eight whose sum passes.
+    summed, first = 0.0, 0
+    while first + 8 < shares.size:
+        eight = shares[first : first + 8]
+        more = ((eight[0] + eight[4]) + (eight[1] + eight[5])) + (
+            (eight[2] + eight[6]) + (eight[3] + eight[7])
+        )
+        if summed + more > wanted:
+            break
+        summed += more
+        first += 8
+    chosen = np.int64(-1)
+    for j in range(first, shares.size):
+        summed += shares[j]
         if shares[j] > 0.0:
-            summed += shares[j]
             chosen = j
             if summed > wanted:
                 break
+    while chosen < 0 and first > 0:  # rounding took the sum past the last source
+        first -= 1
+        if shares[first] > 0.0:
+            chosen = first
     return chosen

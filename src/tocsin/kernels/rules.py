@@ -34,6 +34,7 @@ from tocsin.kernels.layout import (
     B,
     C,
 )
+from tocsin.kernels.places import place
 
 SENT, HEARD = 0, 1  # rows of `memory`: what a source sends, and when it was last brought up to date
 
@@ -41,16 +42,16 @@ SENT, HEARD = 0, 1  # rows of `memory`: what a source sends, and when it was las
 @inlined
 def target_factor(lay, tab, world, c, i):
     """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if normalised."""
-    k, s = lay.cause[c, TRANSITION], world.state[i]
+    k, s = place(lay.cause[c, TRANSITION]), place(world.state[i])
     if lay.after[k, s] < 0 or world.present[i] == 0 or (lay.allowed.size > 0 and lay.allowed[k, i] == 0):
         return 0.0
-    d = lay.cause[c, TARGET]
+    d = place(lay.cause[c, TARGET])
     row = lay.same[d]
     if row < 0:
         row = lay.rows[world.piece[d, i] + lay.columns[d, s]]
     if row < 0:
         return np.nan
-    factor = tab.values[tab.first[0, c] + row]
+    factor = tab.values[place(tab.first[0, c] + row)]
     number = lay.cause[c, TOTAL_OF]
     if number >= 0:
         total = world.totals[number, i]
@@ -98,7 +99,7 @@ def sending(lay, tab, world, c, j, old, event_variable, before):
         event_variable: the variable of the event that moved it, -1 where a covariate or presence changed.
         before: what it sent until then.
     """
-    s = world.state[j]
+    s = place(world.state[j])
     counts = world.present[j] > 0 and lay.counts[c, s] > 0
     if lay.cause[c, DECAYS] == 0:
         return source_mark(lay, tab, world.piece, c, j, s) if counts else 0.0
@@ -115,13 +116,13 @@ def draw_among(lay, tab, world, c, i, wanted, time):
     """Return the source at which the shares of a target's exposure, summed, pass what is wanted; -1 for none."""
     layer = lay.cause[c, LAYER]
     summed, chosen = 0.0, np.int64(-1)
-    for place in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
-        j = np.int64(lay.tie[IN_SOURCE, place])
+    for position in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
+        j = np.int64(lay.tie[IN_SOURCE, position])
         if tab.shape[0, c] == 0.0 and lay.counts[c, world.state[j]] == 0:
             continue
         value = sent(tab, world.memory, c, j, time)
         if value > 0.0:
-            share = world.weight[lay.tie[IN_TIE, place]] * value
+            share = world.weight[lay.tie[IN_TIE, position]] * value
             if share > 0.0:
                 summed += share
                 chosen = j

@@ -61,6 +61,7 @@ from tocsin.kernels.layout import (
     Layout,
     Tables,
 )
+from tocsin.kernels.places import place
 from tocsin.kernels.rows import begin_row
 from tocsin.kernels.rules import HEARD, SENT, alter, carried, enter_state, held, sent
 from tocsin.kernels.streams import combine, threshold
@@ -229,13 +230,13 @@ def move(lay, tab, world, i, variable, state, time):
     for position in range(
         lay.listen_first[TARGETS_HEAR, variable], lay.listen_first[TARGETS_HEAR, variable + 1]
     ):
-        c = np.int64(lay.listen[position])
+        c = place(lay.listen[place(position)])
         if not refactor(lay, tab, world, c, i, time):
             return c, i
     for position in range(
         lay.listen_first[SOURCES_HEAR, variable], lay.listen_first[SOURCES_HEAR, variable + 1]
     ):
-        c = np.int64(lay.listen[position])
+        c = place(lay.listen[place(position)])
         bad = reconsider(lay, tab, world, c, i, time, old, variable)
         if bad >= 0:
             return c, bad
@@ -285,7 +286,8 @@ def run(lay, tab, world, log, times, events, most):
                 log[STATUS] = DONE
                 break
             fired, i = first_to_fire(world.tree, world.levels, world.least, world.shares.size, time)
-            position = fired * world.shares.size + i
+            fired, i = place(fired), place(i)
+            position = place(fired * world.shares.size + i)
             if units > MANY:  # far memory is read side by side, before anything waits for it
                 ahead = 0.0
                 for c in range(lay.cause.shape[0]):
@@ -294,8 +296,8 @@ def run(lay, tab, world, log, times, events, most):
                     ahead += lay.tie_first[0, layer, i] + lay.tie_first[1, layer, i]
                 if ahead < 0.0:
                     break
-            k = lay.cause[fired, TRANSITION]
-            variable, state, shown = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO]), True
+            k = place(lay.cause[fired, TRANSITION])
+            variable, state, shown = place(lay.transition[k, MOVES]), place(lay.transition[k, TO]), True
             left = held(lay, world, i, variable)
             drawn = np.int64(world.clock[position, DRAWN])
             source = np.int64(-1)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tocsin.kernels.extremes import lesser
 from tocsin.kernels.jit import comparing, inlined
+from tocsin.kernels.places import place
 from tocsin.kernels.tournament import earliest, put, rebuild, winner
 
 
@@ -16,8 +18,17 @@ def least_of(times):
     """Return the earliest of some times."""
     best = np.inf
     for i in range(times.size):
-        best = times[i] if times[i] < best else best
+        best = lesser(best, times[i])
     return best
+
+
+@comparing
+def first_at(times, time):
+    """Return where a time first stands among some."""
+    chosen = times.size
+    for i in range(times.size):
+        chosen = min(chosen, i if times[i] == time else times.size)
+    return place(chosen)
 
 
 @inlined
@@ -59,12 +70,8 @@ def first_to_fire(tree, levels, least, room, time):
         position = np.int64(earliest(tree, levels))
         return position // room, position % room
     else:
-        row, chosen = np.int64(0), np.int64(0)
-        while row + 1 < least.size and least[row] != time:
-            row += 1
-        while chosen + 1 < room and tree[row, chosen] != time:
-            chosen += 1
-        return row, chosen
+        row = first_at(least, time)
+        return row, first_at(tree[row], time)
 
 
 @inlined

@@ -31,6 +31,7 @@ from tocsin.kernels.layout import (
     ROW,
     TRANSITION,
 )
+from tocsin.kernels.places import place
 from tocsin.kernels.rows import aim_in_row, draw_from_row, retire, send_row
 from tocsin.kernels.rules import HEARD, SENT, draw_among, sending, sent, target_factor
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
@@ -57,7 +58,7 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
     """
     if lay.cause[c, ROW] >= 0:
         return aim_in_row(lay, world, c, i, time, factor, change)
-    position = c * world.shares.size + i
+    position = place(c * world.shares.size + i)
     clock = world.clock[position]
     decay = tab.shape[0, c]
     rate = tab.shape[1, c] * decay
@@ -99,12 +100,12 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
 def refactor(lay, tab, world, c, i, time):
     """Recompute the factor of one clock after its unit changed. Returns False where it is not finite."""
     factor = target_factor(lay, tab, world, c, i)
-    if factor == world.clock[c * world.shares.size + i, FACTOR]:
+    if factor == world.clock[place(c * world.shares.size + i), FACTOR]:
         return True
     if (
         factor == 0.0
         and lay.cause[c, ROW] >= 0
-        and lay.matters[lay.cause[c, TRANSITION], world.state[i]] == 0
+        and lay.matters[place(lay.cause[c, TRANSITION]), place(world.state[i])] == 0
     ):
         retire(world, c, i)
         return True
@@ -170,7 +171,7 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
 @inlined
 def draw_source(lay, tab, world, c, i, number, time):
     """Draw the source of a contagion event in proportion to what each sends, from a stream of its own."""
-    position = c * world.shares.size + i
+    position = place(c * world.shares.size + i)
     # The exposure of the clock is the sum of what its sources send.
     total = world.clock[position, EXPOSURE]
     if tab.shape[0, c] > 0.0:
