@@ -168,7 +168,7 @@ class Profiler:
         cause = self.task.program.likelihood.causes[self.number]
         at = np.where(np.isfinite(self.found.vector), self.found.vector, 0.0)
         at[self.position] = 0.0
-        expected = float(cause.integral(at, 0).value.sum())
+        expected = cause.expected(at)
         return math.log(0.01 / expected) if expected > 0 else 0.0
 
 

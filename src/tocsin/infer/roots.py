@@ -241,7 +241,7 @@ def _root_of_zero(program: Program, number: int, vector: Floats) -> float:
     group = next(each for each in likelihood.groups if number in each)
     whole = np.sum([likelihood.causes[c].events(vector, 0)[1].value for c in group], axis=0)
     seen = likelihood.causes[number].events(at, 0)[1].value / np.where(whole > 0, whole, np.inf)
-    slope = max(float(likelihood.causes[number].integral(at, 0).value.sum()) - float(seen.sum()), 0.0)
+    slope = max(likelihood.causes[number].expected(at) - float(seen.sum()), 0.0)
     bend = float(seen @ seen)
     if slope <= 0.0 and bend <= 0.0:
         return 0.0

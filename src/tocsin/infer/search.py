@@ -207,7 +207,7 @@ class Task:
             if slots.half_life >= 0:
                 at[slots.half_life] = shape
             seen = cause.events(at, 0)[1].value / hazard
-            expected = float(cause.integral(at, 0).value.sum())
+            expected = cause.expected(at)
             rise = float(seen.sum()) / max(expected, 1e-300) - 1.0
             if rise > 1e-6 and expected > 0 and (best is None or rise > best[0]):
                 own = at[cause.positions].copy()
@@ -294,7 +294,7 @@ class Task:
                 ):
                     continue
                 event, _ = cause.reach()
-                expected = float(cause.integral(vector, 0).value.sum())
+                expected = cause.expected(vector)
                 if expected < VANISHED * max(event.size, 1):
                     found.append(number)
         return tuple(found)

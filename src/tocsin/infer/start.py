@@ -70,7 +70,7 @@ def first_start(
                 share = home / sum(at_home) if own else (1.0 - home) / (len(group) - sum(at_home))
             cause = likelihood.causes[number]
             event, _ = cause.events(vector, 0)
-            exposure = float(cause.integral(vector, 0).value.sum())
+            exposure = cause.expected(vector)
             if 0.0 < exposure < math.inf:
                 shift(program, number, vector, math.log(max(event.size, 0.5) * share / exposure))
     return constraint.expand(constraint.reduce(vector))
@@ -90,7 +90,7 @@ def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: in
             if not events or not np.isfinite(shares).all():
                 return vector
             for number, given in zip(group, shares, strict=True):
-                expected = float(likelihood.causes[number].integral(vector, 0).value.sum())
+                expected = likelihood.causes[number].expected(vector)
                 if given > 1e-12 and 0.0 < expected < math.inf:
                     shift(program, number, moved, math.log(given / expected))
         vector = constraint.expand(constraint.reduce(moved))

@@ -25,3 +25,10 @@ inlined = _njit(**_INNER, _nrt=False, forceinline=True)
 comparing = _njit(**_INNER, _nrt=False, forceinline=True, fastmath={"nnan", "nsz"})  # of numbers, never NaN
 allocating = _njit(**_INNER)
 entry = _njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+summing = _njit(  # sums may be taken in any order, so that several numbers are added at once
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+    no_cfunc_wrapper=True,
+    fastmath={"reassoc", "contract", "nsz"},
+)

@@ -78,15 +78,3 @@ def bounded_step(slope, curve, place, least, sweeps):
         if most < 1e-13:
             break
     return step
-
-
-@entry
-def extremes(matrix):
-    """Return the least and the largest value of every column (2, columns)."""
-    result = np.empty((2, matrix.shape[1]))
-    result[0], result[1] = matrix[0], matrix[0]
-    for r in range(1, matrix.shape[0]):
-        for c in range(matrix.shape[1]):
-            result[0, c] = min(result[0, c], matrix[r, c])
-            result[1, c] = max(result[1, c], matrix[r, c])
-    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS = ("C", "log", "log1p", "log2", "log10", "exp", "expm1", "sqrt", "abs")
 LONGEST = 2000
-LONG, BLOCK = 10_000, 1_000  # rows
+LONG = 10_000  # rows
 _CONTEXT = {name: getattr(np, name) for name in ("log1p", "expm1", "sqrt")}  # the rest formulaic brings
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|(?P<quoted>`[^`\n]+`)|(?P<name>[^\W\d]\w*)"
@@ -107,14 +107,11 @@ def _sum_of_numbers(formula: str, frame: pd.DataFrame) -> tuple[NDArray[Any], li
         return None
     if any(str(frame[name].dtype) not in ("float64", "int64") for name in names):
         return None
-    values = np.empty((len(frame), 1 + len(names)))
-    columns = [frame[name].to_numpy() for name in names]
-    for begin in range(0, len(frame), BLOCK):  # rows that fit the cache
-        part = slice(begin, begin + BLOCK)
-        values[part, 0] = 1.0
-        for position, column in enumerate(columns, 1):
-            values[part, position] = column[part]
-    return values, ["1", *names]
+    values = np.empty((1 + len(names), len(frame)))
+    values[0] = 1.0
+    for position, name in enumerate(names, 1):
+        values[position] = frame[name].to_numpy()
+    return values.T, ["1", *names]
 
 
 def design_matrix(
@@ -128,7 +125,7 @@ def design_matrix(
         intercept: False takes the intercept out after coding, so that categories keep their reference.
 
     Returns:
-        The matrix (rows, terms) of float64, and the names of its terms.
+        The matrix (rows, terms) of float64, column after column where it is long, and the names of its terms.
 
     Raises:
         ModelError: formulaic cannot read the formula, or it has no terms.
@@ -148,10 +145,11 @@ def design_matrix(
     if isinstance(matrix, tuple) or not hasattr(matrix, "columns"):
         raise ModelError(f"the formula {formula!r} must have one side and no ~ or |")
     names = [_term_name(str(column)) for column in matrix.columns]
-    values = np.ascontiguousarray(np.asarray(matrix, dtype=np.float64))
+    order: Literal["F", "C"] = "F" if len(frame) > LONG else "C"
+    values = np.asarray(matrix, dtype=np.float64, order=order)
     if not intercept and "1" in names:
         keep = [position for position, name in enumerate(names) if name != "1"]
-        values, names = np.ascontiguousarray(values[:, keep]), [names[position] for position in keep]
+        values, names = np.asarray(values[:, keep], order=order), [names[position] for position in keep]
     if not names:
         raise ModelError(f"the formula {formula!r} has no terms")
     return values, names

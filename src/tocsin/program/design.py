@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Design:
 
     Attributes:
         terms: names of the terms (k).
-        matrix: distinct rows (rows, k).
+        matrix: distinct rows (rows, k); column after column where it is long.
         starts: time from which each piece is in force (pieces,), unit by unit.
         first: first piece of each unit (units + 1,).
         rows: row of each piece and column of states (pieces, columns); -1 where a covariate is missing.
@@ -54,6 +55,16 @@ class Design:
     early: NDArray[np.int32]
     uses: tuple[str, ...]
     scale: NDArray[np.float64] | None = None
+
+    @cached_property
+    def by_term(self) -> NDArray[np.float64]:
+        """Return the matrix column after column (k, rows): as long matrices lie in memory already."""
+        return np.ascontiguousarray(self.matrix.T)
+
+    @cached_property
+    def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the least and the largest value of each term (k,)."""
+        return self.by_term.min(axis=1, initial=np.inf), self.by_term.max(axis=1, initial=-np.inf)
 
 
 def known_names(history: History, joint: JointStates) -> list[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET, TRANSITION
-from tocsin.kernels.shares import extremes
+from tocsin.kernels.products import weighted_products
 from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
 from tocsin.program.program import log_factors
 from tocsin.program.quick import sweep_together, swept_home
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 
 LONG, THINNED = 20_000, 17  # rows of an integral above which a search begins with one of so many
-BLOCK = 4_096  # rows that fit the cache
 
 
 @dataclass(frozen=True)
@@ -63,18 +62,21 @@ class CauseData:
         self.program, self.number = program, number
         self.slots = program.slots[number]
         layout = program.layout
-        self.matrix = program.designs[layout.cause[number, TARGET]].matrix
+        self.design = program.designs[layout.cause[number, TARGET]]
+        self.matrix = self.design.matrix
         source = layout.cause[number, SOURCE]
-        self.marks = program.designs[source].matrix if source >= 0 else np.zeros((1, 0))
+        self.source_design = program.designs[source] if source >= 0 else None
+        self.marks = np.zeros((1, 0)) if self.source_design is None else self.source_design.matrix
         self.cached: dict[tuple[float, bool], Swept] = {}
         self.every = 1  # of how many rows one is looked at
+        self.few: dict[float, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}  # these rows
 
     @cached_property
     def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the least and the largest value of every target term, then of every source term."""
-        sides = [extremes(matrix) for matrix in (self.matrix, self.marks) if matrix.size]
-        both = np.concatenate([np.empty((2, 0)), *sides], axis=1)
-        return both[0], both[1]
+        sides = [each.ranges for each in (self.design, self.source_design) if each is not None]
+        least, most = (np.concatenate(each) for each in zip(*sides, strict=True))
+        return least, most
 
     @property
     def positions(self) -> list[int]:
@@ -255,25 +257,37 @@ class CauseData:
     def sums(
         self, vector: NDArray[np.float64], order: int
     ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-        """Return the integral of a plain cause with its gradient and Hessian in its own parameters.
+        """Return the integral of a plain cause with its gradient and Hessian in its own parameters."""
+        columns, met = self._rows(self.shape(vector)[0])
+        own = vector[self.slots.target.start : self.slots.target.stop]
+        with np.errstate(over="ignore", invalid="ignore"):
+            each = np.exp(log_factors(columns.T, own))
+            each *= met
+            value = float(each.sum())
+            if math.isnan(value):  # an endless hazard that nobody met
+                each[met == 0.0] = 0.0
+                value = float(each.sum())
+        if order == 0:
+            return value, np.empty(0), np.empty((0, 0))
+        return value, *weighted_products(columns, each)
 
-        The rows are taken block by block, so that they are read but once from memory.
-        """
-        summed = self.swept(self.shape(vector)[0]).summed[:, 0, 0]
-        width = self.matrix.shape[1]
-        value, gradient, hessian = 0.0, np.zeros(width), np.zeros((width, width))
-        for begin in range(0, summed.size, BLOCK):
-            part = slice(begin, begin + BLOCK)
-            met = summed[part]
-            with np.errstate(over="ignore", invalid="ignore"):
-                each = np.where(met > 0.0, np.exp(self.log_factors(vector, part)) * met, 0.0)
-            value += float(each.sum())
-            if order >= 1:
-                gradient += each @ self.matrix[part]
-            if order == 2:
-                root = self.matrix[part] * np.sqrt(each)[:, None]  # BLAS knows a square by its halves
-                hessian += root.T @ root
-        return value, gradient, hessian
+    def _rows(self, decay: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the terms of the rows that are looked at, column after column, and their exposure."""
+        summed = self.swept(decay).summed[:, 0, 0]
+        if self.every == 1:
+            return self.design.by_term, summed
+        if decay not in self.few:
+            self.few[decay] = (
+                np.ascontiguousarray(self.design.by_term[:, :: self.every]),
+                self.every * summed[:: self.every],
+            )
+        return self.few[decay]
+
+    def expected(self, vector: NDArray[np.float64]) -> float:
+        """Return the integral of this cause's hazard: the events that it would set off."""
+        if self.plain and type(self) is CauseData:
+            return self.sums(vector, 0)[0]
+        return float(self.integral(vector, 0).value.sum())
 
     @cached_property
     def linear_events(self) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
@@ -347,13 +361,11 @@ class Likelihood:
         """
         if all(cause.matrix.shape[0] <= LONG for cause in self.causes):
             return None
-        for cause in self.causes:
-            cause.ranges  # noqa: B018  (worked out once, for both)
         other = copy.copy(self)
         other.causes, other.known, other._stacks = [copy.copy(cause) for cause in self.causes], None, {}
         for cause in other.causes:
             if cause.matrix.shape[0] > LONG:
-                cause.every = THINNED
+                cause.every, cause.few = THINNED, {}
         return other
 
     def stack(self, group: list[int], vector: NDArray[np.float64]) -> Stack | None:
@@ -434,10 +446,11 @@ class Likelihood:
         value, gradient = 0.0, np.zeros(size)
         hessian = np.zeros((size, size)) if order == 2 else np.empty((0, 0))
         for cause in self.causes:
-            if cause.plain and cause.every == 1 and type(cause) is CauseData:
+            if cause.plain and type(cause) is CauseData:
                 part, slope, bend = cause.sums(vector, order)
                 value -= part
-                gradient[cause.positions] -= slope
+                if order >= 1:
+                    gradient[cause.positions] -= slope
                 if order == 2:
                     hessian[np.ix_(cause.positions, cause.positions)] -= bend
                 continue
