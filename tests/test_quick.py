@@ -16,7 +16,8 @@ from tocsin.infer.concave import factors_at_summit
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.search import Task
 from tocsin.kernels.layout import LAYER
-from tocsin.program.likelihood import CauseData, Likelihood
+from tocsin.program.cause import CauseData
+from tocsin.program.likelihood import Likelihood
 from tocsin.program.quick import steady, swept_home
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from tocsin.history import arrow, schema
+from tocsin.history.panel import Panel, panel_of
 from tocsin.history.states import course
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ class Numbers:
     ties: dict[str, TieArrays]
     covariates: dict[str, CovariateArrays]
     static: dict[str, NDArray[Any]]
+
+    @cached_property
+    def panel(self) -> Panel | None:
+        """Return long dated covariates side by side; None where there are none. Laid out once."""
+        return panel_of(self.covariates, self.enter, self.exit)
 
 
 def numbers_of(

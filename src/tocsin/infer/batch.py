@@ -15,7 +15,7 @@ from tocsin.program.grouped import GroupedCause
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.program.likelihood import CauseData
+    from tocsin.program.cause import CauseData
 
     Floats = NDArray[np.float64]
 

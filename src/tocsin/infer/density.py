@@ -10,8 +10,8 @@ import numpy as np
 
 from tocsin.kernels import density as kernel
 from tocsin.kernels.layout import SOURCE, TARGET
+from tocsin.program.cause import CauseData
 from tocsin.program.grouped import is_grouped
-from tocsin.program.likelihood import CauseData
 from tocsin.program.swept import Swept
 
 if TYPE_CHECKING:

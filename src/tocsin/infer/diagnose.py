@@ -11,8 +11,10 @@ from tocsin.infer.covariance import half_ranges
 from tocsin.infer.roughly import Rough
 from tocsin.infer.start import intercept
 from tocsin.kernels.layout import LAYER
+from tocsin.kernels.products import weighted_products
 from tocsin.kernels.sweep import EXPLAINED
 from tocsin.model.declaration import BAR, Contagion
+from tocsin.program.design import LONG, THINNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from tocsin.infer.covariance import Identified
     from tocsin.infer.search import Found, Task
     from tocsin.program import Program
+    from tocsin.program.design import Design
 
     Floats = NDArray[np.float64]
 
@@ -66,7 +69,9 @@ def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
             row, mark = np.nonzero(seen)
             terms = np.hstack([cause.matrix[row], cause.marks[mark]])
         else:
-            met = seen.any(axis=1)
+            met = np.asarray(seen.any(axis=1))
+            if _clearly_independent(cause.design, met, free):
+                continue
             terms = cause.matrix if met.all() else cause.matrix[met]
         found |= _dependent(program, own, terms, free, program.cause_name(number))
     return found
@@ -106,6 +111,19 @@ def _dependent(
             f"{name!r} is not identified: {reason}; leave the term out, or use prior=tc.weak_prior()"
         )
     return found
+
+
+def _clearly_independent(design: Design, met: NDArray[np.bool_], free: list[int]) -> bool:
+    """Say whether some rows of a long matrix show already what `_independent` finds in all that are met.
+
+    More rows only add to the products, and no column is longer than if all of its rows were the largest.
+    """
+    if met.size <= LONG:
+        return False
+    least, most = (each[free] for each in design.ranges)
+    longest = np.sqrt(met.size) * np.maximum(np.abs(least), np.abs(most))
+    products = weighted_products(design.thin, met[::THINNED].astype(np.float64))[1][np.ix_(free, free)]
+    return bool(longest.all() and np.linalg.eigvalsh(products / np.outer(longest, longest)).min() > 1e-9)
 
 
 def _independent(terms: Floats) -> bool:
@@ -250,7 +268,7 @@ def _confused(program: Program, first: int, second: int, p: int, q: int, r: floa
     term = names[p].split(BAR)[3]
     times = 1.0 / np.sqrt(max(1.0 - r * r, 1e-12))
     head = f"{names[p]!r} and {names[q]!r} can hardly be told apart (correlation {r:.2f}): "
-    home = program.layout.cause[first, LAYER] < 0
+    home = program.opening.cause[first, LAYER] < 0
     if term == "1":
         what = (
             f"the data tell what {program.slots[first].cause!r} and {program.slots[second].cause!r} do "

@@ -139,7 +139,7 @@ def exposure_table(program: Program) -> pd.DataFrame:
     """Return events and time at risk (units times units of the clock) of each transition."""
     import pandas as pd
 
-    layout, trace = program.layout, program.trace
+    layout, trace = program.opening, program.trace
     count = layout.state.size
     begin = np.maximum(layout.presence[0], layout.window[0])
     # Every spell of every unit in one joint state: those that an event ends, and the last.

@@ -172,11 +172,12 @@ def until(effects: Effects, time: float) -> Effects:
         kept = seen.time <= time
         return dataclasses.replace(
             program,
-            layout=layout._replace(
+            opening=layout._replace(
                 window=np.array([layout.window[0], time]),
                 break_at=np.ascontiguousarray(layout.break_at[:, known]),
                 breaks=np.ascontiguousarray(layout.breaks[known]),
             ),
+            changes=None,
             observed=seen._replace(**{name: values[kept] for name, values in seen._asdict().items()}),
         )
 

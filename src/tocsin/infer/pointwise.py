@@ -13,8 +13,8 @@ import numpy as np
 from tocsin.errors import ModelError
 from tocsin.kernels.layout import TARGET
 from tocsin.kernels.sweep import AFTER, EXPLAINED, UNIT, VARIABLE
+from tocsin.program.cause import CauseData, integrals
 from tocsin.program.grouped import is_grouped
-from tocsin.program.likelihood import CauseData, _integrals
 from tocsin.program.runs import places_in
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def take_apart(effects: Effects, vectors: Floats, effect: Floats) -> Pointwise:
                 decay, alpha = cause.shape(vector)
                 pieces = cut(cause, decay, edges)
                 values = factor[own, pieces.row] * (pieces.exposure @ weight[own]) ** alpha
-                values *= _integrals(alpha * decay, pieces.span)[0]
+                values *= integrals(alpha * decay, pieces.span)[0]
                 integral[begin + own] += np.bincount(pieces.interval, values, minlength=edges.size - 1)
                 swept = cause.swept(decay, keep=True)
                 seen = (swept.event_exposure[:, :, 0] @ weight[own]) ** alpha
@@ -143,7 +143,7 @@ def _summed(cause: CauseData, edges: Floats) -> Any:
     decay, _ = cause.shape(np.zeros(len(cause.program.parameter_names)))
     pieces = cut(cause, decay, edges)
     width = cause.marks.shape[0]
-    values = pieces.exposure * _integrals(decay, pieces.span)[0][:, None]
+    values = pieces.exposure * integrals(decay, pieces.span)[0][:, None]
     row = pieces.row[:, None] * width + np.arange(width)
     column = np.broadcast_to(pieces.interval[:, None], row.shape)
     shape = (cause.matrix.shape[0] * width, edges.size - 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
-from tocsin.program.likelihood import CauseData
+from tocsin.program.cause import CauseData
 
 if TYPE_CHECKING:
     import pandas as pd

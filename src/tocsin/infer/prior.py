@@ -43,7 +43,7 @@ class Prior:
         """Return mean and standard deviation of every parameter (P,), in the program's order."""
         size = len(program.parameter_names)
         centre, scale = np.zeros(size), np.full(size, self.coefficient)
-        start, end = program.layout.window
+        start, end = program.opening.window
         for slots in program.slots:
             for position in slots.target:
                 if program.parameter_names[position].endswith(" | 1"):
@@ -59,7 +59,7 @@ class Prior:
 def half_life_bounds(program: Program) -> tuple[float, float]:
     """Return the logarithms of the bounds of an estimated half-life: half a unit of the clock, and the
     window."""
-    start, end = program.layout.window
+    start, end = program.opening.window
     return math.log(0.5 if end - start > 0.5 else 0.01 * (end - start)), math.log(end - start)
 
 

@@ -122,7 +122,7 @@ class Task:
         longest = 0.0
         for cause in self.program.likelihood.causes:
             slots = cause.slots
-            moved = np.abs(cause.matrix @ step[slots.target.start : slots.target.stop]).max(initial=0.0)
+            moved = np.abs(step[slots.target.start : slots.target.stop] @ cause.columns).max(initial=0.0)
             if len(slots.source):
                 moved += np.abs(cause.marks @ step[slots.source.start : slots.source.stop]).max(initial=0.0)
             for shape in (slots.half_life, slots.alpha):
@@ -246,7 +246,7 @@ class Task:
         found = []
         for number, cause in enumerate(self.program.likelihood.causes):
             place = intercept(self.program, number)
-            if self.program.layout.cause[number, LAYER] < 0 or place < 0 or self.constraint.group[place] < 0:
+            if self.program.opening.cause[number, LAYER] < 0 or place < 0 or self.constraint.group[place] < 0:
                 continue
             # Exposure is felt at any half-life or at none, so any will do; a zero sum means that it never
             # was.

@@ -62,14 +62,14 @@ def first_start(
             vector[slots.alpha] = response
     vector = constraint.expand(constraint.reduce(vector))
     for group in likelihood.groups:
-        at_home = [bool(program.layout.cause[c, LAYER] < 0) for c in group]
+        at_home = [bool(program.opening.cause[c, LAYER] < 0) for c in group]
         for number, own in zip(group, at_home, strict=True):
             if all(at_home) or not any(at_home):
                 share = 1.0 / len(group)
             else:
                 share = home / sum(at_home) if own else (1.0 - home) / (len(group) - sum(at_home))
             cause = likelihood.causes[number]
-            event, _ = cause.events(vector, 0)
+            event, _ = cause.reach()
             exposure = cause.expected(vector)
             if 0.0 < exposure < math.inf:
                 shift(program, number, vector, math.log(max(event.size, 0.5) * share / exposure))

@@ -6,7 +6,7 @@ import numpy as np
 
 from tocsin.kernels.jit import summing
 
-BLOCK = 256  # rows at a time, so that all that is read stays in the nearest cache
+BLOCK = 64  # rows at a time, so that all that is read stays in the nearest cache
 TILE = 3  # columns taken against as many others at once: each number read serves three products
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -99,13 +99,18 @@ def _term_name(column: str) -> str:
     return "1" if column == "Intercept" else column.replace("[T.", "[").replace("`", "")
 
 
-def _sum_of_numbers(formula: str, frame: pd.DataFrame) -> tuple[NDArray[Any], list[str]] | None:
-    """Return the matrix of a formula such as '1 + x + y' with columns of numbers; None for any other."""
+def summands(formula: str, known: Container[str]) -> list[str] | None:
+    """Return the names of a formula such as '1 + x + y', all of them known; None for any other formula."""
     terms = [term.strip() for term in formula.split("+")]
     names = [term for term in terms if term != "1"]
-    if len(set(names)) < len(names) or not names or not all(name in frame.columns for name in names):
-        return None
-    if any(str(frame[name].dtype) not in ("float64", "int64") for name in names):
+    plain = bool(names) and len(set(names)) == len(names) and all(name in known for name in names)
+    return names if plain else None
+
+
+def _sum_of_numbers(formula: str, frame: pd.DataFrame) -> tuple[NDArray[Any], list[str]] | None:
+    """Return the matrix of a formula such as '1 + x + y' with columns of numbers; None for any other."""
+    names = summands(formula, frame.columns)
+    if names is None or any(str(frame[name].dtype) not in ("float64", "int64") for name in names):
         return None
     values = np.empty((1 + len(names), len(frame)))
     values[0] = 1.0

@@ -14,7 +14,6 @@ from tocsin.kernels.layout import (
     ENTER,
     EXIT,
     LAYER,
-    PIECE,
     ROW,
     SOURCE,
     TARGET,
@@ -26,6 +25,7 @@ from tocsin.kernels.layout import (
 )
 from tocsin.kernels.states import trace_states
 from tocsin.model.declaration import Baseline, Contagion
+from tocsin.program.changes import Changes
 from tocsin.program.damping import Damping, damped
 from tocsin.program.design import Design, build_design
 from tocsin.program.grouped import is_grouped, refuse_two
@@ -361,27 +361,12 @@ def _same_row(design: Design) -> int:
     return 0 if design.matrix.shape[0] == 1 and not (design.rows < 0).any() else -1
 
 
-def _piece_breaks(designs: Sequence[Design], base: NDArray[np.int64]) -> list[Breaks]:
-    parts = []
-    for number, design in enumerate(designs):
-        later = np.ones(design.starts.size, dtype=bool)
-        later[design.first[:-1]] = False
-        piece = np.flatnonzero(later)
-        unit = np.repeat(np.arange(design.first.size - 1), np.diff(design.first))[piece]
-        offset = base[number] + piece * design.rows.shape[1]
-        parts.append(Breaks.make(PIECE, design.starts[piece], number, unit, offset))
-    return parts
-
-
-def _lay_breaks(
+def _lay_changes(
     causes: _Causes, numbers: Numbers, ties: TieLayout, base: NDArray[np.int64]
-) -> tuple[Breaks, NDArray[np.float64]]:
+) -> tuple[Changes, NDArray[np.float64]]:
     """Return every change at a known time inside the window, and the totals when it begins."""
-    parts = _piece_breaks(causes.designs, base)
     tie = ties.change_tie
-    parts.append(
-        Breaks.make(TIE, ties.change_time, ties.source[tie], ties.tie[0, tie], tie, ties.change_weight)
-    )
+    parts = [Breaks.make(TIE, ties.change_time, ties.source[tie], ties.tie[0, tie], tie, ties.change_weight)]
     units = np.arange(len(numbers.units))
     late = numbers.enter > numbers.start
     parts.append(Breaks.make(ENTER, numbers.enter[late], units[late]))
@@ -391,7 +376,7 @@ def _lay_breaks(
         if name in numbers.ties:
             totals[number], time, unit, value = target_totals(numbers.ties[name], numbers)
             parts.append(Breaks.make(TOTAL, time, number, unit, 0, value))
-    return Breaks.join(parts, numbers.start, numbers.end), totals
+    return Changes(causes.designs, base, parts, numbers.start, numbers.end), totals
 
 
 def compile_program(model: Model, history: History) -> Program:
@@ -443,7 +428,7 @@ def join(
     for number, (_, cause) in enumerate(causes.listed):
         if isinstance(cause, Contagion) and cause.half_life is None and cause.response is None:
             table[number, ROW] = dense_of[table[number, LAYER]]
-    breaks, totals = _lay_breaks(causes, numbers, ties, base)
+    changes, totals = _lay_changes(causes, numbers, ties, base)
     early, early_time = _early_entries(causes, observed)
     state = _entry_states(model, history, joint)
     entered = np.flatnonzero(observed.early)
@@ -476,8 +461,8 @@ def join(
         totals=totals,
         early=early,
         early_time=early_time,
-        break_at=breaks.at,
-        breaks=breaks.what,
+        break_at=np.empty((2, 0)),
+        breaks=np.empty((0, 4), dtype=np.int64),
     )
     return Program(
         model=model,
@@ -489,6 +474,7 @@ def join(
         parameter_names=parameter_names,
         designs=tuple(designs),
         design_of=causes.design_of,
-        layout=layout,
+        opening=layout,
+        changes=changes,
         observed=observed,
     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tocsin.errors import ModelError, TocsinError, suggestion
+from tocsin.program.cause import CauseData
 from tocsin.program.grouped import is_grouped
-from tocsin.program.likelihood import CauseData
 from tocsin.program.runs import places_in
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, ModelError
-from tocsin.model.formula import check_formula, design_matrix
+from tocsin.model.formula import check_formula, design_matrix, summands
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CALENDAR = ("t", "month", "year")
 MOST_PIECES = 50_000_000
 MANY_PIECES = 20_000
+LONG, THINNED = 20_000, 8  # rows of a matrix above which one of so many says nearly the same
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Design:
     def by_term(self) -> NDArray[np.float64]:
         """Return the matrix column after column (k, rows): as long matrices lie in memory already."""
         return np.ascontiguousarray(self.matrix.T)
+
+    @cached_property
+    def thin(self) -> NDArray[np.float64]:
+        """Return one of so many rows of a long matrix, column after column (k, rows / THINNED)."""
+        return np.ascontiguousarray(self.by_term[:, ::THINNED])
 
     @cached_property
     def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -263,6 +269,22 @@ def _distinct(raw: Mapping[str, NDArray[Any]], count: int) -> tuple[pd.DataFrame
     return frame, np.where(code >= 0, where[code], -1)
 
 
+def _of_panel(formula: str, history: History, joint: JointStates) -> Design | None:
+    """Return the design of a sum of covariates that stand side by side already; None for any other."""
+    panel = history.numbers.panel
+    names = None if panel is None else summands(formula, panel.names)
+    chosen = None if panel is None or names is None else panel.choose(names)
+    if panel is None or names is None or chosen is None:
+        return None
+    by_term, ranges = chosen
+    rows = np.arange(panel.start.size, dtype=np.int32)[:, None]
+    nothing = np.empty((0, 1), dtype=np.int32)
+    columns = joint.columns([])
+    made = Design(("1", *names), by_term.T, panel.start, panel.first, rows, columns, nothing, tuple(names))
+    made.__dict__["ranges"] = ranges  # known already
+    return made
+
+
 Moments = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
 
 
@@ -295,6 +317,9 @@ def build_design(
             raise ModelError(
                 f"the name {name!r} in the formula {formula!r} is both a variable and a covariate"
             )
+    laid = _of_panel(formula, history, joint) if intercept else None
+    if laid is not None:
+        return laid
     states = [name for name in names if name in joint.names]
     others = [name for name in names if name not in joint.names]
     dated = [name for name in others if name in history.numbers.covariates]

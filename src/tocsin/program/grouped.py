@@ -18,7 +18,8 @@ import numpy as np
 from tocsin.errors import FitError
 from tocsin.kernels.layout import TRANSITION
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
-from tocsin.program.likelihood import CauseData, Elements, Likelihood
+from tocsin.program.cause import CauseData, Elements
+from tocsin.program.likelihood import Likelihood
 from tocsin.program.runs import places_in
 from tocsin.program.swept import Swept
 
@@ -66,7 +67,7 @@ class GroupedCause(CauseData):
     """One cause in grouped time: its hazard is what it was at the start of each interval."""
 
     def __init__(self, program: Program, number: int) -> None:
-        self.transition = int(program.layout.cause[number, TRANSITION])
+        self.transition = int(program.opening.cause[number, TRANSITION])
         self.trace, self.own, self.event = _seen(program, self.transition)
         marked = replace(program)
         marked.__dict__["trace"] = self.trace
@@ -134,7 +135,7 @@ def _seen(program: Program, number: int) -> tuple[Trace, NDArray[np.bool_], NDAr
         The trace, which of its entries are of the transition's own moves, and their positions in the program's
         trace.
     """
-    trace, layout = program.trace, program.layout
+    trace, layout = program.trace, program.opening
     variable, events = layout.transition[number, 0], trace.events
     new = np.ones(trace.time.size, dtype=bool)
     new[1:] = (trace.time[1:] != trace.time[:-1]) | (events[1:, UNIT] != events[:-1, UNIT])

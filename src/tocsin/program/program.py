@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.kernels.layout import Layout
     from tocsin.model import Cause, Model, Transition
+    from tocsin.program.changes import Changes
     from tocsin.program.design import Design
     from tocsin.program.interventions import Intervention
     from tocsin.program.joint import JointStates
@@ -66,7 +67,8 @@ class Program:
         parameter_names: the names of the parameters, in the order of every vector.
         causes: transition and cause, in the order of the kernels.
         design_of: which design a formula has, with an intercept or without.
-        layout: the arrays; see `kernels.layout.Layout`.
+        opening: the arrays, but for what changes at known times; see `kernels.layout.Layout`.
+        changes: what changes at known times, laid out when it is asked for; None where `opening` has it.
         observed: what happened, as events with joint states.
     """
 
@@ -79,8 +81,17 @@ class Program:
     parameter_names: list[str]
     designs: tuple[Design, ...]
     design_of: dict[tuple[str, bool], int]
-    layout: Layout
+    opening: Layout
+    changes: Changes | None
     observed: Observed
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Return the arrays; a fit of causes at home does without what changes at known times."""
+        if self.changes is None:
+            return self.opening
+        breaks = self.changes.laid
+        return self.opening._replace(break_at=breaks.at, breaks=breaks.what)
 
     # --- parameters -------------------------------------------------------------------------------------
 
@@ -114,7 +125,7 @@ class Program:
         length = 0
         for number, slots in enumerate(self.slots):
             for role, terms, column in ((0, slots.target, TARGET), (1, slots.source, SOURCE)):
-                design = self.layout.cause[number, column]
+                design = self.opening.cause[number, column]
                 if design < 0:
                     continue
                 part = log_factors(self.designs[design].matrix, vector[terms.start : terms.stop])
@@ -271,7 +282,7 @@ class Program:
 
         numbers = self.history.numbers
         name = numbers.units[unit]
-        for number in self.layout.cause[cause, [TARGET, SOURCE]]:
+        for number in self.opening.cause[cause, [TARGET, SOURCE]]:
             if number < 0:
                 continue
             for used in self.designs[number].uses:

@@ -12,18 +12,19 @@ from tocsin.kernels.sweep import EXPLAINED, UNIT
 from tocsin.program.swept import Swept
 
 if TYPE_CHECKING:
-    from tocsin.program.likelihood import CauseData, Likelihood
+    from tocsin.program.cause import CauseData
+    from tocsin.program.likelihood import Likelihood
     from tocsin.program.program import Program
 
 
 def swept_home(cause: CauseData) -> Swept | None:
     """Return the sweep of a cause at home; None where a covariate is missing, which `sweep` tells of."""
     program = cause.program
-    design = program.designs[program.layout.cause[cause.number, TARGET]]
+    design = program.designs[program.opening.cause[cause.number, TARGET]]
     order = np.argsort(program.trace.events[:, UNIT], kind="stable")
     pieces = (design.starts, design.first, design.rows, design.columns)
     summed, event, missing = sweep_home(
-        program.layout, program.trace, order, *pieces, cause.number, cause.matrix.shape[0]
+        program.opening, program.trace, order, *pieces, cause.number, cause.matrix.shape[0]
     )
     return None if missing else Swept.summary(summed, event, np.ones((event.shape[0], 1, 1)))
 
@@ -31,7 +32,7 @@ def swept_home(cause: CauseData) -> Swept | None:
 def sweep_together(likelihood: Likelihood) -> None:
     """Sweep causes with one fixed half-life together, where nothing changes but memory."""
     program = likelihood.program
-    layout, nothing = program.layout, np.zeros(len(program.parameter_names))
+    layout, nothing = program.opening, np.zeros(len(program.parameter_names))
     decaying = [c for c in likelihood.causes if c.plain and c.shape(nothing)[0] > 0.0]
     if not decaying or not steady(program):
         return

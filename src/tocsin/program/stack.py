@@ -20,7 +20,7 @@ from tocsin.kernels.shares import sum_shares
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.program.likelihood import CauseData
+    from tocsin.program.cause import CauseData
     from tocsin.program.swept import Swept
 
     Floats = NDArray[np.float64]
@@ -52,7 +52,7 @@ class Stack:
         events = swept[0].event.size
         if not all(cause.plain for cause in causes) or events < EVENTS_A_GROUP:
             return None
-        layout = causes[0].program.layout
+        layout = causes[0].program.opening
         designs = {
             int(layout.cause[c.number, TARGET]): s.event_row for c, s in zip(causes, swept, strict=True)
         }

@@ -1,0 +1,351 @@
+"""One cause of a program and what happened: its hazard at events, and the integral of its hazard.
+
+Every term is the exponential of something simple: an *element* (a target row with its summed exposure, or a
+stretch with its own) contributes exp(beta . x_r) X^alpha J, with X = sum_q exp(gamma . u_q) X_q and J the
+integral of the decay. So value, gradient and Hessian are exact, and cost little beyond a few small products.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.kernels.layout import LAYER, SOURCE, TARGET
+from tocsin.kernels.products import weighted_products
+from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
+from tocsin.program.design import THINNED
+from tocsin.program.program import log_factors
+from tocsin.program.quick import swept_home
+from tocsin.program.swept import Swept
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.program.program import Program
+
+
+@dataclass(frozen=True)
+class Elements:
+    """Values, gradients and curvatures of exponential elements of one cause, in its own parameters.
+
+    Attributes:
+        value: (n,) the elements; slope: (n, p) gradients of their logarithms;
+        bend: (n, s, s) Hessians of their logarithms in the s shape parameters, which stand last.
+    """
+
+    value: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    bend: NDArray[np.float64]
+
+    def add_bends(self, block: NDArray[np.float64], weight: NDArray[np.float64]) -> None:
+        """Add the weighted sum of the bends to a block of a Hessian (p, p), in its last rows and columns."""
+        shapes = self.bend.shape[1]
+        if shapes:
+            first = block.shape[0] - shapes
+            block[first:, first:] += np.einsum("n,nab->ab", weight, self.bend)
+
+
+class CauseData:
+    """One cause of a program and what happened, ready for any parameters."""
+
+    def __init__(self, program: Program, number: int) -> None:
+        self.program, self.number = program, number
+        self.slots = program.slots[number]
+        layout = program.opening
+        self.design = program.designs[layout.cause[number, TARGET]]
+        self.matrix = self.design.matrix
+        source = layout.cause[number, SOURCE]
+        self.source_design = program.designs[source] if source >= 0 else None
+        self.marks = np.zeros((1, 0)) if self.source_design is None else self.source_design.matrix
+        self.cached: dict[tuple[float, bool], Swept] = {}
+        self.thinned = False  # whether but one of so many rows is looked at
+        self.few: dict[float, NDArray[np.float64]] = {}  # exposure of these rows, by decay
+        self.latest: tuple[NDArray[np.float64], float] | None = (
+            None  # where `sums` was last asked, and the integral
+        )
+        self.rooms: list[NDArray[np.float64]] = []  # working memory of `sums`, for each thread one
+
+    @cached_property
+    def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the least and the largest value of every target term, then of every source term."""
+        sides = [each.ranges for each in (self.design, self.source_design) if each is not None]
+        least, most = (np.concatenate(each) for each in zip(*sides, strict=True))
+        return least, most
+
+    @property
+    def positions(self) -> list[int]:
+        """Return where this cause's parameters stand in the vector, the shape parameters last."""
+        slots = self.slots
+        shapes = [position for position in (slots.half_life, slots.alpha) if position >= 0]
+        return [*slots.target, *slots.source, *shapes]
+
+    @property
+    def plain(self) -> bool:
+        """Return whether the cause has target parameters only, so that its hazard is a factor of exposure."""
+        return len(self.slots.source) == 0 and self.slots.half_life < 0 and self.slots.alpha < 0
+
+    def swept(self, decay: float, keep: bool = False) -> Swept:
+        """Return the sweep at one decay rate, with stretches and sources if `keep`; keeps the last few."""
+        key = (decay, keep)
+        if key not in self.cached and not keep and self.program.opening.cause[self.number, LAYER] < 0:
+            found = swept_home(self)
+            if found is not None:
+                self.cached[key] = found
+        if key not in self.cached:
+            kept = self._room(0, 0)
+            tally, _, summed, event, exposure = self._sweep(decay, kept)
+            if keep:
+                kept = self._room(int(tally[STRETCHES]), int(tally[LISTED]))
+                self._sweep(decay, kept)
+            if len(self.cached) >= 4:
+                self.cached.pop(next(iter(self.cached)))
+            self.cached[key] = Swept(
+                summed,
+                event[:, 0],
+                event[:, 1],
+                exposure,
+                kept.stretch[:, 0],
+                kept.stretch[:, 1],
+                kept.span[:, 0],
+                kept.span[:, 1],
+                kept.exposure,
+                kept.source[:, 0],
+                kept.source[:, 1],
+                kept.sent,
+            )
+        return self.cached[key]
+
+    @property
+    def moments(self) -> int:
+        """Return how many moments of age are kept: three where the half-life is estimated."""
+        return 3 if self.slots.half_life >= 0 else 1
+
+    def _room(self, stretches: int, sources: int) -> Kept:
+        width = self.marks.shape[0]
+        return Kept(
+            np.empty((stretches, 2), dtype=np.int32),
+            np.empty((stretches, 2)),
+            np.empty((stretches, width, self.moments)),
+            np.empty((sources, 2), dtype=np.int32),
+            np.empty((sources, width)),
+        )
+
+    def _sweep(self, decay: float, kept: Kept) -> tuple[Any, ...]:
+        program = self.program
+        rows = np.array([self.matrix.shape[0], self.marks.shape[0]])
+        result = sweep(program.layout, program.trace, self.number, rows, decay, self.moments, kept)
+        if result[0][BAD] >= 0:
+            program.refuse_missing(self.number, int(result[0][BAD]), result[1])
+        return tuple(result)
+
+    def shape(self, vector: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the decay rate ln 2 / h and alpha."""
+        return self.program.decay(self.number, vector), self.program.alpha(self.number, vector)
+
+    def log_factors(
+        self, vector: NDArray[np.float64], row: NDArray[np.integer] | slice | None = None
+    ) -> NDArray[np.float64]:
+        """Return beta . x of target rows, of all by default; a strength of zero gives minus infinity."""
+        matrix = self.matrix if row is None else self.matrix[row]
+        return log_factors(matrix, vector[self.slots.target.start : self.slots.target.stop])
+
+    def elements(
+        self,
+        vector: NDArray[np.float64],
+        row: NDArray[np.integer] | None,
+        moments: NDArray[np.float64],
+        span: NDArray[np.float64] | None,
+        power: bool,
+        order: int,
+    ) -> Elements:
+        """Return elements exp(beta . x_r) X^alpha J and their derivatives up to an order.
+
+        Parameters:
+            vector: all parameters.
+            row: target row of each element (n,); None for one element a row.
+            moments: exposure of each element by source row, with its moments in age (n, Q, 1 or 3).
+            span: length of each stretch (n,), None for elements without an integral.
+            power: whether alpha is at work (False for exposures summed beforehand).
+            order: 0 for values, 1 with gradients, 2 with Hessians.
+        """
+        slots = self.slots
+        decay, alpha = self.shape(vector)
+        alpha = alpha if power else 1.0
+        gamma = vector[slots.source.start : slots.source.stop]
+        weight = np.exp(self.marks @ gamma)
+        exposure = moments[:, :, 0] @ weight
+        seen = exposure > 0.0
+        few = row is not None and row.size < self.matrix.shape[0]
+        log_value = self.log_factors(vector, row if few else None)
+        if row is not None and not few:
+            log_value = log_value[row]
+        if self.plain and span is None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                value = np.where(seen, np.exp(log_value) * exposure, 0.0)
+            terms = np.empty((0, 0)) if order == 0 else self.matrix if row is None else self.matrix[row]
+            return Elements(value, terms, np.empty((len(value) if order == 2 else 0, 0, 0)))
+        safe = np.where(seen, exposure, 1.0)
+        log_exposure = np.log(safe)
+        rate = alpha * decay
+        log_value = log_value + alpha * log_exposure
+        if span is not None:
+            j0, j1, j2 = integrals(rate, span)
+            log_value = log_value + np.log(j0)
+        with np.errstate(over="ignore"):
+            value = np.where(seen, np.exp(log_value), 0.0)
+        count, shapes = len(value), len(slots.source) + (slots.half_life >= 0) + (slots.alpha >= 0)
+        width = len(slots.target)
+        if order == 0:
+            return Elements(value, np.empty((0, 0)), np.empty((0, 0, 0)))
+
+        terms = self.matrix if row is None else self.matrix[row]
+        if not shapes:
+            return Elements(value, terms, np.zeros((count, 0, 0)) if order == 2 else np.empty((0, 0, 0)))
+        slope = np.zeros((count, width + shapes))
+        slope[:, :width] = terms
+        bend = np.zeros((count, shapes, shapes)) if order == 2 else np.empty((0, 0, 0))
+        g = len(slots.source)
+        mark_slope = (moments[:, :, 0] * weight) @ self.marks / safe[:, None]
+        slope[:, width : width + g] = alpha * mark_slope
+        if order == 2 and g:
+            second = np.einsum("nq,qa,qb->nab", moments[:, :, 0] * weight, self.marks, self.marks)
+            bend[:, :g, :g] = alpha * (
+                second / safe[:, None, None] - mark_slope[:, :, None] * mark_slope[:, None, :]
+            )
+        # P is the logarithm of the integral of the decay, a function of rate = alpha * decay.
+        p1 = -j1 / j0 if span is not None else np.zeros(count)
+        p2 = j2 / j0 - p1 * p1 if span is not None else np.zeros(count)
+        age = np.zeros(count)
+        h, a = g, g + (slots.half_life >= 0)
+        if slots.half_life >= 0:
+            age = (moments[:, :, 1] @ weight) / safe
+            slope[:, width + h] = alpha * decay * age - p1 * rate
+            if order == 2:
+                old = (moments[:, :, 2] @ weight) / safe
+                bend[:, h, h] = (
+                    alpha * (decay**2 * (old - age * age) - decay * age) + p2 * rate**2 + p1 * rate
+                )
+                cross = (moments[:, :, 1] * weight) @ self.marks / safe[:, None] - mark_slope * age[:, None]
+                bend[:, :g, h] = bend[:, h, :g] = alpha * decay * cross
+        if slots.alpha >= 0 and power:
+            slope[:, width + a] = alpha * log_exposure + p1 * rate
+            if order == 2:
+                bend[:, a, a] = alpha * log_exposure + p2 * rate**2 + p1 * rate
+                bend[:, :g, a] = bend[:, a, :g] = alpha * mark_slope
+                if slots.half_life >= 0:
+                    bend[:, h, a] = bend[:, a, h] = alpha * decay * age - p2 * rate**2 - p1 * rate
+        return Elements(value, slope, bend)
+
+    def integral(self, vector: NDArray[np.float64], order: int) -> Elements:
+        """Return the elements whose sum is the integral of this cause's hazard over all units at risk."""
+        decay, _ = self.shape(vector)
+        if self.slots.alpha >= 0:
+            swept = self.swept(decay, keep=True)
+            return self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
+        summed = self.swept(decay).summed
+        if self.thinned:
+            row = np.arange(0, summed.shape[0], THINNED)
+            return self.elements(vector, row, THINNED * summed[row], None, False, order)
+        return self.elements(vector, None, summed, None, False, order)
+
+    def sums(
+        self, vector: NDArray[np.float64], order: int
+    ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+        """Return the integral of a plain cause with its gradient and Hessian in its own parameters."""
+        columns, met = self._rows(self.shape(vector)[0])
+        own = vector[self.slots.target.start : self.slots.target.stop]
+        latest = self.latest
+        if order == 0 and latest is not None and np.array_equal(latest[0], own):
+            return latest[1], np.empty(0), np.empty((0, 0))
+        if order == 0 and not own.any():
+            return float(met.sum()), np.empty(0), np.empty((0, 0))
+        endless = np.isneginf(own)
+        room = (
+            self.rooms.pop() if self.rooms else np.empty(met.size)
+        )  # fresh memory costs half as much as a step
+        with np.errstate(over="ignore", invalid="ignore"):
+            each = np.exp(np.dot(np.where(endless, 0.0, own), columns, out=room), out=room)
+            if endless.any():
+                each[(columns[endless] != 0.0).any(axis=0)] = 0.0
+            each *= met
+            value = float(each.sum())
+            if math.isnan(value):  # an endless hazard that nobody met
+                each[met == 0.0] = 0.0
+                value = float(each.sum())
+        self.latest = own.copy(), value
+        found = (np.empty(0), np.empty((0, 0))) if order == 0 else weighted_products(columns, each)
+        self.rooms.append(room)
+        return value, *found
+
+    def _rows(self, decay: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the terms of the rows that are looked at, column after column, and their exposure."""
+        summed = self.swept(decay).summed[:, 0, 0]
+        if not self.thinned:
+            return self.columns, summed
+        if decay not in self.few:
+            self.few[decay] = THINNED * summed[::THINNED]
+        return self.columns, self.few[decay]
+
+    @property
+    def columns(self) -> NDArray[np.float64]:
+        """Return the terms of the target rows that are looked at, column after column (k, rows)."""
+        columns: NDArray[np.float64] = self.design.thin if self.thinned else self.design.by_term
+        return columns
+
+    def expected(self, vector: NDArray[np.float64]) -> float:
+        """Return the integral of this cause's hazard: the events that it would set off."""
+        if self.plain and type(self) is CauseData:
+            return self.sums(vector, 0)[0]
+        return float(self.integral(vector, 0).value.sum())
+
+    @cached_property
+    def linear_events(self) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the sum of log exposures of the events, the sum of their target terms, and which any met."""
+        swept = self.swept(self.shape(np.zeros(len(self.program.parameter_names)))[0])
+        with np.errstate(divide="ignore"):
+            level = float(np.log(swept.event_exposure[:, 0, 0]).sum())
+        terms = np.take(self.design.by_term, swept.event_row, axis=1)
+        return level, terms.sum(axis=1), (terms != 0.0).any(axis=1)
+
+    def log_hazards(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the sum of the events' log hazards where this plain cause alone explains them, and its gradient."""
+        level, slope, met = self.linear_events
+        return level + float(slope[met] @ vector[self.positions][met]), slope
+
+    def reach(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the positions of the events that this cause may explain, and what reached them."""
+        decay = self.shape(np.zeros(len(self.program.parameter_names)))[0]
+        swept = self.swept(decay, keep=self.slots.alpha >= 0)
+        return swept.event, swept.event_exposure[:, :, 0].sum(axis=1)
+
+    def by_unit(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int32], Elements]:
+        """Return the elements of the integral apart by unit, with the unit of each."""
+        swept = self.swept(self.shape(vector)[0], keep=True)
+        return swept.unit, self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
+
+    def events(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int64], Elements]:
+        """Return the positions of the events that this cause may explain, and its hazard at each."""
+        decay, _ = self.shape(vector)
+        swept = self.swept(decay, keep=self.slots.alpha >= 0)
+        elements = self.elements(vector, swept.event_row, swept.event_exposure, None, True, order)
+        return swept.event, elements
+
+
+def integrals(rate: float, span: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return the integrals of exp(-rate s), s exp(-rate s), s^2 exp(-rate s) over [0, span], elementwise."""
+    x = rate * span
+    small = x < 0.02
+    safe = np.where(small, 1.0, x)
+    e = np.exp(-safe)
+    j0 = np.where(small, 1 - x / 2 + x**2 / 6 - x**3 / 24 + x**4 / 120, -np.expm1(-safe) / safe)
+    j1 = np.where(small, 1 / 2 - x / 3 + x**2 / 8 - x**3 / 30 + x**4 / 144, (1 - e * (1 + safe)) / safe**2)
+    j2 = np.where(
+        small,
+        1 / 3 - x / 4 + x**2 / 10 - x**3 / 36 + x**4 / 168,
+        (2 - e * (safe**2 + 2 * safe + 2)) / safe**3,
+    )
+    return span * j0, span**2 * j1, span**3 * j2
