@@ -40,7 +40,7 @@ class Panel:
         """Return whether a covariate hardly takes any value twice; looked at once."""
         if name not in self._varied:
             ordered = np.sort(self.columns[1 + self.names.index(name)])
-            self._varied[name] = 2 * np.count_nonzero(ordered[1:] != ordered[:-1]) > ordered.size
+            self._varied[name] = bool(2 * np.count_nonzero(ordered[1:] != ordered[:-1]) > ordered.size)
         return self._varied[name]
 
     @cached_property
