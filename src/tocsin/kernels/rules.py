@@ -62,7 +62,7 @@ def target_factor(lay, tab, world, c, i):
 @inlined
 def source_mark(lay, tab, piece, c, j, s):
     """Return exp(gamma . u_j) of a source in joint state s; NaN where a covariate is missing."""
-    d = lay.cause[c, SOURCE]
+    d = np.int64(lay.cause[c, SOURCE])
     if d < 0:
         return 1.0
     row = lay.rows[piece[d, j] + lay.columns[d, s]]
@@ -114,15 +114,15 @@ def sending(lay, tab, world, c, j, old, event_variable, before):
 @inlined
 def draw_among(lay, tab, world, c, i, wanted, time):
     """Return the source at which the shares of a target's exposure, summed, pass what is wanted; -1 for none."""
-    layer = lay.cause[c, LAYER]
+    layer = place(lay.cause[c, LAYER])
     summed, chosen = 0.0, np.int64(-1)
-    for position in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
-        j = np.int64(lay.tie[IN_SOURCE, position])
-        if tab.shape[0, c] == 0.0 and lay.counts[c, world.state[j]] == 0:
+    for position in range(place(lay.tie_first[IN, layer, i]), lay.tie_first[IN, layer, i + 1]):
+        j = place(lay.tie[IN_SOURCE, position])
+        if tab.shape[0, c] == 0.0 and lay.counts[c, place(world.state[j])] == 0:
             continue
         value = sent(tab, world.memory, c, j, time)
         if value > 0.0:
-            share = world.weight[lay.tie[IN_TIE, position]] * value
+            share = world.weight[place(lay.tie[IN_TIE, position])] * value
             if share > 0.0:
                 summed += share
                 chosen = j

@@ -64,7 +64,7 @@ from tocsin.kernels.layout import (
 from tocsin.kernels.places import place
 from tocsin.kernels.rows import begin_row
 from tocsin.kernels.rules import HEARD, SENT, alter, carried, enter_state, held, sent
-from tocsin.kernels.streams import combine, threshold
+from tocsin.kernels.streams import bits_of, combine, double_of, threshold
 from tocsin.kernels.times import finish, first_to_fire, next_time, set_aside
 from tocsin.kernels.world import (
     aim,
@@ -175,10 +175,15 @@ def begin_clocks(lay, tab, world, tree, c):
     stream = world.stream[first : first + room, STREAM]
     factor = world.clock[first : first + room, FACTOR]
     if tree.ndim == 1:
+        # Keys that stand in a row are drawn for eight at a time, so that it pays to draw for clocks not at risk.
+        for i in range(room):
+            world.shares[i] = double_of(stream[i])
+        for i in range(room):
+            world.shares[i] = threshold(world.key[0], bits_of(world.shares[i]), 0)
         for i in range(room):
             left[i], drawn[i] = SPENT, 0.0
             if factor[i] != 0.0:
-                left[i], drawn[i] = threshold(world.key[0], stream[i], 0), 1.0
+                left[i], drawn[i] = world.shares[i], 1.0
     else:
         for i in range(room):
             left[i] = threshold(world.key[0], stream[i], 0)
@@ -194,7 +199,7 @@ def begin_clocks(lay, tab, world, tree, c):
 @inlined
 def change(lay, tab, world, number, time):
     """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
-    kind, a, b = lay.breaks[number, KIND], lay.breaks[number, A], lay.breaks[number, B]
+    kind, a, b = lay.breaks[number, KIND], place(lay.breaks[number, A]), place(lay.breaks[number, B])
     if kind in (ENTER, EXIT):
         return appear(lay, tab, world, a, time, np.int64(kind == ENTER))
     listener, group, old, new = alter(lay, world, number)
@@ -202,7 +207,7 @@ def change(lay, tab, world, number, time):
         world.dense[OUT, lay.dense_of[group], a, b] = new
         world.dense[IN, lay.dense_of[group], b, a] = new
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
-        c = np.int64(lay.listen[position])
+        c = place(lay.listen[position])
         if listener == OF_LAYER:
             memory = sent(tab, world.memory, c, a, time)
             if memory > 0.0 and new != old:
@@ -216,7 +221,7 @@ def change(lay, tab, world, number, time):
             return c, b
     if kind == PIECE:
         for position in range(lay.listen_first[SOURCE_DESIGNS, a], lay.listen_first[SOURCE_DESIGNS, a + 1]):
-            c = np.int64(lay.listen[position])
+            c = place(lay.listen[position])
             bad = reconsider(lay, tab, world, c, b, time, np.int64(world.state[b]), NO_EVENT)
             if bad >= 0:
                 return c, bad

@@ -39,7 +39,7 @@ _SHARED: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy",
 
 
 @intrinsic
-def _bits(typing_context: Any, value: Any) -> Any:
+def bits_of(typing_context: Any, value: Any) -> Any:
     """Read the bits of a double as an integer."""
     return types.uint64(types.float64), lambda context, builder, signature, args: builder.bitcast(
         args[0], ir.IntType(64)
@@ -47,7 +47,7 @@ def _bits(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic
-def _double(typing_context: Any, value: Any) -> Any:
+def double_of(typing_context: Any, value: Any) -> Any:
     """Read the bits of an integer as a double."""
     return types.float64(types.uint64), lambda context, builder, signature, args: builder.bitcast(
         args[0], ir.DoubleType()
@@ -102,9 +102,9 @@ def minus_log(x):
     With x = 2^e m and m in [sqrt(1/2), sqrt(2)): log m = 2 artanh(s) = 2 (s + s^3/3 + s^5/5 + ...),
     s = (m - 1) / (m + 1).
     """
-    bits = _bits(x)
+    bits = bits_of(x)
     exponent = np.int64(bits - _ROOT_HALF) >> np.int64(52)
-    m = _double(bits - (np.uint64(exponent) << _52))
+    m = double_of(bits - (np.uint64(exponent) << _52))
     s = (m - 1.0) / (m + 1.0)
     z = s * s
     # Summed in pairs, so that no term waits for all the others.

@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.jit import comparing, inlined, inner
-
-SHIFT = 4
-FAN = 1 << SHIFT
+from tocsin.kernels.block import FAN, SHIFT, least_in_block, place_in_block
+from tocsin.kernels.jit import inlined, inner
+from tocsin.kernels.places import place as at
 
 
 def level_offsets(count: int) -> NDArray[np.int64]:
@@ -27,15 +26,6 @@ def level_offsets(count: int) -> NDArray[np.int64]:
     return offsets
 
 
-@comparing
-def block_minimum(tree, first):
-    """Return the minimum of one block."""
-    best = tree[first]
-    for position in range(first + 1, first + FAN):
-        best = min(best, tree[position])
-    return best
-
-
 @inner
 def rebuild(tree, offsets):
     """Recompute every level from level 0; the padding of each level must be infinite."""
@@ -43,7 +33,7 @@ def rebuild(tree, offsets):
         below, above = offsets[level], offsets[level + 1]
         blocks = (above - below) >> SHIFT
         for block in range(blocks):
-            tree[above + block] = block_minimum(tree, below + (block << SHIFT))
+            tree[above + block] = least_in_block(tree, below + (block << SHIFT))
         for position in range(above + blocks, offsets[level + 2]):
             tree[position] = np.inf
 
@@ -51,6 +41,7 @@ def rebuild(tree, offsets):
 @inlined
 def put(tree, offsets, position, value):
     """Set the time of one clock."""
+    position = at(position)
     old = tree[position]
     if old == value:
         return
@@ -58,12 +49,12 @@ def put(tree, offsets, position, value):
     index = position
     for level in range(offsets.size - 2):
         block = index >> SHIFT
-        place = offsets[level + 1] + block
+        place = at(offsets[level + 1] + block)
         best = tree[place]
         if value < best:
             tree[place] = value
         elif old == best:
-            low = block_minimum(tree, offsets[level] + (block << SHIFT))
+            low = least_in_block(tree, offsets[level] + (block << SHIFT))
             if low == best:
                 return
             tree[place] = low
@@ -77,16 +68,7 @@ def put(tree, offsets, position, value):
 @inlined
 def winner(tree, offsets):
     """Return the earliest time."""
-    return block_minimum(tree, offsets[offsets.size - 2])
-
-
-@inlined
-def place_of(tree, first, value):
-    """Return where in a block a time first stands."""
-    chosen = FAN
-    for position in range(FAN):
-        chosen = min(chosen, position if tree[first + position] == value else FAN)
-    return chosen
+    return least_in_block(tree, offsets[offsets.size - 2])
 
 
 @inlined
@@ -95,5 +77,5 @@ def earliest(tree, offsets):
     best = winner(tree, offsets)
     index = 0
     for level in range(offsets.size - 2, -1, -1):
-        index = (index << SHIFT) + place_of(tree, offsets[level] + (index << SHIFT), best)
+        index = (index << SHIFT) + place_in_block(tree, offsets[level] + (index << SHIFT), best)
     return index

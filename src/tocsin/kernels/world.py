@@ -118,26 +118,27 @@ def send(lay, tab, world, c, j, time, change, sources):
 
     Returns -1, or a target whose hazard is not finite.
     """
-    layer, k, n = lay.cause[c, LAYER], lay.cause[c, TRANSITION], world.shares.size
+    layer, k, n = place(lay.cause[c, LAYER]), place(lay.cause[c, TRANSITION]), world.shares.size
     decays = tab.shape[0, c] > 0.0
     if lay.cause[c, ROW] >= 0:
         return send_row(lay, world, world.tree, c, j, time, change, sources)
+    first, last = place(lay.tie_first[OUT, layer, j]), lay.tie_first[OUT, layer, j + 1]
     # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.
     ahead = 0.0
-    for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
-        i = np.int64(lay.tie[OUT_TARGET, tie])
-        if lay.matters[k, world.state[i]] > 0:
-            ahead += world.clock[c * n + i, FACTOR] + min(time_of(world.tree, c, i, n), 0.0)
+    for tie in range(first, last):
+        i = place(lay.tie[OUT_TARGET, tie])
+        if lay.matters[k, place(world.state[i])] > 0:
+            ahead += world.clock[place(c * n + i), FACTOR] + min(time_of(world.tree, c, i, n), 0.0)
     if ahead < 0.0:
         return j
-    for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
+    for tie in range(first, last):
         weight = world.weight[tie]
         if weight == 0.0:
             continue
-        i = np.int64(lay.tie[OUT_TARGET, tie])
-        if lay.matters[k, world.state[i]] == 0:
+        i = place(lay.tie[OUT_TARGET, tie])
+        if lay.matters[k, place(world.state[i])] == 0:
             continue
-        clock = world.clock[c * n + i]
+        clock = world.clock[place(c * n + i)]
         if clock[FACTOR] == 0.0 and not decays:  # not at risk: nothing to spend, nothing to aim
             clock[SOURCES] += sources
             exposure = clock[EXPOSURE] + weight * change
