@@ -170,6 +170,10 @@ def _by_key(table: Parsed, key: NDArray[np.int64], clock: Clock) -> NDArray[np.i
     same = ordered[1:] == ordered[:-1]
     if not same.any():
         return order
+    start = table.numbers("start", clock.first)
+    by_start = order if _rises(start[order], same) else np.lexsort((start, key)).astype(np.int64)
+    if by_start is order or _rises(start[by_start], same):  # no two rows of a key start together
+        return by_start
     places = np.flatnonzero(np.append(False, same) | np.append(same, False))
     rows = order[places]
     minor = [
@@ -180,6 +184,11 @@ def _by_key(table: Parsed, key: NDArray[np.int64], clock: Clock) -> NDArray[np.i
     minor += [table.numbers("end", clock.last)[rows], table.numbers("start", clock.first)[rows], key[rows]]
     order[places] = rows[np.lexsort(minor)]
     return order
+
+
+def _rises(start: NDArray[Any], same: NDArray[np.bool_]) -> bool:
+    """Say whether every row starts after the one before it, where both have the same key."""
+    return bool(((start[1:] > start[:-1]) | ~same).all())
 
 
 def _by_content(table: Parsed, first: tuple[str, ...]) -> NDArray[np.int64]:

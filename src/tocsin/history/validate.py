@@ -171,21 +171,20 @@ def check_overlap(
     """
     if len(rows) < 2:
         return
-    sorted_keys = keys[order]
-    same = sorted_keys[1:] == sorted_keys[:-1]
-    if not same.any():
-        return
-    picked = np.flatnonzero(np.append(False, same) | np.append(same, False))
-    at = rows[order[picked]]
+    at, sorted_keys = rows[order], keys[order]
     begin = clock.number(table.numbers("start", clock.first)[at])
     finish = clock.finish(table.numbers("end", clock.last)[at])
+    lasting = finish > begin
+    if not lasting.all():
+        at, sorted_keys, begin, finish = at[lasting], sorted_keys[lasting], begin[lasting], finish[lasting]
+    # Rows of one key overlap only if one of them reaches into the next, so most tables are done with here.
+    if not ((begin[1:] < finish[:-1]) & (sorted_keys[1:] == sorted_keys[:-1])).any():
+        return
     word = "line" if table.raw.lines is not None else "row"
     reach: dict[int, tuple[float, int]] = {}
     for key, row, start, end in zip(
-        sorted_keys[picked].tolist(), at.tolist(), begin.tolist(), finish.tolist(), strict=True
+        sorted_keys.tolist(), at.tolist(), begin.tolist(), finish.tolist(), strict=True
     ):
-        if end <= start:
-            continue
         until, other = reach.get(key, (-np.inf, -1))
         if start < until:
             text = f"{message} (with {word} {table.raw.line(other)})"
