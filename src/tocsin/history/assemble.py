@@ -160,7 +160,7 @@ def _check(
     report: Report,
 ) -> None:
     kept = order[checked[order]] if not checked.all() else order
-    validate.check_overlap(table, key[kept], kept, np.arange(len(kept)), clock, column, message, report)
+    validate.check_overlap(table, key[kept], kept, clock, column, message, report)
 
 
 def _by_key(table: Parsed, key: NDArray[np.int64], clock: Clock) -> NDArray[np.int64]:

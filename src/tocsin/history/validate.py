@@ -157,7 +157,6 @@ def check_overlap(
     table: Parsed,
     keys: NDArray[np.int64],
     rows: NDArray[np.int64],
-    order: NDArray[np.int64],
     clock: Clock,
     column: str,
     message: str,
@@ -166,24 +165,22 @@ def check_overlap(
     """Report rows of one key that are in force at the same time.
 
     Parameters:
-        keys: (n,) the key of each row in `rows`.
-        order: (n,) argsort of the keys, rows of one key by their start.
+        keys: (n,) the key of each row in `rows`, which stand in the order of keys, then of starts.
     """
     if len(rows) < 2:
         return
-    at, sorted_keys = rows[order], keys[order]
-    begin = clock.number(table.numbers("start", clock.first)[at])
-    finish = clock.finish(table.numbers("end", clock.last)[at])
+    begin = clock.number(table.numbers("start", clock.first)[rows])
+    finish = clock.finish(table.numbers("end", clock.last)[rows])
     lasting = finish > begin
     if not lasting.all():
-        at, sorted_keys, begin, finish = at[lasting], sorted_keys[lasting], begin[lasting], finish[lasting]
+        rows, keys, begin, finish = rows[lasting], keys[lasting], begin[lasting], finish[lasting]
     # Rows of one key overlap only if one of them reaches into the next, so most tables are done with here.
-    if not ((begin[1:] < finish[:-1]) & (sorted_keys[1:] == sorted_keys[:-1])).any():
+    if not ((begin[1:] < finish[:-1]) & (keys[1:] == keys[:-1])).any():
         return
     word = "line" if table.raw.lines is not None else "row"
     reach: dict[int, tuple[float, int]] = {}
     for key, row, start, end in zip(
-        sorted_keys.tolist(), at.tolist(), begin.tolist(), finish.tolist(), strict=True
+        keys.tolist(), rows.tolist(), begin.tolist(), finish.tolist(), strict=True
     ):
         until, other = reach.get(key, (-np.inf, -1))
         if start < until:
