@@ -7,7 +7,7 @@ import pytest
 
 import tocsin as tc
 from tocsin.history.numbers import CovariateArrays
-from tocsin.history.panel import panel_of
+from tocsin.history.panel import THINNED, panel_of
 from tocsin.kernels.products import weighted_products
 
 UNITS, INTERVALS = 25, 1000
@@ -35,12 +35,13 @@ def test_covariates_of_the_same_pieces_lie_side_by_side() -> None:
     assert [panel.varied(name) for name in panel.names] == [True, True, False]
     whole = panel.choose(["a", "b"])
     assert whole is not None
-    assert whole[0].base is not None  # no copy
-    assert np.array_equal(whole[0], [np.ones(few.size), values(1), values(2)])
+    assert np.shares_memory(whole.whole, panel.columns)
+    assert np.array_equal(whole.whole, [np.ones(few.size), values(1), values(2)])
     some = panel.choose(["few", "a"])
     assert some is not None
-    assert np.array_equal(some[0], [np.ones(few.size), few, values(1)])
-    assert np.array_equal(some[1], [some[0].min(axis=1), some[0].max(axis=1)])
+    assert np.array_equal(some.whole, [np.ones(few.size), few, values(1)])
+    assert np.array_equal(some.ranges, [some.whole.min(axis=1), some.whole.max(axis=1)])
+    assert np.array_equal(some.thin, some.whole[:, ::THINNED])
     assert panel.choose(["few"]) is None  # its distinct rows are fewer
     assert panel.choose(["a", "t"]) is None
     assert panel.choose([]) is None

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from tocsin.history.numbers import CovariateArrays
 
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
-LONG = 20_000  # rows; below, nothing is worth keeping
+LONG, THINNED = 20_000, 8  # rows above which a table is long, and one of so many says nearly the same
+
+
+class Columns(NamedTuple):
+    """Columns of a long matrix."""
+
+    whole: Floats  # (k, rows)
+    thin: Floats  # one of so many rows (k, rows / THINNED)
+    ranges: tuple[Floats, Floats]  # least and largest of each column (k,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +59,18 @@ class Panel:
         """Return the least and the largest value of every column (1 + C,)."""
         return self.columns.min(axis=1), self.columns.max(axis=1)
 
-    def choose(self, names: Sequence[str]) -> tuple[Floats, tuple[Floats, Floats]] | None:
-        """Return ones and the named covariates column after column (1 + names, pieces), with their ranges.
+    @cached_property
+    def thin(self) -> Floats:
+        """Return one of so many pieces (1 + C, pieces / THINNED)."""
+        return np.ascontiguousarray(self.columns[:, ::THINNED])
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int32]:
+        """Return the number of every piece (pieces,)."""
+        return np.arange(self.start.size, dtype=np.int32)
+
+    def choose(self, names: Sequence[str]) -> Columns | None:
+        """Return ones and the named covariates.
 
         None where one of them is not here, or where rows are so often alike that distinct ones are fewer.
         """
@@ -61,8 +78,10 @@ class Panel:
             return None
         place = [0, *(1 + self.names.index(name) for name in names)]
         least, most = self.ranges
-        whole = place == list(range(len(place)))
-        return self.columns[: len(place)] if whole else self.columns[place], (least[place], most[place])
+        chosen = (
+            slice(len(place)) if place == list(range(len(place))) else place
+        )  # no copy if they are the first
+        return Columns(self.columns[chosen], self.thin[chosen], (least[place], most[place]))
 
 
 def panel_of(covariates: Mapping[str, CovariateArrays], enter: Floats, leave: Floats) -> Panel | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.errors import FitError
+from tocsin.history.panel import LONG, THINNED
 from tocsin.infer.covariance import half_ranges
 from tocsin.infer.roughly import Rough
 from tocsin.infer.start import intercept
@@ -14,7 +15,6 @@ from tocsin.kernels.layout import LAYER
 from tocsin.kernels.products import weighted_products
 from tocsin.kernels.sweep import EXPLAINED
 from tocsin.model.declaration import BAR, Contagion
-from tocsin.program.design import LONG, THINNED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+ROUGHLY = 1.0  # the gradient of some of the rows at which all are looked at: less is noise
 VANISHED = 1e-6  # a cause with fewer expected events than this, of those it might explain, has run to zero
 ALPHA_BOUNDS = (math.log(0.02), math.log(20.0))
 
@@ -181,7 +182,7 @@ class Task:
             return start
         program = replace(self.program)
         program.__dict__["likelihood"] = likelihood
-        found = replace(self, program=program).climb(start, 1e-3)
+        found = replace(self, program=program).climb(start, ROUGHLY)
         return found.vector if found.converged and np.isfinite(found.vector).all() else start
 
     def revive(self, number: int, vector: Floats) -> Floats | None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin.history.panel import THINNED
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET
 from tocsin.kernels.products import weighted_products
 from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
-from tocsin.program.design import THINNED
 from tocsin.program.program import log_factors
 from tocsin.program.quick import swept_home
 from tocsin.program.swept import Swept

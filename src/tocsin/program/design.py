@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, ModelError
+from tocsin.history.panel import THINNED
 from tocsin.model.formula import check_formula, design_matrix, summands
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 CALENDAR = ("t", "month", "year")
 MOST_PIECES = 50_000_000
 MANY_PIECES = 20_000
-LONG, THINNED = 20_000, 8  # rows of a matrix above which one of so many says nearly the same
 
 
 @dataclass(frozen=True)
@@ -276,12 +276,13 @@ def _of_panel(formula: str, history: History, joint: JointStates) -> Design | No
     chosen = None if panel is None or names is None else panel.choose(names)
     if panel is None or names is None or chosen is None:
         return None
-    by_term, ranges = chosen
-    rows = np.arange(panel.start.size, dtype=np.int32)[:, None]
     nothing = np.empty((0, 1), dtype=np.int32)
     columns = joint.columns([])
-    made = Design(("1", *names), by_term.T, panel.start, panel.first, rows, columns, nothing, tuple(names))
-    made.__dict__["ranges"] = ranges  # known already
+    rows = panel.numbers[:, None]
+    made = Design(
+        ("1", *names), chosen.whole.T, panel.start, panel.first, rows, columns, nothing, tuple(names)
+    )
+    made.__dict__.update(thin=chosen.thin, ranges=chosen.ranges)  # known already
     return made
 
 

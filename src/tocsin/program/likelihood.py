@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.history.panel import LONG
 from tocsin.kernels.layout import TRANSITION
 from tocsin.program.cause import CauseData, Elements
-from tocsin.program.design import LONG
 from tocsin.program.quick import sweep_together
 from tocsin.program.stack import Stack
 
