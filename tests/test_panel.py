@@ -1,4 +1,4 @@
-"""Covariates side by side: when a long table is laid out so, what formulas take of it, and products of its columns."""
+"""Covariates side by side: when a long table is laid out so, and what formulas take of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 import tocsin as tc
 from tocsin.history.numbers import CovariateArrays
 from tocsin.history.panel import THINNED, panel_of
-from tocsin.kernels.products import weighted_products
 
 UNITS, INTERVALS = 25, 1000
 
@@ -103,13 +102,3 @@ def test_formulas_that_share_a_panel_give_what_each_gives_alone() -> None:
         vector = np.array([-3.0, 0.3, -0.2])[: len(first.parameter_names)]
         assert first.loglik(vector) == pytest.approx(second.loglik(vector), rel=1e-13)
         assert model.fit(one).params.to_numpy() == pytest.approx(model.fit(other).params.to_numpy(), abs=1e-9)
-
-
-@pytest.mark.parametrize("width", [1, 2, 3, 4, 7, 11])
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 130, 1000])
-def test_weighted_products_are_those_of_the_columns(width: int, count: int) -> None:
-    rng = np.random.default_rng(width * 1000 + count)
-    columns, weight = rng.normal(size=(width, count)), rng.exponential(size=count)
-    single, double = weighted_products(columns, weight)
-    assert single == pytest.approx(columns @ weight, abs=1e-9)
-    assert double == pytest.approx((columns * weight) @ columns.T, abs=1e-9)

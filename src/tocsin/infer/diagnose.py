@@ -11,8 +11,8 @@ from tocsin.history.panel import LONG, THINNED
 from tocsin.infer.covariance import half_ranges
 from tocsin.infer.roughly import Rough
 from tocsin.infer.start import intercept
+from tocsin.kernels.integral import integrate
 from tocsin.kernels.layout import LAYER
-from tocsin.kernels.products import weighted_products
 from tocsin.kernels.sweep import EXPLAINED
 from tocsin.model.declaration import BAR, Contagion
 
@@ -122,7 +122,8 @@ def _clearly_independent(design: Design, met: NDArray[np.bool_], free: list[int]
         return False
     least, most = (each[free] for each in design.ranges)
     longest = np.sqrt(met.size) * np.maximum(np.abs(least), np.abs(most))
-    products = weighted_products(design.thin, met[::THINNED].astype(np.float64))[1][np.ix_(free, free)]
+    zeros, some = np.zeros(design.thin.shape[0]), met[::THINNED].astype(np.float64)
+    products = integrate(design.thin, zeros, some, 2)[2][np.ix_(free, free)]
     return bool(longest.all() and np.linalg.eigvalsh(products / np.outer(longest, longest)).min() > 1e-9)
 
 

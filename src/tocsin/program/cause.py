@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.history.panel import THINNED
+from tocsin.kernels.integral import integrate
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET
-from tocsin.kernels.products import weighted_products
 from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
 from tocsin.program.program import log_factors
 from tocsin.program.quick import swept_home
@@ -67,7 +67,6 @@ class CauseData:
         self.latest: tuple[NDArray[np.float64], float] | None = (
             None  # where `sums` was last asked, and the integral
         )
-        self.rooms: list[NDArray[np.float64]] = []  # working memory of `sums`, for each thread one
 
     @cached_property
     def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -261,25 +260,16 @@ class CauseData:
         latest = self.latest
         if order == 0 and latest is not None and np.array_equal(latest[0], own):
             return latest[1], np.empty(0), np.empty((0, 0))
-        if order == 0 and not own.any():
-            return float(met.sum()), np.empty(0), np.empty((0, 0))
+        if np.isnan(own).any():
+            return math.nan, np.full(own.size, math.nan), np.full((own.size, own.size), math.nan)
         endless = np.isneginf(own)
-        room = (
-            self.rooms.pop() if self.rooms else np.empty(met.size)
-        )  # fresh memory costs half as much as a step
-        with np.errstate(over="ignore", invalid="ignore"):
-            each = np.exp(np.dot(np.where(endless, 0.0, own), columns, out=room), out=room)
-            if endless.any():
-                each[(columns[endless] != 0.0).any(axis=0)] = 0.0
-            each *= met
-            value = float(each.sum())
-            if math.isnan(value):  # an endless hazard that nobody met
-                each[met == 0.0] = 0.0
-                value = float(each.sum())
-        self.latest = own.copy(), value
-        found = (np.empty(0), np.empty((0, 0))) if order == 0 else weighted_products(columns, each)
-        self.rooms.append(room)
-        return value, *found
+        if endless.any():
+            met = np.where((columns[endless] != 0.0).any(axis=0), 0.0, met)
+        found: tuple[float, NDArray[np.float64], NDArray[np.float64]] = integrate(
+            columns, np.where(endless, 0.0, own), met, order
+        )
+        self.latest = own.copy(), found[0]
+        return found
 
     def _rows(self, decay: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the terms of the rows that are looked at, column after column, and their exposure."""

@@ -58,7 +58,7 @@ class Likelihood:
         other.causes, other.known, other._stacks = [copy.copy(cause) for cause in self.causes], None, {}
         for cause in other.causes:
             if cause.matrix.shape[0] > LONG:
-                cause.thinned, cause.few, cause.latest, cause.rooms = True, {}, None, []
+                cause.thinned, cause.few, cause.latest = True, {}, None
         return other
 
     def stack(self, group: list[int], vector: NDArray[np.float64]) -> Stack | None:
