@@ -124,8 +124,10 @@ class Constraint:
         """Return a covariance of all parameters (P, P) from that of the free values (F, F); NaN where it
         is."""
         moving = np.flatnonzero(self.group >= 0)
+        if moving.size == self.size == self.base.size:  # all are free, none tied: nothing changes
+            return np.array(matrix)
         result = np.zeros((self.base.size, self.base.size))
-        result[np.ix_(moving, moving)] = matrix[np.ix_(self.group[moving], self.group[moving])]
+        result[np.ix_(moving, moving)] = np.take(matrix[self.group[moving]], self.group[moving], axis=1)
         return result
 
     def into(self) -> Floats:

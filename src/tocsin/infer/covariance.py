@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from tocsin.errors import TocsinError, suggestion
+from tocsin.infer.maximum import CLEARLY_CONCAVE
 from tocsin.kernels.sweep import UNIT
 
 if TYPE_CHECKING:
@@ -75,12 +77,10 @@ def identify(task: Task, found: Found) -> Identified:
         part = information[np.ix_(left, left)]
         scaled = part / np.outer(width[left], width[left])  # now each counts as a log hazard ratio
         diagonal = np.sqrt(np.maximum(np.diag(scaled), 1e-300))
-        curvature, basis = np.linalg.eigh(scaled / np.outer(diagonal, diagonal))
-        safe = np.maximum(curvature, 1e-13)
-        spread = np.sqrt((basis**2 / safe) @ np.ones(len(left))) / diagonal
-        if spread.max() < WIDEST and curvature.min() > 1e-11:
-            inverse = (basis / curvature) @ basis.T / np.outer(diagonal, diagonal)
-            inverse /= np.outer(width[left], width[left])
+        inverse, known = _inverted(scaled / np.outer(diagonal, diagonal))
+        spread = np.sqrt(np.diag(inverse)) / diagonal
+        if spread.max() < WIDEST and known:
+            inverse /= np.outer(diagonal * width[left], diagonal * width[left])
             break
         # What is known only together with something else goes with it: neither has an error of its own.
         wide = {int(k) for k in np.flatnonzero(spread >= WIDEST)} or {int(np.argmax(spread))}
@@ -90,7 +90,7 @@ def identify(task: Task, found: Found) -> Identified:
     if left:
         full[np.ix_(left, left)] = inverse
     vcov = constraint.push_matrix(full)
-    positions = [int(p) for p in moving if constraint.group[p] in lost]
+    positions = [int(p) for p in moving[np.isin(constraint.group[moving], lost)]]
     held = {int(p) for p in np.flatnonzero(np.isneginf(found.vector))}
     for number in found.gone:  # a strength of zero, and what belongs to it, has no standard error
         held |= set(program.likelihood.causes[number].positions) & set(np.flatnonzero(constraint.group < 0))
@@ -99,6 +99,21 @@ def identify(task: Task, found: Found) -> Identified:
         if free[position]:
             vcov[position, :] = vcov[:, position] = np.nan
     return Identified(vcov, tuple(positions), tuple(int(p) for p in bound))
+
+
+def _inverted(matrix: Floats) -> tuple[Floats, bool]:
+    """Return the inverse of a symmetric matrix with ones on its diagonal, and whether it has one.
+
+    Where it has none, curvatures too small to tell from zero are taken for next to nothing.
+    """
+    root, failed = dpotrf(matrix, lower=1)
+    if not failed:
+        half, failed = dpotri(root, lower=1)
+        # No curvature is below one over the trace of the inverse: so clear a matrix needs no eigenvalues.
+        if not failed and np.trace(half) * CLEARLY_CONCAVE < 1.0:
+            return np.tril(half) + np.tril(half, -1).T, True
+    curvature, basis = np.linalg.eigh(matrix)
+    return (basis / np.maximum(curvature, 1e-13)) @ basis.T, bool(curvature.min() > 1e-11)
 
 
 def unit_scores(program: Program, vector: Floats) -> Floats:

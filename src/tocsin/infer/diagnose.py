@@ -255,7 +255,8 @@ def confusions(program: Program, vcov: Floats) -> list[str]:
         places = [{terms[p]: p for p in program.slots[number].target} for number in group]
         for place, first in enumerate(group):
             for after, second in enumerate(group[place + 1 :], place + 1):
-                both = [term for term in places[place] if term in places[after]]
+                alike = places[place].keys() == places[after].keys()
+                both = places[place] if alike else [t for t in places[place] if t in places[after]]
                 p, q = ([places[k][term] for term in both] for k in (place, after))
                 with np.errstate(invalid="ignore", divide="ignore"):
                     r = vcov[p, q] / (error[p] * error[q])

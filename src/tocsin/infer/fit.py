@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,9 +112,11 @@ def prepared(
 
 
 def _status(
-    task: Task, found: Found, twins: Mapping[int, str], lost: Sequence[int], bound: Sequence[int]
+    task: Task, found: Found, twins: Collection[int], lost: Collection[int], bound: Collection[int]
 ) -> dict[str, str]:
     names, group = task.program.parameter_names, task.constraint.group
+    count = np.bincount(group[group >= 0], minlength=task.constraint.size)
+    twins, lost, bound = set(twins), set(lost), set(bound)
     status = {}
     for position, name in enumerate(names):
         if position in twins or position in lost:
@@ -127,7 +129,7 @@ def _status(
             word = "not identified"
         elif position in bound:
             word = "at a bound"
-        elif (group == group[position]).sum() > 1:
+        elif count[group[position]] > 1:
             word = "tied"
         else:
             word = "free"

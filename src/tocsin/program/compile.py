@@ -361,10 +361,6 @@ def _same_row(design: Design) -> int:
     return 0 if design.matrix.shape[0] == 1 and not (design.rows < 0).any() else -1
 
 
-def _joined(parts: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
 def _lay_changes(
     causes: _Causes, numbers: Numbers, ties: TieLayout, base: NDArray[np.int64]
 ) -> tuple[Changes, NDArray[np.float64]]:
@@ -453,7 +449,7 @@ def join(
         clause=causes.clause,
         listen_first=causes.listen[0],
         listen=causes.listen[1],
-        rows=_joined([design.rows.ravel() for design in designs]),
+        rows=np.concatenate([design.rows.ravel() for design in designs]),
         offset=np.array(offset, dtype=np.int64),
         columns=np.array([design.columns for design in designs], dtype=np.int32),
         same=np.array([_same_row(design) for design in designs], dtype=np.int32),
