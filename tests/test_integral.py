@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tocsin.kernels.integral import integrate
+from tocsin.kernels.integral import integrate, largest
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 7, 11])
@@ -23,6 +23,7 @@ def test_integral_and_derivatives_are_sums_over_rows(width: int, count: int) -> 
     assert hessian == pytest.approx((columns * each) @ columns.T, rel=1e-12, abs=1e-9)
     assert np.array_equal(hessian, hessian.T)
     assert integrate(columns, beta, exposure, 0)[0] == value
+    assert largest(columns, beta) == pytest.approx(np.abs(beta @ columns).max(initial=0.0))
 
 
 def test_exponentials_are_those_of_the_library() -> None:

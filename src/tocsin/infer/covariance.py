@@ -106,7 +106,7 @@ def _inverted(matrix: Floats) -> tuple[Floats, bool]:
 
     Where it has none, curvatures too small to tell from zero are taken for next to nothing.
     """
-    root, failed = dpotrf(matrix, lower=1)
+    root, failed = dpotrf(matrix, lower=1) if len(matrix) > MANY else (matrix, 1)
     if not failed:
         half, failed = dpotri(root, lower=1)
         # No curvature is below one over the trace of the inverse: so clear a matrix needs no eigenvalues.

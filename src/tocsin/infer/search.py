@@ -14,6 +14,7 @@ from tocsin.infer.constraint import Constraint
 from tocsin.infer.maximum import LONGEST_STEP, TOLERANCE, Maximum, maximise
 from tocsin.infer.prior import Prior, half_life_bounds
 from tocsin.infer.start import em_steps, first_start, intercept, starts
+from tocsin.kernels.integral import largest
 from tocsin.kernels.layout import LAYER
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Task:
         longest = 0.0
         for cause in self.program.likelihood.causes:
             slots = cause.slots
-            moved = np.abs(step[slots.target.start : slots.target.stop] @ cause.columns).max(initial=0.0)
+            moved = largest(cause.columns, step[slots.target.start : slots.target.stop])
             if len(slots.source):
                 moved += np.abs(cause.marks @ step[slots.source.start : slots.source.stop]).max(initial=0.0)
             for shape in (slots.half_life, slots.alpha):

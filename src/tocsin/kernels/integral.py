@@ -122,3 +122,23 @@ def integrate(columns, coefficients, exposure, order):
         for b in range(a):
             double[b, a] = double[a, b]
     return value, single[:width].copy(), double[:width, :width].copy()
+
+
+@summing
+def largest(columns, coefficients):
+    """Return the largest |beta . x| of all rows; see `integrate`. BLAS would call on threads for so little."""
+    width, rows = columns.shape
+    sums, found = np.empty(BLOCK), 0.0
+    for begin in range(0, rows, BLOCK):
+        end = min(begin + BLOCK, rows)
+        size = end - begin
+        s = sums[:size]
+        for r in range(size):
+            s[r] = 0.0
+        for a in range(width):
+            x, c = columns[a, begin:end], coefficients[a]
+            for r in range(size):
+                s[r] += c * x[r]
+        for r in range(size):
+            found = max(found, abs(s[r]))
+    return found
