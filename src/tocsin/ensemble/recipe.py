@@ -68,9 +68,12 @@ class Recipe:
 
     def table(self, drawn: Sequence[Drawn]) -> pa.Table:
         """Return the events of worlds as the table of an ensemble; the worlds follow one another."""
-        counts = np.concatenate([np.empty(0, dtype=np.int64), *(part.counts for part in drawn)])
-        time = np.concatenate([np.empty(0), *(part.times for part in drawn)])
-        events = np.concatenate([np.empty((0, 6), dtype=np.int32), *(part.events for part in drawn)])
+        if len(drawn) == 1:
+            counts, time, events = drawn[0].counts, drawn[0].times, drawn[0].events
+        else:
+            counts = np.concatenate([np.empty(0, dtype=np.int64), *(part.counts for part in drawn)])
+            time = np.concatenate([np.empty(0), *(part.times for part in drawn)])
+            events = np.concatenate([np.empty((0, 6), dtype=np.int32), *(part.events for part in drawn)])
         unit, variable, left, entered, cause, source = np.ascontiguousarray(events.T)
         states = list(dict.fromkeys(state for each in self.variables for state in each.states))
         code = np.zeros(
@@ -90,9 +93,9 @@ class Recipe:
             fields["date"] = pa.array(day + np.floor(time).astype(np.int64), type=pa.date32())
         fields["unit"] = _dictionary(unit, self.units)
         fields["variable"] = _dictionary(variable, [each.name for each in self.variables])
-        fields["from"] = _dictionary(code[variable, left], states)
-        fields["to"] = _dictionary(code[variable, entered], states)
-        fields["cause"] = _dictionary(cause_code[cause], causes)
+        fields["from"] = _dictionary(code.take(variable * code.shape[1] + left), states)
+        fields["to"] = _dictionary(code.take(variable * code.shape[1] + entered), states)
+        fields["cause"] = _dictionary(cause_code.take(cause, mode="wrap"), causes)
         fields["source"] = _dictionary(source, self.units, source < 0)
         return pa.table(fields)
 

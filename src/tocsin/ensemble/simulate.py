@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
-from tocsin.ensemble.recipe import Drawn, Failure, Recipe, first_worlds
+from tocsin.ensemble.recipe import Failure, Recipe, first_worlds
 from tocsin.errors import FitError, ModelError
 from tocsin.kernels.events import ENDLESS, FORCED
 from tocsin.kernels.layout import WHEN, A, B, C
@@ -208,35 +208,37 @@ def draw_all(
 ) -> pa.Table:
     """Draw all worlds over the threads of this machine and return their events."""
 
-    def batch(first: int, last: int) -> Drawn:
+    def batch(first: int, last: int) -> pa.Table:
         drawn = recipe.draw(first, last)
         if drawn.failure is not None:
             refuse(drawn.failure)
-        return drawn
+        return recipe.table([drawn])
 
     pool_size = threads()
-    results: list[Drawn] = []
+    tables: list[pa.Table] = []
     done = 0
     # The first few worlds tell how many fit in a batch; batches do not change what any world is.
     first_batch = min(worlds, first_worlds(recipe))
     if first_batch:
-        results.append(batch(0, first_batch))
+        tables.append(batch(0, first_batch))
         done = first_batch
         if progress is not None:
             progress(done, worlds)
     if done < worlds:
-        mean = max(1.0, float(results[0].counts.sum()) / first_batch)
+        mean = max(1.0, tables[0].num_rows / first_batch)
         size = int(np.clip(BATCH_EVENTS / mean, 1, max(1, -(-(worlds - done) // pool_size))))
         bounds = [(first, min(first + size, worlds)) for first in range(done, worlds, size)]
         with ThreadPoolExecutor(pool_size) as pool:
             pending = [pool.submit(batch, *bound) for bound in bounds]
             try:
                 for future, bound in zip(pending, bounds, strict=True):
-                    results.append(future.result())
+                    tables.append(future.result())
                     if progress is not None:
                         progress(bound[1], worlds)
             except BaseException:
                 for future in pending:
                     future.cancel()
                 raise
-    return recipe.table(results)
+    if len(tables) < 2:
+        return tables[0] if tables else recipe.table([])
+    return pa.concat_tables(tables).combine_chunks()

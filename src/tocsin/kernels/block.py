@@ -41,7 +41,7 @@ def least_in_block(typing_context: Any, times: Any, first: Any) -> Any:
 
 @intrinsic
 def place_in_block(typing_context: Any, times: Any, first: Any, time: Any) -> Any:
-    """Return where a time first stands in the block that begins at `first`; it must be one of the block's."""
+    """Return where a time first stands in the block that begins at `first`, or FAN where it does not."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         block = _block(context, builder, signature.args[0], *args[:2])

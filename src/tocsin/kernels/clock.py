@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.kernels.block import FAN
 from tocsin.kernels.layout import KIND, TIE, Layout, room_of
 from tocsin.kernels.tournament import level_offsets
 
@@ -31,18 +32,20 @@ class World(NamedTuple):
     present: NDArray[np.uint8]  # (N,)
     piece: NDArray[np.int64]  # (D, N) offset of the piece in force
     weight: NDArray[np.float64]  # (P,)
-    dense: NDArray[np.float64]  # (2, dense layers, N, R) by source and target, and by target and source
+    dense: NDArray[
+        np.float64
+    ]  # (2, N, dense layers * R) of each source by target, and of each target by source
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (2, C, R)
     sources: NDArray[np.int64]  # (C,) how many units send, in rows
-    peak: NDArray[np.float64]  # (C,) the largest factor so far, in rows
+    peak: NDArray[np.float64]  # (C,) the largest factor so far, in the rows that each cause leads
     clock: NDArray[np.float64]  # (C * R, WIDTH)
     stream: NDArray[
         np.uint64
     ]  # (C * R, WIDTH) the same memory: its last column holds the keys of the streams
-    tree: NDArray[np.float64]  # times at which the clocks fire: a tournament, or rows (C, R)
+    tree: NDArray[np.float64]  # times at which the clocks fire: a tournament, or rows (1, C * R and a block)
     levels: NDArray[np.int64]  # of the tournament
-    least: NDArray[np.float64]  # (C,) the earliest time of each row
+    least: NDArray[np.float64]  # (C,) the earliest time of the rows that each cause leads
     shares: NDArray[np.float64]  # (R,) scratch; its length is the room of a cause
 
 
@@ -71,7 +74,7 @@ def blank(lay: Layout) -> World:
         np.zeros(causes),
         clock,
         clock.view(np.uint64),
-        np.full((causes, room) if rows else levels[-1], np.inf),
+        np.full((1, causes * room + FAN) if rows else levels[-1], np.inf),  # the last block may reach beyond
         levels,
         np.full(causes, np.inf),
         np.zeros(room),

@@ -22,9 +22,12 @@ def write(times, events, event, time, i, variable, left, state, cause, source):
 
 
 @allocating
-def longer(times, events):
-    """Return twice the room for events."""
+def longer(times, events, done, worlds):
+    """Return at least twice the room for events, or what all worlds will need if they are like those done."""
     size = times.size
-    more, wider = np.empty(2 * size), np.empty((2 * size, 6), dtype=np.int32)
+    wanted = 2 * size
+    if done > 0:
+        wanted = max(wanted, size * worlds // done + size * worlds // (16 * done))
+    more, wider = np.empty(wanted), np.empty((wanted, 6), dtype=np.int32)
     more[:size], wider[:size] = times, events
     return more, wider

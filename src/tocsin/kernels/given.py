@@ -416,7 +416,7 @@ def run_given(lay, tab, opened, run, plan, past, seed, bounds, start, fresh, cro
         noted += 1
     for number in range(first, last):
         if log[WRITTEN] + past.time.size + crowd >= times.size:
-            times, events = longer(times, events)
+            times, events = longer(times, events, number - first, last - first)
         log[BEGAN], log[UPCOMING] = log[WRITTEN], place[PLACE_UPCOMING]
         log[OBSERVED], log[NEXT_BASE], log[STATUS] = known, noted, FULL
         run.key[0] = combine(seed, np.uint64(number))
@@ -427,7 +427,7 @@ def run_given(lay, tab, opened, run, plan, past, seed, bounds, start, fresh, cro
             begin(lay, tab, run, opened, plan, past, known, run.key[0], fresh, apart)
         while log[STATUS] == FULL:
             if log[WRITTEN] + crowd >= times.size:
-                times, events = longer(times, events)
+                times, events = longer(times, events, number - first, last - first)
             time = go_on(lay, tab, run, plan, past, log, times, events, most, crowd)
         counts[number - first] = log[WRITTEN] - log[BEGAN]
         if log[STATUS] != DONE:

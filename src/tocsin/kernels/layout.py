@@ -23,7 +23,7 @@ FORCE, EXIT, ENTER, TIE, TOTAL, PIECE = range(6)
 
 STRIDE, SIZE = 0, 1  # columns of `variable`
 MOVES, TO = 0, 1  # columns of `transition`: the variable it moves, the state it enters
-TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS, ROW = range(7)  # columns of `cause`
+TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS, ROW, LEAD, SPAN = range(9)  # columns of `cause`
 TARGETS_HEAR, SOURCES_HEAR, OF_LAYER, OF_TOTAL, TARGET_DESIGNS, SOURCE_DESIGNS = range(6)  # rows of `listen`
 OUT, IN = 0, 1  # rows of `tie_first`
 OUT_TARGET, IN_SOURCE, IN_TIE = 0, 1, 2  # rows of `tie`
@@ -44,14 +44,16 @@ class Layout(NamedTuple):
     presence: F8  # (2, N) present on (enter, exit]
     unit_key: U8  # (N,)
     variable: I8  # (V, 2) stride and number of states
+    held: I4  # (V, J) the state of each variable in each joint state
     transition: I4  # (K, 2) the variable it moves and the state it enters
     after: I4  # (K, J) joint state after the transition, -1 where the unit is not at risk
     matters: B1  # (K, J) whether a unit in this joint state may ever be at risk of the transition again
     allowed: B1  # (K, N) 0 where an intervention prevents the transition; (0, 0) where none does
     cause: (
-        I4  # (C, 7) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
+        I4  # (C, 9) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
     )
-    #            whether its memory decays, and the matrix along whose rows it is sent (-1: tie by tie)
+    #            whether its memory decays, the matrix along whose rows it is sent (-1: tie by tie), and the first
+    #            of the causes that are sent together, with how many they are
     cause_key: U8  # (C,)
     counts: B1  # (C, J) whether a source in this joint state counts
     clause: B1  # (C, V) whether a variable stands in the clause `when`
@@ -67,7 +69,7 @@ class Layout(NamedTuple):
     tie: I4  # (3, P) target of each tie; by target, source and position of each tie
     weight: F8  # (P,) in force when the window begins
     dense_of: I4  # (L,) position of the layer in `dense`, -1 where it is kept as ties alone
-    dense: F8  # (2, dense layers, N, room of a row) weights by source, target and by target, source, at first
+    dense: F8  # (2, N, dense layers * room of a row) weights of each source, and of each target, at first
     totals: F8  # (totals, N) that normalise exposures, when the window begins
     early: I4  # (entries before the unit's own, 3) cause, unit, row of the source design
     early_time: F8

@@ -24,7 +24,7 @@ from tocsin.kernels.clock import (
 )
 from tocsin.kernels.extremes import greater, lesser
 from tocsin.kernels.jit import comparing, inlined
-from tocsin.kernels.layout import IN, OUT, ROW
+from tocsin.kernels.layout import IN, LEAD, OUT, ROW, SPAN
 from tocsin.kernels.places import place
 from tocsin.kernels.rules import SENT
 from tocsin.kernels.streams import threshold
@@ -49,7 +49,8 @@ def aim_in_row(lay, world, c, i, time, factor, change):
             clock[HAZARD] = np.inf
         else:
             clock[HAZARD] = clock[LEFT] / factor
-            world.peak[c] = max(world.peak[c], factor)
+            lead = place(lay.cause[c, LEAD])
+            world.peak[lead] = max(world.peak[lead], factor)
     exposure = max(exposure + change, 0.0)
     base += change * time
     clock[EXPOSURE], clock[SINCE] = exposure, base
@@ -59,25 +60,22 @@ def aim_in_row(lay, world, c, i, time, factor, change):
         fires = np.inf
         if factor > 0.0 and exposure > 0.0:
             fires = max((clock[HAZARD] + base) / exposure, time)
-        set_time(world.tree, world.levels, world.least, c, i, world.shares.size, fires)
+        set_time(world.tree, world.levels, world.least, place(lay.cause[c, LEAD]), position, fires)
     return True
 
 
 @inlined
-def retire(world, c, i):
+def retire(lay, world, c, i):
     """Stop a clock of a row for good: its unit will never be at risk again."""
     position = place(c * world.shares.size + i)
     world.clock[position, FACTOR] = 0.0
     world.clock[position, HAZARD] = np.inf
-    set_time(world.tree, world.levels, world.least, c, i, world.shares.size, np.inf)
+    set_time(world.tree, world.levels, world.least, place(lay.cause[c, LEAD]), position, np.inf)
 
 
 @comparing
-def _move_row(exposure, base, scaled, fires, weight, change, time):
-    """Add to the exposures of a row; return the earliest time at which one fires, and the largest exposure.
-
-    The extremes are found in a loop of their own: the compiler takes more targets in one step in both.
-    """
+def _move_rows(exposure, base, scaled, fires, weight, change, time):
+    """Add to the exposures of rows; return the earliest time at which one fires, and the largest exposure."""
     later = change * time
     least, most = np.inf, 0.0
     for i in range(exposure.size):
@@ -94,24 +92,27 @@ def _move_row(exposure, base, scaled, fires, weight, change, time):
 
 
 @inlined
-def send_row(lay, world, tree, c, j, time, change, sources):
-    """Pass a change of what source j sends on to a row; see `world.send`. Without rows there is nothing to do."""
+def send_rows(lay, world, tree, c, j, time, change, sources):
+    """Pass a change of what source j sends on to the rows that a cause leads; see `world.send`."""
     if tree.ndim == 1:
-        return np.int64(-1)
+        return np.int64(-1)  # there are no rows
     else:
-        first, last = place(c * tree.shape[1]), place((c + 1) * tree.shape[1])
+        room, span = world.shares.size, place(lay.cause[c, SPAN])
+        first, last = place(c * room), place((c + span) * room)
         exposure = world.clock[first:last, EXPOSURE]
         base = world.clock[first:last, SINCE]
         scaled = world.clock[first:last, HAZARD]
-        weight = world.dense[OUT, place(lay.cause[c, ROW]), j]
-        least, most = _move_row(exposure, base, scaled, tree[c], weight, change, time)
+        fires = tree[0, first:last]
+        row = place(lay.cause[c, ROW])
+        weight = world.dense[OUT, j, place(row * room) : place((row + span) * room)]
+        least, most = _move_rows(exposure, base, scaled, fires, weight, change, time)
         world.sources[c] += sources
         if world.sources[c] == 0:
             # Sums of what came and went leave rounding behind; without a source there is exactly no exposure.
             for i in range(exposure.size):
                 base[i] -= exposure[i] * time
                 exposure[i] = 0.0
-                tree[c, i] = np.inf
+                fires[i] = np.inf
             least = np.inf
         world.least[c] = least
         if not most * world.peak[c] < np.inf:
@@ -122,10 +123,11 @@ def send_row(lay, world, tree, c, j, time, change, sources):
 
 
 @comparing
-def begin_row(world, tree, c, time):
+def begin_row(lay, world, tree, c, time):
     """Give the clocks of a row the first thresholds of a world, also those that are not at risk yet."""
     if tree.ndim == 2:
-        first, last = place(c * tree.shape[1]), place((c + 1) * tree.shape[1])
+        first, last = place(c * world.shares.size), place((c + 1) * world.shares.size)
+        fires, lead = tree[0, first:last], place(lay.cause[c, LEAD])
         exposure = world.clock[first:last, EXPOSURE]
         base = world.clock[first:last, SINCE]
         scaled = world.clock[first:last, HAZARD]
@@ -140,38 +142,35 @@ def begin_row(world, tree, c, time):
             scaled[i] = left[i] / factor[i] if factor[i] > 0.0 else np.inf
             base[i] = exposure[i] * time
             t = (scaled[i] + base[i]) / exposure[i]
-            tree[c, i] = t if exposure[i] > 0.0 else np.inf
-        world.least[c] = least_of(tree[c])
+            fires[i] = t if exposure[i] > 0.0 else np.inf
+        least = least_of(fires)
+        world.least[lead] = least if lead == c else min(world.least[lead], least)
 
 
 @inlined
 def draw_from_row(lay, world, c, i, wanted):
     """Return the source at which the shares of a target's exposure, summed, pass what is wanted."""
-    weight = world.dense[IN, place(lay.cause[c, ROW]), i]
-    sent = world.memory[SENT, c]
     shares = world.shares
+    first = place(lay.cause[c, ROW] * shares.size)
+    weight = world.dense[IN, i, first : place(first + shares.size)]
+    sent = world.memory[SENT, place(lay.cause[c, LEAD])]
     for j in range(shares.size):
         shares[j] = weight[j] * sent[j]
-    # Eight are summed at a time; the source is sought among the eight whose sum passes.
-    summed, first = 0.0, 0
-    while first + 8 < shares.size:
-        eight = shares[first : first + 8]
-        more = ((eight[0] + eight[4]) + (eight[1] + eight[5])) + (
+    # Eight are summed at a time; the source is the first whose sum passes, counted without asking at each.
+    summed, before, chosen = 0.0, 0.0, 0
+    for k in range(0, shares.size, 8):
+        eight = shares[k : k + 8]
+        summed += ((eight[0] + eight[4]) + (eight[1] + eight[5])) + (
             (eight[2] + eight[6]) + (eight[3] + eight[7])
         )
-        if summed + more > wanted:
-            break
-        summed += more
-        first += 8
-    chosen = np.int64(-1)
-    for j in range(first, shares.size):
-        summed += shares[j]
-        if shares[j] > 0.0:
-            chosen = j
-            if summed > wanted:
-                break
-    while chosen < 0 and first > 0:  # rounding took the sum past the last source
-        first -= 1
-        if shares[first] > 0.0:
-            chosen = first
+        before = summed if summed <= wanted else before
+        chosen += 8 if summed <= wanted else 0
+    chosen = place(min(chosen, shares.size - 8))
+    eight = shares[chosen : chosen + 8]
+    for k in range(8):
+        before += eight[k]
+        chosen += 1 if before <= wanted else 0
+    chosen = min(chosen, shares.size - 1)
+    while shares[chosen] == 0.0 and chosen > 0:  # rounding took the sum past the last source
+        chosen -= 1
     return chosen

@@ -21,7 +21,6 @@ from tocsin.kernels.layout import (
     OF_LAYER,
     OF_TOTAL,
     PIECE,
-    SIZE,
     SOURCE,
     STRIDE,
     TARGET,
@@ -158,7 +157,7 @@ def alter(lay, world, number):
 @inlined
 def held(lay, world, i, variable):
     """Return the state that a unit holds of a variable."""
-    return (world.state[i] // lay.variable[variable, STRIDE]) % lay.variable[variable, SIZE]
+    return place(lay.held[variable, place(world.state[i])])
 
 
 @inlined

@@ -42,6 +42,7 @@ from tocsin.kernels.layout import (
     IN,
     KIND,
     LAYER,
+    LEAD,
     MOVES,
     OF_LAYER,
     OUT,
@@ -67,6 +68,7 @@ from tocsin.kernels.rules import HEARD, SENT, alter, carried, enter_state, held,
 from tocsin.kernels.streams import bits_of, combine, double_of, threshold
 from tocsin.kernels.times import finish, first_to_fire, next_time, set_aside
 from tocsin.kernels.world import (
+    MANY,
     aim,
     draw_source,
     fires_after,
@@ -76,7 +78,6 @@ from tocsin.kernels.world import (
 )
 
 NONE, ONE, NO_EVENT = np.int64(0), np.int64(1), np.int64(-1)
-MANY = 20_000  # units, from which the memory of a world is far away
 
 
 @inner
@@ -113,7 +114,7 @@ def appear(lay, tab, world, i, time, present):
         else:
             bad = reconsider(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
-            return c, bad
+            return c + bad // world.shares.size, bad % world.shares.size
     return -1, -1
 
 
@@ -138,7 +139,7 @@ def begin(lay, tab, world, opened, key, fresh):
         copy_clocks(world.tree, world.clock, opened.clock)
     for c in range(lay.cause.shape[0]):
         if lay.cause[c, ROW] >= 0:
-            begin_row(world, world.tree, c, lay.window[0])
+            begin_row(lay, world, world.tree, c, lay.window[0])
         else:
             begin_clocks(lay, tab, world, world.tree, c)
     finish(world.tree, world.levels)
@@ -204,12 +205,13 @@ def change(lay, tab, world, number, time):
         return appear(lay, tab, world, a, time, np.int64(kind == ENTER))
     listener, group, old, new = alter(lay, world, number)
     if kind == TIE and lay.dense_of[group] >= 0:
-        world.dense[OUT, lay.dense_of[group], a, b] = new
-        world.dense[IN, lay.dense_of[group], b, a] = new
+        first = place(lay.dense_of[group] * world.shares.size)
+        world.dense[OUT, a, place(first + b)] = new
+        world.dense[IN, b, place(first + a)] = new
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
         c = place(lay.listen[position])
         if listener == OF_LAYER:
-            memory = sent(tab, world.memory, c, a, time)
+            memory = sent(tab, world.memory, place(lay.cause[c, LEAD]), a, time)
             if memory > 0.0 and new != old:
                 factor, sources = (
                     world.clock[c * world.shares.size + b, FACTOR],
@@ -224,7 +226,7 @@ def change(lay, tab, world, number, time):
             c = place(lay.listen[position])
             bad = reconsider(lay, tab, world, c, b, time, np.int64(world.state[b]), NO_EVENT)
             if bad >= 0:
-                return c, bad
+                return c + bad // world.shares.size, bad % world.shares.size
     return -1, -1
 
 
@@ -244,7 +246,7 @@ def move(lay, tab, world, i, variable, state, time):
         c = place(lay.listen[place(position)])
         bad = reconsider(lay, tab, world, c, i, time, old, variable)
         if bad >= 0:
-            return c, bad
+            return c + bad // world.shares.size, bad % world.shares.size
     return -1, -1
 
 
@@ -264,7 +266,7 @@ def run(lay, tab, world, log, times, events, most):
     event, upcoming = log[WRITTEN], log[UPCOMING]
     time = end
     while True:
-        time = next_time(world.tree, world.levels, world.least)
+        time = next_time(lay, world, world.tree)
         position = NONE
         drawn = NONE
         if event == times.size:
@@ -348,7 +350,7 @@ def run_worlds(lay, tab, opened, world, seed, first, last, most):
         log[BEGAN], log[UPCOMING], log[STATUS] = log[WRITTEN], 0, FULL
         while log[STATUS] == FULL:
             if log[WRITTEN] == times.size:
-                times, events = longer(times, events)
+                times, events = longer(times, events, number - first, last - first)
             time = run(lay, tab, world, log, times, events, most)
         counts[number - first] = log[WRITTEN] - log[BEGAN]
         if log[STATUS] != DONE:

@@ -1,5 +1,7 @@
 """The times at which clocks fire, and the earliest of them: in rows, one for each cause, or as a tournament.
 
+Rows keep the earliest time of all that are sent together; after it was put off it is unknown, and found anew
+only when it is asked for, as most often the whole row changes before that.
 Which of the two it is follows from the number of dimensions of `tree`, so the compiler keeps only one.
 """
 
@@ -7,10 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tocsin.kernels.block import FAN, place_in_block
 from tocsin.kernels.extremes import lesser
 from tocsin.kernels.jit import comparing, inlined
+from tocsin.kernels.layout import SPAN
 from tocsin.kernels.places import place
 from tocsin.kernels.tournament import earliest, put, rebuild, winner
+
+UNKNOWN = -np.inf
 
 
 @comparing
@@ -24,7 +30,7 @@ def least_of(times):
 
 @comparing
 def first_at(times, time):
-    """Return where a time first stands among some."""
+    """Return where a time first stands among some, or how many they are."""
     chosen = times.size
     for i in range(times.size):
         chosen = min(chosen, i if times[i] == time else times.size)
@@ -32,35 +38,41 @@ def first_at(times, time):
 
 
 @inlined
-def time_of(tree, c, i, room):
+def time_of(tree, position):
     """Return the time at which a clock fires."""
     if tree.ndim == 1:
-        return tree[c * room + i]
+        return tree[position]
     else:
-        return tree[c, i]
+        return tree[0, position]
 
 
 @inlined
-def set_time(tree, levels, least, c, i, room, value):
-    """Set the time at which a clock fires."""
+def set_time(tree, levels, least, lead, position, value):
+    """Set the time at which a clock fires, of a cause that is led by `lead`."""
     if tree.ndim == 1:
-        put(tree, levels, c * room + i, value)
+        put(tree, levels, position, value)
     else:
-        old = tree[c, i]
-        tree[c, i] = value
-        if value < least[c]:
-            least[c] = value
-        elif old == least[c] and value != old:
-            least[c] = least_of(tree[c])
+        old = tree[0, position]
+        tree[0, position] = value
+        if value < least[lead]:
+            least[lead] = value
+        elif old == least[lead] and value != old:
+            least[lead] = UNKNOWN
 
 
 @inlined
-def next_time(tree, levels, least):
+def next_time(lay, world, tree):
     """Return when the next clock fires."""
     if tree.ndim == 1:
-        return winner(tree, levels)
+        return winner(tree, world.levels)
     else:
-        return least_of(least)
+        time = least_of(world.least)
+        while time == UNKNOWN:
+            lead, room = first_at(world.least, UNKNOWN), world.shares.size
+            end = place(lead + lay.cause[lead, SPAN])
+            world.least[lead] = least_of(tree[0, place(lead * room) : place(end * room)])
+            time = least_of(world.least)
+        return time
 
 
 @inlined
@@ -70,8 +82,17 @@ def first_to_fire(tree, levels, least, room, time):
         position = np.int64(earliest(tree, levels))
         return position // room, position % room
     else:
-        row = first_at(least, time)
-        return row, first_at(tree[row], time)
+        lead, times = first_at(least, time), tree[0]
+        first = place(lead * room)
+        block = place_in_block(times, first, time)
+        while block == FAN:
+            first += FAN
+            block = place_in_block(times, first, time)
+        c, i = lead, first + block - lead * room
+        while i >= room:
+            c += 1
+            i -= room
+        return c, i
 
 
 @inlined
@@ -80,7 +101,7 @@ def set_aside(tree, least, c, i, room, value):
     if tree.ndim == 1:
         tree[c * room + i] = value
     else:
-        tree[c, i] = value
+        tree[0, c * room + i] = value
         least[c] = value if i == 0 else min(value, least[c])
 
 

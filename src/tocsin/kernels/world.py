@@ -26,16 +26,19 @@ from tocsin.kernels.clock import (
 from tocsin.kernels.jit import inlined
 from tocsin.kernels.layout import (
     LAYER,
+    LEAD,
     OUT,
     OUT_TARGET,
     ROW,
     TRANSITION,
 )
 from tocsin.kernels.places import place
-from tocsin.kernels.rows import aim_in_row, draw_from_row, retire, send_row
+from tocsin.kernels.rows import aim_in_row, draw_from_row, retire, send_rows
 from tocsin.kernels.rules import HEARD, SENT, draw_among, sending, sent, target_factor
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
 from tocsin.kernels.times import set_time, time_of
+
+MANY = 20_000  # units, from which the memory of a world is far away
 
 
 @inlined
@@ -92,7 +95,7 @@ def aim(lay, tab, world, c, i, time, factor, change, sources):
         fires = np.inf
         if hazard > 0.0:
             fires = time + fires_after(max(clock[LEFT], 0.0), hazard, rate)
-        set_time(world.tree, world.levels, world.least, c, i, world.shares.size, fires)
+        set_time(world.tree, world.levels, world.least, place(lay.cause[c, LEAD]), position, fires)
     return True
 
 
@@ -107,7 +110,7 @@ def refactor(lay, tab, world, c, i, time):
         and lay.cause[c, ROW] >= 0
         and lay.matters[place(lay.cause[c, TRANSITION]), place(world.state[i])] == 0
     ):
-        retire(world, c, i)
+        retire(lay, world, c, i)
         return True
     return aim(lay, tab, world, c, i, time, factor, 0.0, np.int64(0))
 
@@ -116,21 +119,24 @@ def refactor(lay, tab, world, c, i, time):
 def send(lay, tab, world, c, j, time, change, sources):
     """Pass a change of what source j sends on to all its targets.
 
-    Returns -1, or a target whose hazard is not finite.
+    Returns -1, or a target whose hazard is not finite (see `reconsider`).
     """
     layer, k, n = place(lay.cause[c, LAYER]), place(lay.cause[c, TRANSITION]), world.shares.size
     decays = tab.shape[0, c] > 0.0
     if lay.cause[c, ROW] >= 0:
-        return send_row(lay, world, world.tree, c, j, time, change, sources)
+        return send_rows(lay, world, world.tree, c, j, time, change, sources)
     first, last = place(lay.tie_first[OUT, layer, j]), lay.tie_first[OUT, layer, j + 1]
-    # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.
-    ahead = 0.0
-    for tie in range(first, last):
-        i = place(lay.tie[OUT_TARGET, tie])
-        if lay.matters[k, place(world.state[i])] > 0:
-            ahead += world.clock[place(c * n + i), FACTOR] + min(time_of(world.tree, c, i, n), 0.0)
-    if ahead < 0.0:
-        return j
+    if n > MANY:
+        # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.
+        ahead = 0.0
+        for tie in range(first, last):
+            i = place(lay.tie[OUT_TARGET, tie])
+            if lay.matters[k, place(world.state[i])] > 0:
+                ahead += world.clock[place(c * n + i), FACTOR] + min(
+                    time_of(world.tree, place(c * n + i)), 0.0
+                )
+        if ahead < 0.0:
+            return j
     for tie in range(first, last):
         weight = world.weight[tie]
         if weight == 0.0:
@@ -156,8 +162,11 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
         event_variable: the variable of the event that moved it, -1 where a covariate or presence changed.
 
     Returns:
-        -1, or the unit whose mark or hazard is not finite.
+        -1, or the unit whose mark or hazard is not finite; under a later one of the causes that are sent together,
+        a whole room for each cause further on.
     """
+    if lay.cause[c, LEAD] != c:
+        return -1  # it was sent with another
     before = sent(tab, world.memory, c, j, time)
     after = sending(lay, tab, world, c, j, old, event_variable, before)
     if not after < np.inf:

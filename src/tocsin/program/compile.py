@@ -14,8 +14,10 @@ from tocsin.kernels.layout import (
     ENTER,
     EXIT,
     LAYER,
+    LEAD,
     ROW,
     SOURCE,
+    SPAN,
     TARGET,
     TIE,
     TOTAL,
@@ -269,7 +271,7 @@ def _lay_causes(
     layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
     normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
     designs = _Designs(history, joint, observed, earlier)
-    table = np.full((len(listed), 7), -1, dtype=np.int32)
+    table = np.full((len(listed), 9), -1, dtype=np.int32)
     table[:, DECAYS] = 0
     counts = np.zeros((len(listed), joint.count), dtype=np.uint8)
     clause = np.zeros((len(listed), len(joint.names)), dtype=np.uint8)
@@ -393,6 +395,18 @@ def compile_program(model: Model, history: History) -> Program:
     return program
 
 
+def _send_together(table: NDArray[np.int32], counts: NDArray[np.uint8]) -> None:
+    """Find causes in neighbouring rows whose sources send one thing, so that one pass serves them all."""
+    table[:, LEAD], table[:, SPAN] = np.arange(len(table)), 1
+    for c in range(1, len(table)):
+        one, next_one = table[c - 1], table[c]
+        if one[ROW] < 0 or next_one[ROW] != one[ROW] + 1 or max(one[SOURCE], next_one[SOURCE]) >= 0:
+            continue
+        if (counts[c - 1] == counts[c]).all():
+            next_one[LEAD] = one[LEAD]
+            table[one[LEAD], SPAN] += 1
+
+
 def join(
     model: Model, history: History, earlier: Program | None = None, dampings: Sequence[Damping] = ()
 ) -> Program:
@@ -428,6 +442,7 @@ def join(
     for number, (_, cause) in enumerate(causes.listed):
         if isinstance(cause, Contagion) and cause.half_life is None and cause.response is None:
             table[number, ROW] = dense_of[table[number, LAYER]]
+    _send_together(table, causes.counts)
     changes, totals = _lay_changes(causes, numbers, ties, base)
     early, early_time = _early_entries(causes, observed)
     state = _entry_states(model, history, joint)
@@ -439,6 +454,7 @@ def join(
         presence=np.array([numbers.enter, numbers.exit], dtype=np.float64),
         unit_key=unit_keys(numbers.units),
         variable=np.stack([joint.strides, joint.sizes], axis=1),
+        held=np.stack([joint.codes(name) for name in joint.names]).astype(np.int32),
         transition=transition,
         after=after,
         matters=_matters(model, joint, after),

@@ -167,17 +167,18 @@ def lay_dense(ties: TieLayout, count: int) -> tuple[NDArray[np.int32], NDArray[n
 
     Returns:
         For each layer its position among the matrices, or -1; and the matrices, by source and target and by
-        target and source (2, layers, units, room of a row).
+        target and source (2, units, layers * room of a row).
     """
     sizes = ties.first[0, :, -1] - ties.first[0, :, 0]
     chosen = (sizes >= DENSE_SHARE * count * count) & (count <= DENSE_UNITS)
     position = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
-    dense = np.zeros((2, int(chosen.sum()), count, room_of(count)))
+    room = room_of(count)
+    dense = np.zeros((2, count, int(chosen.sum()) * room))
     for layer in np.flatnonzero(chosen):
         own = slice(ties.first[0, layer, 0], ties.first[0, layer, -1])
         source, target = ties.source[own], ties.tie[0, own]
-        dense[OUT, position[layer], source, target] = ties.weight[own]
-        dense[IN, position[layer], target, source] = ties.weight[own]
+        dense[OUT, source, position[layer] * room + target] = ties.weight[own]
+        dense[IN, target, position[layer] * room + source] = ties.weight[own]
     return position, dense
 
 

@@ -27,6 +27,7 @@ from tocsin.kernels.layout import (
     B,
     C,
     Tables,
+    room_of,
 )
 from tocsin.kernels.sweep import AFTER, BEFORE, UNIT, VARIABLE
 from tocsin.program.compile import entering
@@ -66,8 +67,9 @@ def opened_at(
     weight[c[ties]] = value[ties]  # in order, so the last one stands
     layer = layout.dense_of[np.searchsorted(layout.tie_first[0, :, -1], c[ties], side="right")]
     ties, layer = ties[layer >= 0], layer[layer >= 0]
-    dense[OUT, layer, a[ties], b[ties]] = value[ties]
-    dense[IN, layer, b[ties], a[ties]] = value[ties]
+    first = layer * room_of(state.size)
+    dense[OUT, a[ties], first + b[ties]] = value[ties]
+    dense[IN, b[ties], first + a[ties]] = value[ties]
     totals[a[sums], b[sums]] = value[sums]
     offset[a[pieces], b[pieces]] = c[pieces]
     keeps = ~acts | ((kind == FORCE) & (layout.break_at[WHEN] == time) & (value > 0.0))
