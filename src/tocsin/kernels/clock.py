@@ -49,6 +49,17 @@ class World(NamedTuple):
     shares: NDArray[np.float64]  # (R,) scratch; its length is the room of a cause
 
 
+def on_lines(size: int) -> NDArray[np.float64]:
+    """Return zeros (size,) whose blocks of 8 are one cache line each, and those of 16 two that are read together.
+
+    NumPy begins large arrays 16 bytes after a page, so that every such block would lie across one line more.
+    """
+    block = 16
+    room = np.zeros(size + block - 1)
+    first = -(room.ctypes.data // room.itemsize) % block
+    return room[first : first + size]
+
+
 def blank(lay: Layout) -> World:
     """Return a world with room for the program's units and clocks, with nobody present.
 
@@ -58,7 +69,11 @@ def blank(lay: Layout) -> World:
     rows = lay.dense.size > 0
     room = room_of(units) if rows else units
     levels = level_offsets(causes * room)
-    clock = np.zeros((causes * room, WIDTH), order="F" if rows else "C")
+    clock = on_lines(causes * room * WIDTH).reshape((causes * room, WIDTH), order="F" if rows else "C")
+    tree = on_lines(causes * room + FAN if rows else int(levels[-1]))  # the last block may reach beyond a row
+    tree[:] = np.inf
+    if rows:
+        tree = tree.reshape(1, -1)
     clock[:, SINCE] = lay.window[0]
     clock[:, LEFT] = SPENT
     return World(
@@ -74,7 +89,7 @@ def blank(lay: Layout) -> World:
         np.zeros(causes),
         clock,
         clock.view(np.uint64),
-        np.full((1, causes * room + FAN) if rows else levels[-1], np.inf),  # the last block may reach beyond
+        tree,
         levels,
         np.full(causes, np.inf),
         np.zeros(room),
