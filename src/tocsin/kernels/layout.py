@@ -66,8 +66,10 @@ class Layout(NamedTuple):
     columns: I4  # (D, J)
     same: I4  # (D,) the row of a design that has but one, for all units at all times, else -1
     tie_first: I8  # (2, L, N + 1) the ties of each layer and source, and of each layer and target
-    tie: I4  # (3, P) target of each tie; by target, source and position of each tie
-    weight: F8  # (P,) in force when the window begins
+    tie: I4  # (3, P) target of each tie; by target, source and number of each tie (see `weight`)
+    weight: (
+        F8  # (P,) in force when the window begins; (1,), and no numbers in `tie`, where all are always alike
+    )
     dense_of: I4  # (L,) position of the layer in `dense`, -1 where it is kept as ties alone
     dense: F8  # (2, N, dense layers * room of a row) weights of each source, and of each target, at first
     totals: F8  # (totals, N) that normalise exposures, when the window begins

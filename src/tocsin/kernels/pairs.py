@@ -78,7 +78,7 @@ def lay_by_target(source, target, begin, first, tie_source, tie_place):
         source, target: positions (P,).
         begin: the number of the first tie.
         first: where the ties of each target begin (N + 1,); filled, counting from `begin`.
-        tie_source, tie_place: source and number of each tie by target (P,); filled.
+        tie_source, tie_place: source and number of each tie by target (P,); filled, an empty one excepted.
     """
     first[:] = 0
     for row in range(target.size):
@@ -87,7 +87,9 @@ def lay_by_target(source, target, begin, first, tie_source, tie_place):
         first[unit + 1] += first[unit]
     for row in range(target.size):
         place = first[target[row]]
-        tie_source[place], tie_place[place] = source[row], begin + row
+        tie_source[place] = source[row]
+        if tie_place.size > 0:
+            tie_place[place] = begin + row
         first[target[row]] += 1
     for unit in range(first.size - 1, 0, -1):
         first[unit] = first[unit - 1] + begin

@@ -16,6 +16,7 @@ import numpy as np
 from tocsin.kernels.jit import entry
 from tocsin.kernels.layout import LAYER, OUT, OUT_TARGET, TRANSITION
 from tocsin.kernels.sweep import AFTER, EXPLAINED, UNIT, VARIABLE
+from tocsin.kernels.weights import weight_of
 
 FADED = 200.0  # powers of e after which the instant that memory refers to is moved on
 
@@ -119,7 +120,7 @@ def sweep_memory(lay, trace, causes, row, first, decay):
                 if lay.clause[causes[c], variable] == 0:
                     continue
                 for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
-                    i, weight = lay.tie[OUT_TARGET, tie], lay.weight[tie]
+                    i, weight = lay.tie[OUT_TARGET, tie], weight_of(lay.weight, tie)
                     felt[i, c] += weight / fade
                     summed[first[c] + row[c, i]] += weight * left
         x = last

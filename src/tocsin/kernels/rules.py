@@ -15,7 +15,6 @@ from tocsin.kernels.layout import (
     DECAYS,
     IN,
     IN_SOURCE,
-    IN_TIE,
     KIND,
     LAYER,
     OF_LAYER,
@@ -34,6 +33,7 @@ from tocsin.kernels.layout import (
     C,
 )
 from tocsin.kernels.places import place
+from tocsin.kernels.weights import weight_inward
 
 SENT, HEARD = 0, 1  # rows of `memory`: what a source sends, and when it was last brought up to date
 
@@ -121,7 +121,7 @@ def draw_among(lay, tab, world, c, i, wanted, time):
             continue
         value = sent(tab, world.memory, c, j, time)
         if value > 0.0:
-            share = world.weight[place(lay.tie[IN_TIE, position])] * value
+            share = weight_inward(lay, world.weight, position) * value
             if share > 0.0:
                 summed += share
                 chosen = j

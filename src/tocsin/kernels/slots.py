@@ -34,6 +34,7 @@ from tocsin.kernels.layout import (
 from tocsin.kernels.layout import KIND as BREAK_KIND
 from tocsin.kernels.rules import HEARD, SENT, alter, carried, enter_state, sending, sent, target_factor
 from tocsin.kernels.tournament import put
+from tocsin.kernels.weights import weight_of
 
 SPENT, SINCE, HAZARD, EXPOSURE, AIM, DRAWN, SOURCES, BASE = range(8)  # columns of `clock`
 WIDTH = 8
@@ -255,7 +256,7 @@ def send(lay, tab, run, plan, past, c, j, time, before, after, only):
     layer = lay.cause[c, LAYER]
     sources = np.int64(after > 0.0) - np.int64(before > 0.0)
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
-        weight, i = run.weight[tie], np.int64(lay.tie[OUT_TARGET, tie])
+        weight, i = weight_of(run.weight, tie), np.int64(lay.tie[OUT_TARGET, tie])
         if weight == 0.0 or (only == ITSELF and i != j) or (only == OTHERS and i == j):
             continue
         if not receive(lay, tab, run, plan, past, c, i, tie, time, weight * before, weight * after, sources):

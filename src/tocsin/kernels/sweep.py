@@ -23,7 +23,6 @@ from tocsin.kernels.layout import (
     EXIT,
     IN,
     IN_SOURCE,
-    IN_TIE,
     KIND,
     LAYER,
     OUT,
@@ -41,6 +40,7 @@ from tocsin.kernels.layout import (
     B,
     C,
 )
+from tocsin.kernels.weights import weight_inward, weight_of
 
 UNIT, VARIABLE, BEFORE, AFTER, EXPLAINED = range(5)  # columns of `events`
 ALL, ITSELF, OTHERS = np.int64(0), np.int64(1), np.int64(2)  # targets of a source
@@ -235,7 +235,7 @@ def push(lay, field, kept, c, decay, j, time, sources, only):
     """Pass `field.change` on to the targets of source j: to ALL, to ITSELF or to OTHERS."""
     layer = lay.cause[c, LAYER]
     for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
-        i, weight = np.int64(lay.tie[OUT_TARGET, tie]), field.weight[tie]
+        i, weight = np.int64(lay.tie[OUT_TARGET, tie]), weight_of(field.weight, tie)
         if weight == 0.0 or (only == ITSELF and i != j) or (only == OTHERS and i == j):
             continue
         receive(lay, field, kept, c, decay, i, time, weight, sources)
@@ -288,7 +288,7 @@ def list_sources(lay, field, kept, c, decay, i, time, number):
     layer = lay.cause[c, LAYER]
     scale = target_scale(lay, field, c, i)
     for position in range(lay.tie_first[IN, layer, i], lay.tie_first[IN, layer, i + 1]):
-        weight, j = field.weight[lay.tie[IN_TIE, position]], lay.tie[IN_SOURCE, position]
+        weight, j = weight_inward(lay, field.weight, position), lay.tie[IN_SOURCE, position]
         if weight == 0.0 or not sends(field.memory, j):
             continue
         place = field.tally[LISTED]

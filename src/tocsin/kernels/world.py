@@ -37,6 +37,7 @@ from tocsin.kernels.rows import aim_in_row, draw_from_row, retire, send_rows
 from tocsin.kernels.rules import HEARD, SENT, draw_among, sending, sent, target_factor
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
 from tocsin.kernels.times import set_time, time_of
+from tocsin.kernels.weights import weight_of
 
 MANY = 20_000  # units, from which the memory of a world is far away
 
@@ -138,7 +139,7 @@ def send(lay, tab, world, c, j, time, change, sources):
         if ahead < 0.0:
             return j
     for tie in range(first, last):
-        weight = world.weight[tie]
+        weight = weight_of(world.weight, tie)
         if weight == 0.0:
             continue
         i = place(lay.tie[OUT_TARGET, tie])

@@ -15,6 +15,7 @@ from tocsin.kernels.layout import (
     EXIT,
     LAYER,
     LEAD,
+    OUT_TARGET,
     ROW,
     SOURCE,
     SPAN,
@@ -368,7 +369,11 @@ def _lay_changes(
 ) -> tuple[Changes, NDArray[np.float64]]:
     """Return every change at a known time inside the window, and the totals when it begins."""
     tie = ties.change_tie
-    parts = [Breaks.make(TIE, ties.change_time, ties.source[tie], ties.tie[0, tie], tie, ties.change_weight)]
+    parts = [
+        Breaks.make(
+            TIE, ties.change_time, ties.source[tie], ties.tie[OUT_TARGET, tie], tie, ties.change_weight
+        )
+    ]
     units = np.arange(len(numbers.units))
     late = numbers.enter > numbers.start
     parts.append(Breaks.make(ENTER, numbers.enter[late], units[late]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, suggestion
-from tocsin.kernels.layout import LAYER, TRANSITION, WHEN, A, B, C
+from tocsin.kernels.layout import IN_SOURCE, IN_TIE, LAYER, OUT_TARGET, TRANSITION, WHEN, A, B, C
 from tocsin.kernels.past import NOT_FINITE, UNEXPLAINED, gather, name_streams, record
 from tocsin.kernels.slots import Past, Plan
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE
@@ -107,7 +107,7 @@ def plan_clocks(layout: Layout, split: bool, fresh: bool = False) -> Plan:
     """Return which clocks there are: one for each cause and unit, or (`split`) one for each cause and tie."""
     units, causes = layout.state.size, layout.cause.shape[0]
     count = np.ones((causes, units), dtype=np.int64)
-    place = np.zeros(layout.weight.size, dtype=np.int32)
+    place = np.zeros(layout.tie.shape[1], dtype=np.int32)
     sources = []
     for c, layer in enumerate(layout.cause[:, LAYER]):
         if layer < 0 or not split:
@@ -116,8 +116,12 @@ def plan_clocks(layout: Layout, split: bool, fresh: bool = False) -> Plan:
         first = layout.tie_first[1, layer]
         count[c] = np.diff(first)
         inner = slice(first[0], first[-1])
-        sources.append(layout.tie[1, inner])
-        place[layout.tie[2, inner]] = np.arange(first[0], first[-1]) - np.repeat(first[:-1], count[c])
+        sources.append(layout.tie[IN_SOURCE, inner])
+        if layout.tie.shape[0] > IN_TIE:
+            tie = layout.tie[IN_TIE, inner]
+        else:
+            tie = first[0] + np.argsort(layout.tie[OUT_TARGET, inner], kind="stable")
+        place[tie] = np.arange(first[0], first[-1]) - np.repeat(first[:-1], count[c])
     pair = np.repeat(np.arange(causes * units, dtype=np.int32), count.ravel())
     source = np.ascontiguousarray(np.concatenate(sources), dtype=np.int32)
     other = FRESH if fresh else np.uint64(0)

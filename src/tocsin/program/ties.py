@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 DENSE_SHARE, DENSE_UNITS = 0.3, 512
+NO_CHANGES = (np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
+NO_PAIRS = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32), np.empty(0), NO_CHANGES)
 
 
 @dataclass(frozen=True)
@@ -70,40 +72,38 @@ def _in_order(time: NDArray[np.float64], kind: NDArray[np.int64]) -> NDArray[np.
     return np.asarray(keys % size)
 
 
+# Source, target and weight of each pair; and time, number of the pair and new weight of each change.
+Pairs: TypeAlias = tuple[
+    "NDArray[np.int32]",
+    "NDArray[np.int32]",
+    "NDArray[np.float64]",
+    tuple["NDArray[np.float64]", "NDArray[np.int64]", "NDArray[np.float64]"],
+]
+
+
 @dataclass(frozen=True)
 class TieLayout:
     """The ties of several layers by source and by target, and their changes."""
 
     first: NDArray[np.int64]  # (2, L, N + 1)
-    tie: NDArray[np.int32]  # (3, P)
-    weight: NDArray[np.float64]
+    tie: NDArray[np.int32]  # (3, P) or (2, P), see `Layout.tie`
+    weight: NDArray[np.float64]  # (P,) or (1,)
     change_time: NDArray[np.float64]
     change_tie: NDArray[np.int64]
     change_weight: NDArray[np.float64]
     source: NDArray[np.int32]
 
 
-def _pairs(
-    rows: TieArrays, start: float, end: float, count: int
-) -> tuple[
-    NDArray[np.int32],
-    NDArray[np.int32],
-    NDArray[np.float64],
-    tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
-]:
-    """Return source and target of each pair in order, weights when the window begins, and changes.
-
-    Changes are time, number of the pair and new weight.
-    """
-    nothing = (np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
+def _pairs(rows: TieArrays, start: float, end: float, count: int) -> Pairs:
+    """Return the pairs of a layer in order, weights when the window begins, and changes."""
     steady = bool(((rows.start <= start) & (rows.end >= end)).all())
     if steady and _pairs_in_order(rows.source, rows.target):
-        return rows.source, rows.target, rows.weight, nothing
+        return rows.source, rows.target, rows.weight, NO_CHANGES
     if steady:  # one row a pair: sorted by counting, which a million units need
         sorted_rows = coo_array((rows.weight, (rows.source, rows.target)), shape=(count, count)).tocsr()
         sorted_rows.sort_indices()
         source = np.repeat(np.arange(count, dtype=np.int32), np.diff(sorted_rows.indptr))
-        return source, sorted_rows.indices.astype(np.int32), sorted_rows.data, nothing
+        return source, sorted_rows.indices.astype(np.int32), sorted_rows.data, NO_CHANGES
     pairs, number = np.unique(rows.source.astype(np.int64) * count + rows.target, return_inverse=True)
     weight = np.zeros(pairs.size)
     initial = (rows.start <= start) & (rows.end > start)
@@ -133,32 +133,53 @@ def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
     """Lay out the ties of the named layers; a layer without rows has no ties."""
     count = len(numbers.units)
     first = np.zeros((2, len(layers), count + 1), dtype=np.int64)
-    most = sum(len(numbers.ties[layer].source) for layer in layers if layer in numbers.ties)
-    tie = np.empty((3, most), dtype=np.int32)
-    weights, sources = np.empty(most), np.empty(most, dtype=np.int32)
-    changes = [(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))]
-    position = 0
-    for number, layer in enumerate(layers):
+    parts, begins = [], [0]
+    for layer in layers:
         rows = numbers.ties.get(layer)
-        if rows is None or not len(rows.weight):
-            first[:, number] = position
-            continue
-        source, target, weight, (time, pair, value) = _pairs(rows, numbers.start, numbers.end, count)
-        own = slice(position, position + source.size)
-        tie[OUT_TARGET, own], weights[own], sources[own] = target, weight, source
+        parts.append(NO_PAIRS if rows is None else _pairs(rows, numbers.start, numbers.end, count))
+        begins.append(begins[-1] + parts[-1][0].size)
+    weight = _one_weight(parts)
+    # Where all ties weigh the same, nobody asks for the number of a tie.
+    tie = np.empty((3 if weight is None else 2, begins[-1]), dtype=np.int32)
+    changes = [NO_CHANGES]
+    for number, (source, target, _, (time, pair, value)) in enumerate(parts):
+        begin, own = begins[number], slice(begins[number], begins[number + 1])
+        tie[OUT_TARGET, own] = target
         first[OUT, number, 1:] = np.cumsum(np.bincount(source, minlength=count))
-        first[OUT, number] += position
-        lay_by_target(source, target, position, first[IN, number], tie[IN_SOURCE, own], tie[IN_TIE, own])
-        changes.append((time, pair + position, value))
-        position += source.size
+        first[OUT, number] += begin
+        places = tie[IN_TIE, own] if weight is None else np.empty(0, dtype=np.int32)
+        lay_by_target(source, target, begin, first[IN, number], tie[IN_SOURCE, own], places)
+        changes.append((time, pair + begin, value))
     return TieLayout(
         first,
-        tie if position == most else np.ascontiguousarray(tie[:, :position]),
-        weights[:position],
+        tie,
+        _joined([weights for _, _, weights, _ in parts]) if weight is None else weight,
         np.concatenate([time for time, _, _ in changes]),
         np.concatenate([pair for _, pair, _ in changes]),
         np.concatenate([value for _, _, value in changes]),
-        sources[:position],
+        _joined([source for source, *_ in parts]),
+    )
+
+
+def _one_weight(parts: Sequence[Pairs]) -> NDArray[np.float64] | None:
+    """Return the weight (1,) of all pairs if they have but one throughout, else None."""
+    values = set()
+    for _, _, weight, (time, _, _) in parts:
+        if time.size:
+            return None
+        if weight.size:
+            values |= (
+                {float(weight[0])} if weight.strides == (0,) else {float(weight.min()), float(weight.max())}
+            )
+    return np.array(list(values)) if len(values) == 1 else None
+
+
+def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays as one; a single one as it is."""
+    return (
+        np.ascontiguousarray(arrays[0])
+        if len(arrays) == 1
+        else np.concatenate([np.empty(0, np.int32), *arrays])
     )
 
 
@@ -176,9 +197,10 @@ def lay_dense(ties: TieLayout, count: int) -> tuple[NDArray[np.int32], NDArray[n
     dense = np.zeros((2, count, int(chosen.sum()) * room))
     for layer in np.flatnonzero(chosen):
         own = slice(ties.first[0, layer, 0], ties.first[0, layer, -1])
-        source, target = ties.source[own], ties.tie[0, own]
-        dense[OUT, source, position[layer] * room + target] = ties.weight[own]
-        dense[IN, target, position[layer] * room + source] = ties.weight[own]
+        source, target = ties.source[own], ties.tie[OUT_TARGET, own]
+        weight = ties.weight[own] if ties.weight.size == ties.source.size else ties.weight
+        dense[OUT, source, position[layer] * room + target] = weight
+        dense[IN, target, position[layer] * room + source] = weight
     return position, dense
 
 
