@@ -153,11 +153,13 @@ def lay_ties(numbers: Numbers, layers: Sequence[str]) -> TieLayout:
     return TieLayout(
         first,
         tie,
-        _joined([weights for _, _, weights, _ in parts]) if weight is None else weight,
+        np.require(_joined([w for _, _, w, _ in parts], np.float64), requirements=["C", "W"])
+        if weight is None
+        else weight,
         np.concatenate([time for time, _, _ in changes]),
         np.concatenate([pair for _, pair, _ in changes]),
         np.concatenate([value for _, _, value in changes]),
-        _joined([source for source, *_ in parts]),
+        _joined([source for source, *_ in parts], np.int32),
     )
 
 
@@ -174,13 +176,9 @@ def _one_weight(parts: Sequence[Pairs]) -> NDArray[np.float64] | None:
     return np.array(list(values)) if len(values) == 1 else None
 
 
-def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def _joined(arrays: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
     """Return arrays as one; a single one as it is."""
-    return (
-        np.ascontiguousarray(arrays[0])
-        if len(arrays) == 1
-        else np.concatenate([np.empty(0, np.int32), *arrays])
-    )
+    return arrays[0] if len(arrays) == 1 else np.concatenate([np.empty(0, kind), *arrays])
 
 
 def lay_dense(ties: TieLayout, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
