@@ -91,12 +91,13 @@ class Recipe:
         if self.day is not None:
             day = np.datetime64(self.day, "D")
             fields["date"] = pa.array(day + np.floor(time).astype(np.int64), type=pa.date32())
-        fields["unit"] = _dictionary(unit, self.units)
+        units = pa.array(list(self.units), type=pa.string())
+        fields["unit"] = _dictionary(unit, units)
         fields["variable"] = _dictionary(variable, [each.name for each in self.variables])
         fields["from"] = _dictionary(code.take(variable * code.shape[1] + left), states)
         fields["to"] = _dictionary(code.take(variable * code.shape[1] + entered), states)
         fields["cause"] = _dictionary(cause_code.take(cause, mode="wrap"), causes)
-        fields["source"] = _dictionary(source, self.units, source < 0)
+        fields["source"] = _dictionary(source, units, source < 0)
         return pa.table(fields)
 
 
@@ -106,7 +107,9 @@ def first_worlds(recipe: Recipe) -> int:
 
 
 def _dictionary(
-    codes: NDArray[Any], names: Sequence[str], missing: NDArray[np.bool_] | None = None
+    codes: NDArray[Any], names: Sequence[str] | pa.Array, missing: NDArray[np.bool_] | None = None
 ) -> pa.Array:
     indices = pa.array(codes, type=pa.int32(), mask=missing)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), type=pa.string()))
+    if not isinstance(names, pa.Array):
+        names = pa.array(list(names), type=pa.string())
+    return pa.DictionaryArray.from_arrays(indices, names)

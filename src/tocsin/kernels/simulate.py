@@ -337,8 +337,10 @@ def run(lay, tab, world, log, times, events, most):
 def run_worlds(lay, tab, opened, world, seed, first, last, most):
     """Simulate the worlds first..last-1; see `simulate`. A single world may be `opened` itself."""
     counts = np.zeros(last - first, dtype=np.int64)
-    times = np.empty(1024, dtype=np.float64)
-    events = np.empty((1024, 6), dtype=np.int32)
+    # Room costs nothing until it is written to.
+    most_often = max(1024, 2 * lay.state.size) if last - first == 1 else 1024
+    times = np.empty(most_often, dtype=np.float64)
+    events = np.empty((most_often, 6), dtype=np.int32)
     log = np.zeros(6, dtype=np.int64)
     time = lay.window[0]
     log[CAUSE], log[WHO] = open_window(lay, tab, opened)

@@ -175,7 +175,8 @@ def reconsider(lay, tab, world, c, j, time, old, event_variable):
     if after == before:
         return -1
     world.memory[SENT, c, j] = after
-    world.memory[HEARD, c, j] = time
+    if tab.shape[0, c] > 0.0:
+        world.memory[HEARD, c, j] = time
     return send(lay, tab, world, c, j, time, after - before, np.int64(after > 0.0) - np.int64(before > 0.0))
 
 
