@@ -14,6 +14,7 @@ import pytest
 
 import tocsin as tc
 from tocsin.ensemble import simulate as simulation
+from tocsin.kernels.layout import SPAN
 from tocsin.kernels.streams import philox, uniform
 from tocsin.kernels.tournament import FAN, level_offsets
 
@@ -179,3 +180,51 @@ def test_a_third_state_breaks_monotone_coupling() -> None:
     ]
     shared = times[0].index.intersection(times[1].index)
     assert (times[1].loc[shared] < times[0].loc[shared] - 1e-9).any()
+
+
+def dense(weight: float = 1.0) -> tc.History:
+    """Return eleven units, each tied to all others in two layers; the second weighs `weight` times as much."""
+    names = [f"u{k}" for k in range(11)]
+    rows = [
+        (layer, a, b, times * (1.0 + 0.1 * j + 0.01 * k))
+        for layer, times in (("first", 1.0), ("second", weight))
+        for j, a in enumerate(names)
+        for k, b in enumerate(names)
+        if a != b
+    ]
+    columns = zip(*rows, strict=True)
+    ties = dict(zip(("layer", "source", "target", "weight"), columns, strict=True))
+    return tc.History(units={"unit": names}, ties=ties, variables=[STATE], window=(0.0, 20.0))
+
+
+def hears(falls_first: bool = False) -> tc.Model:
+    """Return a model of two layers; which is laid out first follows from the order of the transitions."""
+    rise = [tc.contagion(layer, "regime=soviet") for layer in ("first", "second")]
+    moves = [
+        tc.Transition("regime", "old", "soviet", tc.baseline(), *rise),
+        tc.Transition("regime", "soviet", "fallen", tc.baseline(), tc.contagion("second", "regime=fallen")),
+    ]
+    return tc.Model([STATE], moves[::-1] if falls_first else moves)
+
+
+def test_causes_that_are_sent_together_make_the_same_worlds() -> None:
+    # Where the layers are neighbours in the order in which they are heard, one pass moves both.
+    events = []
+    for model, together in ((hears(), True), (hears(falls_first=True), False)):
+        program = model.compile(dense())
+        assert bool(program.layout.cause[:, SPAN].max() == 2) is together
+        params = dict.fromkeys(program.parameter_names, -4.0)
+        events.append(program.simulate(params, 200, 3).events.to_pandas())
+    one, other = events
+    assert len(one) > 2000 and set(one["cause"]) == {"baseline", "first", "second"}
+    pd.testing.assert_frame_equal(
+        one.astype({"cause": str}), other.astype({"cause": str}), check_categorical=False, rtol=1e-9
+    )
+
+
+def test_a_hazard_too_large_names_the_cause_within_a_pass() -> None:
+    program = hears().compile(dense(1e200))
+    params = dict.fromkeys(program.parameter_names, -4.0)
+    params["regime: old > soviet | second | susceptibility | 1"] = np.log(1e150)
+    with pytest.raises(tc.FitError, match=r"'regime: old > soviet \| second' in 'u\d+' at .* not a finite"):
+        program.simulate(params, 3, 1)
