@@ -394,3 +394,13 @@ def test_the_loader_takes_it_whole() -> None:
     hungary = regime[regime["unit"] == "hungary"].sort_values("time")
     assert list(hungary["state"]) == ["soviet", "old"]
     assert (hungary["time"].iloc[1] - hungary["time"].iloc[0]).days == 133
+
+
+def test_what_lies_beside_the_history_is_written_with_it(tmp_path: Path) -> None:
+    history = load_history("1917")
+    history.write(tmp_path / "mine")
+    again = load_history(tmp_path / "mine")
+    assert again.digest == history.digest
+    assert tocsin.load_ledger(tmp_path / "mine") == tocsin.load_ledger("1917")
+    for name in ("claims.toml", "facts.csv", "ledger.toml", "scenarios.toml", "tour.toml"):
+        assert (tmp_path / "mine" / name).read_bytes() == (FOLDER / name).read_bytes()

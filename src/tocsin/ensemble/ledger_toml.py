@@ -11,11 +11,11 @@ from typing import Any
 from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
 from tocsin.ensemble.ledger_check import problems_of, refuse
 from tocsin.errors import ModelError, suggestion
+from tocsin.history.companions import LEDGER
 from tocsin.history.packaged import packaged
 from tocsin.history.read import find_folder
 from tocsin.model.toml import load_toml
 
-FILE = "ledger.toml"
 KINDS: dict[str, type] = {"stock": Stock, "treaty": Treaty, "clause": Clause, "fact": Fact}
 _NUMBERS = ("amount", "whole", "low", "high", "lasting")
 _TIMES = ("at", "by")
@@ -30,9 +30,11 @@ def load_ledger(name_or_path: str | Path) -> Ledger:
     """
     path = Path(name_or_path).expanduser()
     if str(name_or_path) in packaged() or not path.is_file():
-        path = find_folder(name_or_path) / FILE
+        path = find_folder(name_or_path) / LEDGER
         if not path.is_file():
-            raise ModelError(f"the history {str(name_or_path)!r} has no ledger: there is no {FILE} beside it")
+            raise ModelError(
+                f"the history {str(name_or_path)!r} has no ledger: there is no {LEDGER} beside it"
+            )
     return read_ledger(path)
 
 

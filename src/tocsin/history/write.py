@@ -14,6 +14,7 @@ import tomli_w
 from tocsin.errors import TocsinError, suggestion
 from tocsin.history import schema
 from tocsin.history.clock import Clock, number_text
+from tocsin.history.companions import LEDGER, SCENARIOS, TOUR, beside
 from tocsin.history.tables import counts_as_number
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def write(history: History, folder: Path, format: str) -> None:
             and borders.resolve() != (folder / borders.name).resolve()
         ):
             shutil.copyfile(borders, folder / borders.name)
-        for each in _claims(history):
+        more = [beside(history, name) for name in (LEDGER, SCENARIOS, TOUR)]
+        for each in [*_claims(history), *(path for path in more if path is not None)]:
             if each.resolve() != (folder / each.name).resolve():
                 shutil.copyfile(each, folder / each.name)
         _replace(

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from tocsin.errors import TocsinError
 from tocsin.explore.questions import Reader, Refused
+from tocsin.history.companions import SCENARIOS, beside
 from tocsin.publish.checked import Faults, checked_row, read_tables, text_of, texts_of
 from tocsin.show.names import citations
 
 if TYPE_CHECKING:
     from tocsin.history import History
 
-FILE = "scenarios.toml"
 MOST = 24  # scenarios of an edition: each adds to its size
 _KEY = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -58,17 +58,8 @@ def scenarios_of(history: History, reader: Reader, file: Path | None = None) -> 
     Raises:
         TocsinError: the file is wrong; every fault is listed.
     """
-    path = file if file is not None else beside(history, FILE)
+    path = file if file is not None else beside(history, SCENARIOS)
     return generic(history, reader) if path is None else read_scenarios(path, history, reader)
-
-
-def beside(history: History, name: str) -> Path | None:
-    """Return a file of the folder that a history was read from, or None where it has none."""
-    known = [path for path in (history.model_path, history.claims_path) if path is not None]
-    for path in known:
-        if (found := path.parent / name).is_file():
-            return found
-    return None
 
 
 def read_scenarios(path: Path, history: History, reader: Reader) -> list[Prepared]:

@@ -18,10 +18,10 @@ from tocsin.errors import TocsinError
 from tocsin.explore import assets, downloads, edition
 from tocsin.explore.laboratory import Laboratory
 from tocsin.explore.questions import Limits, Question, Reader, Scenario
+from tocsin.history.companions import TOUR, beside
 from tocsin.publish import pages, worksheets
 from tocsin.publish.outcomes import Outcome, outcome_of
-from tocsin.publish.prepared import Prepared, beside, scenarios_of
-from tocsin.publish.tour import FILE as TOUR
+from tocsin.publish.prepared import Prepared, scenarios_of
 from tocsin.publish.tour import Tour, read_tour
 from tocsin.show.files import to_json
 from tocsin.show.manifest import short_digest, versions

@@ -32,7 +32,6 @@ from tocsin.show.wave import Wave, wave_of
 if TYPE_CHECKING:
     from tocsin.history import History
 
-FILE = "tour.toml"
 NEEDED = ("claim", "heading", "date", "units", "question", "scenario")
 
 
