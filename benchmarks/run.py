@@ -79,7 +79,7 @@ W2_LARGEST = {
     "bespoke Numba, indexed heap": (1_000_000, 1_000_000),
     "graph-tool, steps of 0.1": (100_000, 1_000_000),
     "epiworldpy, steps of 0.1": (100_000, 1_000_000),
-    "EoN fast_SIR, fast_SIS": (10_000, 1_000_000),
+    "EoN fast_SIR, fast_SIS": (10_000, 100_000),
     "NDlib, steps of 0.1": (10_000, 100_000),
 }
 W3 = [
