@@ -52,6 +52,27 @@ def test_the_report_says_what_was_fitted(fit: tc.Fit) -> None:
     assert "<Fit of 3 parameters" in repr(fit)
 
 
+def test_the_head_tells_the_window_as_the_record_knows_it() -> None:
+    state = tc.StateVariable("s", ["old", "new"])
+    model = tc.Model([state], [tc.Transition("s", "old", "new", tc.baseline())])
+    for window, clock, time, head, hazard in (
+        ((0.0, 92.54523836867884), None, 1.5, "History history, 0 to 92.5452", "expected"),
+        (("1964", "1973"), "year", "1966", "History history, 1964 to 1973, by the year", "integrated hazard"),
+        (
+            ("1919-01-01", "1919-02-03"),
+            None,
+            "1919-01-05",
+            "1919-01-01 to 1919-02-03, by the day",
+            "expected",
+        ),
+    ):
+        events = {"unit": ["a"], "variable": ["s"], "state": ["new"], "time": [time]}
+        history = tc.History({"unit": ["a", "b"]}, events, variables=[state], window=window, clock=clock)
+        lines = model.fit(history).report().splitlines()
+        assert lines[1].endswith(head)
+        assert any(line.startswith("cause") and line.endswith(hazard) for line in lines)
+
+
 def test_html_and_latex_are_whole(fit: tc.Fit, vanished: tc.Fit) -> None:
     from xml.etree import ElementTree
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.model.declaration import BAR
+from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
     from tocsin.infer.estimates import Fit
@@ -67,8 +68,10 @@ def _head(fit: Fit) -> list[str]:
     lines = [what]
     if fit._search is not None:
         history = fit.history
-        first, last = history.window
-        lines.append(f"History {history.title or history.name}, {first} to {last}, by the {history.clock}")
+        clock = history._clock
+        ends = [clock.text(end) if history.dated else f"{end:.6g}" for end in (clock.first, clock.last)]
+        known = f", by the {history.clock}" if history.dated else ""
+        lines.append(f"History {history.title or history.name}, {ends[0]} to {ends[1]}{known}")
     return lines
 
 
@@ -105,7 +108,9 @@ def _tables(fit: Fit) -> list[tuple[str, list[list[str]]]]:
     moves = [["transition", "events", "exposure time", "units at risk"]]
     for row in fit.transitions.itertuples(index=False):
         moves.append([str(row.transition), str(row.events), f"{row.exposure:,.1f}", str(row.units)])
-    causes = [["cause", "events explained", "share", "expected"]]
+    # By month or year an interval of hazard L has its event with probability 1 - exp(-L) only.
+    grouped = fit._search is not None and is_grouped(fit.history)
+    causes = [["cause", "events explained", "share", "integrated hazard" if grouped else "expected"]]
     for row in fit.causes.itertuples(index=False):
         name = f"{row.transition}, {row.cause}"
         causes.append([name, f"{row.events:.1f}", f"{row.share:.1%}", f"{row.expected:.1f}"])
