@@ -101,6 +101,16 @@ def test_every_kind_of_frame_says_the_same(form: str) -> None:
     assert list(history.events.columns) == ["unit", "variable", "state", "time"]
 
 
+def test_a_single_value_in_a_dict_holds_for_all_rows() -> None:
+    units = {"unit": ["a", "b"], "weighty": 1}
+    events = {"unit": ["a", "b"], "variable": "s", "state": np.str_("I"), "time": dt.date(1919, 3, 21)}
+    history = History(units=units, events=events, variables=S, window=WINDOW)
+    assert history.events["time"].nunique() == 1 and set(history.events["state"]) == {"I"}
+    assert history.units["weighty"].tolist() == [1, 1]
+    with pytest.raises(HistoryError, match="column unit.*must be a sequence"):
+        History(units={"unit": "a"}, variables=S, window=WINDOW)
+
+
 def test_the_clock_of_a_day() -> None:
     times = [
         dt.date(1919, 3, 21),

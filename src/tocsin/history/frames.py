@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,7 +88,8 @@ def from_frame(frame: object, table: str, report: Report) -> Raw:
 
 def _columns(frame: Any, table: str, report: Report) -> dict[str, Any] | None:
     if isinstance(frame, Mapping):
-        return {str(name): _array(values, str(name), table, report) for name, values in frame.items()}
+        columns = _repeated(frame)
+        return {str(name): _array(values, str(name), table, report) for name, values in columns.items()}
     if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "columns"):
         names = [str(name) for name in frame.columns]
         arrays = [_array(frame.iloc[:, k], name, table, report) for k, name in enumerate(names)]
@@ -112,6 +114,20 @@ def _named(names: list[str], arrays: list[Any], table: str, report: Report) -> d
     for name in twice:
         report.add(table, "two columns have this name", column=name)
     return None if twice else dict(zip(names, arrays, strict=True))
+
+
+def _repeated(frame: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Repeat a single text, number or date for all rows, as pandas does, where other columns say how many."""
+    lengths = {len(column) for column in frame.values() if not _single(column) and hasattr(column, "__len__")}
+    rows = lengths.pop() if len(lengths) == 1 else None
+    return {
+        name: [column] * rows if rows is not None and _single(column) else column
+        for name, column in frame.items()
+    }
+
+
+def _single(value: object) -> bool:
+    return isinstance(value, str | int | float | date | np.generic)
 
 
 def _array(values: Any, column: str, table: str, report: Report) -> Any:
