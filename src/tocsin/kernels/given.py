@@ -29,7 +29,7 @@ from tocsin.kernels.events import (
     longer,
     write,
 )
-from tocsin.kernels.jit import allocating, entry, inlined, inner
+from tocsin.kernels.jit import entry, inlined, inner
 from tocsin.kernels.layout import (
     FORCE,
     KIND,
@@ -51,12 +51,12 @@ from tocsin.kernels.past import OBSERVED as PLACE_OBSERVED
 from tocsin.kernels.past import STATUS as PLACE_STATUS
 from tocsin.kernels.past import UPCOMING as PLACE_UPCOMING
 from tocsin.kernels.past import WHO as PLACE_WHO
-from tocsin.kernels.rules import draw_among, held
+from tocsin.kernels.places import place
+from tocsin.kernels.rules import HEARD, SENT, draw_among, held
 from tocsin.kernels.slots import (
     AIM,
     BASE,
     DRAWN,
-    EXPOSURE,
     HAPPENED_KEPT,
     HAPPENED_LEFT,
     HAPPENED_MOVE,
@@ -73,6 +73,8 @@ from tocsin.kernels.slots import (
     SPLIT,
     TOGETHER,
     TOLERANCE,
+    WAITS,
+    WIDTH,
     Past,
     Plan,
     aim,
@@ -82,116 +84,152 @@ from tocsin.kernels.slots import (
     move,
     release,
     settle,
+    settle_all,
     whole_exposure,
 )
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
-from tocsin.kernels.tournament import earliest, rebuild
+from tocsin.kernels.tournament import earliest, winner
 
 OBSERVED, NEXT_BASE = 6, 7  # of the log of a run, beside what `events` names
 NONE = np.int64(-1)
 
 
-@inner
-def take_aim(lay, tab, run, plan, past, known, fresh):
-    """Draw the clocks of the observed events and the targets of all clocks, and find when they fire.
+@inlined
+def copy(to, origin):
+    """Copy numbers that stand in a row."""
+    for i in range(to.size):
+        to[i] = origin[i]
+
+
+@inlined
+def take_aim(plan, past, run, opened, known, fresh):
+    """Copy the clocks of the opened world, with the targets of this one; draw those of the observed events.
 
     Parameters:
         known: how many observed events have happened already.
     """
-    key, units = run.key[0], lay.state.size
+    key = run.key[0]
+    for slot in range(plan.pair.size):  # keys in a row are drawn for eight at a time
+        run.drawn[slot] = threshold(key, plan.stream[slot], 0)
+    if not fresh:
+        for slot in range(plan.pair.size):
+            run.drawn[slot] += past.last[slot]
     for slot in range(plan.pair.size):
+        for field in range(WIDTH):
+            run.clock[slot, field] = opened.clock[slot, field]
+        run.clock[slot, AIM] = run.drawn[slot]
         run.head[slot] = -1
-        run.clock[slot, DRAWN] = 1.0
-    for x in range(past.time.size - 1, -1, -1):
+    for each in range(past.time.size - 1, -1, -1):
+        x = place(each)
         if past.event[x, HAPPENED_MOVE] < 0:
             continue
-        chosen = cause_of(past, key, x)
+        chosen = place(cause_of(past, key, x))
         run.chosen[x] = chosen
-        slot = past.clock[chosen]
-        if slot >= 0 and not fresh:
-            if x < known:
-                run.clock[slot, DRAWN] += 1.0
-            else:
-                run.chain[x] = run.head[slot]
-                run.head[slot] = x
-    for slot in range(plan.pair.size):
-        x = run.head[slot]
-        if x >= 0:
-            run.clock[slot, AIM] = past.amount[SPENT_THEN, run.chosen[x]]
+        if past.clock[chosen] < 0 or fresh:
+            continue
+        slot = place(past.clock[chosen])
+        if x >= known:
+            run.chain[x] = run.head[slot]
+            run.head[slot] = x
+            run.clock[slot, AIM] = past.amount[SPENT_THEN, chosen]
+            run.clock[slot, WAITS] = past.time[x]
         else:
-            had = 0.0 if fresh else past.last[slot]
-            number = np.int64(run.clock[slot, DRAWN]) - 1
-            run.clock[slot, AIM] = had + threshold(key, plan.stream[slot], number)
-        if run.clock[slot, HAZARD] > 0.0:
-            pair, time = np.int64(plan.pair[slot]), run.clock[slot, SINCE]
-            whole = whole_exposure(tab, run, plan, pair // units, pair, slot)
-            aim(lay, tab, run, past, pair // units, pair, slot, time, whole)
+            number = np.int64(run.clock[slot, DRAWN])
+            run.clock[slot, DRAWN] += 1.0
+            if run.head[slot] < 0:
+                run.clock[slot, AIM] = past.last[slot] + threshold(key, plan.stream[slot], number)
 
 
-@allocating
-def begin(lay, tab, run, opened, plan, past, known, key, fresh, apart):
+@inlined
+def survey(run, opened, fresh, apart):
+    """Make the opened world ready to be copied; return how many of its clocks run, which `run.live` names.
+
+    Parameters: see `begin`.
+    """
+    found = 0
+    for slot in range(opened.clock.shape[0]):
+        if opened.clock[slot, HAZARD] > 0.0:
+            run.live[found] = slot
+            found += 1
+        if fresh:  # clocks spend what their hazards exceed those of the observed world by
+            opened.clock[slot, SPENT] = 0.0
+            if apart:
+                opened.clock[slot, BASE] = opened.clock[slot, HAZARD]
+    return found
+
+
+@inner
+def begin(lay, tab, run, opened, plan, past, known, key, fresh, live):
     """Make `run` a copy of the opened world, with targets of its own.
 
     Parameters:
         known: how many observed events have happened there.
         fresh: whether clocks take up chance of their own where this world parts from the observed one;
-        apart: whether the opened world is past the beginning of the window, its hazards as they were.
+        live: how many of its clocks have a hazard.
     """
     run.key[0] = key
     run.flag[QUIET], run.flag[TOGETHER], run.flag[LATER] = 0, np.int64(fresh), 0
-    run.state[:] = opened.state
-    run.present[:] = opened.present
-    run.piece[:] = opened.piece
-    run.weight[:] = opened.weight
-    run.totals[:] = opened.totals
-    run.memory[:] = opened.memory
-    run.factor[:] = opened.factor
-    run.clock[:] = opened.clock
-    run.tree[:] = np.inf
-    if fresh:  # clocks spend what their hazards exceed those of the observed world by
-        run.clock[:, SPENT] = 0.0
-        if apart:
-            run.clock[:, BASE] = opened.clock[:, HAZARD]
-    take_aim(lay, tab, run, plan, past, known, fresh)
-    rebuild(run.tree, run.levels)
+    copy(run.state, opened.state)
+    copy(run.present, opened.present)
+    copy(run.factor, opened.factor)
+    copy(run.heard, opened.heard)
+    copy(run.exposure, opened.exposure)
+    copy(run.sources, opened.sources)
+    for c in range(lay.cause.shape[0]):
+        if lay.cause[c, LAYER] >= 0:
+            copy(run.memory[SENT, c], opened.memory[SENT, c])
+            copy(run.memory[HEARD, c], opened.memory[HEARD, c])
+    if lay.breaks.shape[0] > 0:
+        copy(run.weight, opened.weight)
+        for d in range(run.piece.shape[0]):
+            copy(run.piece[d], opened.piece[d])
+        for number in range(run.totals.shape[0]):
+            copy(run.totals[number], opened.totals[number])
+    for position in range(run.tree.size):
+        run.tree[position] = np.inf
+    take_aim(plan, past, run, opened, known, fresh)
+    units = lay.state.size
+    for number in range(live):
+        slot = place(run.live[number])
+        pair, time = place(plan.pair[slot]), run.clock[slot, SINCE]
+        whole = whole_exposure(tab, run, plan, pair // units, pair, slot)
+        aim(lay, tab, run, past, pair // units, pair, slot, time, whole)
 
 
 @inlined
 def advance(run, plan, past, slot):
     """Give a clock that has just fired its next target."""
+    slot = place(slot)
     clock = run.clock[slot]
     clock[SPENT] = clock[AIM]
     number = np.int64(clock[DRAWN])  # of its targets so far
     clock[DRAWN] += 1.0
-    x = run.head[slot]
-    if x >= 0:
-        run.head[slot] = run.chain[x]
-        x = run.head[slot]
-        if x >= 0:
-            clock[AIM] = past.amount[SPENT_THEN, run.chosen[x]]
+    if run.head[slot] >= 0:
+        after = run.chain[place(run.head[slot])]
+        run.head[slot] = after
+        if after >= 0:
+            x = place(after)
+            clock[AIM], clock[WAITS] = past.amount[SPENT_THEN, place(run.chosen[x])], past.time[x]
             return
-        clock[AIM] = past.last[slot]  # what it had spent at the end, and a fresh exponential
+        clock[AIM], clock[WAITS] = past.last[slot], -np.inf  # what it had spent at the end, and a fresh draw
     clock[AIM] += threshold(run.key[0], plan.stream[slot], number)
 
 
 @inlined
 def happens(lay, tab, run, plan, past, x, time):
     """Return whether observed event x happens in this world at its instant."""
-    i = np.int64(past.event[x, HAPPENED_UNIT])
     if past.event[x, HAPPENED_MOVE] < 0:
-        return past.event[x, HAPPENED_KEPT] > 0 and run.present[i] > 0
-    chosen = run.chosen[x]
-    slot = np.int64(past.clock[chosen])
-    if slot < 0:
+        return past.event[x, HAPPENED_KEPT] > 0 and run.present[place(past.event[x, HAPPENED_UNIT])] > 0
+    chosen = place(run.chosen[x])
+    if past.clock[chosen] < 0:
         return False
-    pair = np.int64(plan.pair[slot])
-    c = pair // lay.state.size
+    slot, c = place(past.clock[chosen]), place(past.cause[chosen])
+    pair = place(plan.pair[slot])
     if run.factor[pair] == 0.0:
         return False
-    for other in range(plan.first[pair], plan.first[pair + 1]):
-        settle(tab, run, c, other, time)
+    settle_all(lay, tab, run, plan, c, pair, time)
     whole = whole_exposure(tab, run, plan, c, pair, slot)
-    hazard = full_hazard(lay, tab, c, run.factor[pair], run.clock[slot, EXPOSURE], whole)
+    hazard = full_hazard(lay, tab, c, run.factor[pair], run.exposure[slot], whole)
     if run.flag[TOGETHER] != 0:
         # Both worlds have the event where the lower of the two hazards does.
         then = past.amount[HAZARD_THEN, chosen]
@@ -204,15 +242,14 @@ def happens(lay, tab, run, plan, past, x, time):
 @inner
 def part(lay, tab, run, plan, past, time):
     """Part from the observed world: from now on no clock is held by what happened there."""
-    run.flag[TOGETHER] = 0
-    units = lay.state.size
-    for pair in range(run.factor.size):
-        c = np.int64(pair) // units
-        for slot in range(plan.first[pair], plan.first[pair + 1]):
-            settle(tab, run, c, slot, time)
-            run.clock[slot, BASE] = 0.0
-        if run.factor[pair] != 0.0 and not aim_all(lay, tab, run, plan, past, c, np.int64(pair), time):
-            return c, np.int64(pair) % units
+    run.flag[TOGETHER] = 0  # from now on `aim` takes nothing off
+    for c in range(lay.cause.shape[0]):
+        for i in range(lay.state.size):
+            pair = place(c * lay.state.size + i)
+            if run.factor[pair] == 0.0:
+                settle_all(lay, tab, run, plan, c, pair, time)
+            elif not aim_all(lay, tab, run, plan, past, c, pair, time):
+                return c, i
     return NONE, NONE
 
 
@@ -220,7 +257,7 @@ def part(lay, tab, run, plan, past, time):
 def again(lay, tab, run, plan, past, c, pair, slot, time):
     """Aim a clock again, with the others of its pair where they share a response. False: not finite."""
     if tab.shape[1, c] == 1.0:
-        return aim(lay, tab, run, past, c, pair, slot, time, run.clock[slot, EXPOSURE])
+        return aim(lay, tab, run, past, c, pair, slot, time, run.exposure[place(slot)])
     return aim_all(lay, tab, run, plan, past, c, pair, time)
 
 
@@ -233,7 +270,7 @@ def draw_source(lay, tab, run, plan, c, i, slot, time):
         return np.int64(plan.source[slot])
     number = np.int64(run.clock[slot, DRAWN]) - 1
     wanted = uniform(run.key[0], combine(plan.stream[slot], SOURCE_STREAM), number)
-    wanted *= run.clock[slot, EXPOSURE]
+    wanted *= run.exposure[slot]
     return draw_among(lay, tab, run, c, i, wanted, time)
 
 
@@ -255,22 +292,22 @@ def observe(lay, tab, run, plan, past, log, times, events, time):
     parted = False
     bad_cause, bad = NONE, NONE
     while x < past.time.size and past.time[x] == time and bad < 0:
-        i, variable = np.int64(past.event[x, HAPPENED_UNIT]), np.int64(past.event[x, HAPPENED_VARIABLE])
-        state = np.int64(past.event[x, HAPPENED_STATE])
+        x = place(x)
+        i, variable = place(past.event[x, HAPPENED_UNIT]), place(past.event[x, HAPPENED_VARIABLE])
+        state = place(past.event[x, HAPPENED_STATE])
         if not happens(lay, tab, run, plan, past, x, time):
             parted = True
         elif past.event[x, HAPPENED_MOVE] < 0:
             bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
         else:
-            chosen = run.chosen[x]
-            slot = np.int64(past.clock[chosen])
+            chosen = place(run.chosen[x])
+            slot, c = place(past.clock[chosen]), place(past.cause[chosen])
             left = held(lay, run, i, variable)
-            c = np.int64(past.cause[chosen])
             note(log, times, events, time, i, variable, left, state, c, past.source[chosen])
             if not fresh:
                 advance(run, plan, past, slot)
             bad_cause, bad = move(lay, tab, run, plan, past, i, variable, state, time, True)
-            pair = np.int64(plan.pair[slot])
+            pair = place(plan.pair[slot])
             if (
                 bad < 0
                 and run.factor[pair] != 0.0
@@ -307,10 +344,11 @@ def force(lay, tab, run, plan, past, log, times, events, number, time):
 @inlined
 def fire(lay, tab, run, plan, past, log, times, events, slot, time):
     """Let a clock fire that no observed event held. Returns (-1, -1), or cause and unit of a wrong hazard."""
-    pair = np.int64(plan.pair[slot])
-    c, i = pair // lay.state.size, pair % lay.state.size
-    k = lay.cause[c, TRANSITION]
-    variable, state = np.int64(lay.transition[k, MOVES]), np.int64(lay.transition[k, TO])
+    slot = place(slot)
+    pair = place(plan.pair[slot])
+    c = place(pair // lay.state.size)
+    i, k = place(pair - c * lay.state.size), place(lay.cause[c, TRANSITION])
+    variable, state = place(lay.transition[k, MOVES]), place(lay.transition[k, TO])
     settle(tab, run, c, slot, time)
     source = draw_source(lay, tab, run, plan, c, i, slot, time)
     note(log, times, events, time, i, variable, held(lay, run, i, variable), state, c, source)
@@ -339,8 +377,7 @@ def go_on(lay, tab, run, plan, past, log, times, events, most, crowd):
     breaks, end = lay.breaks.shape[0], lay.window[1]
     time = end
     while True:
-        slot = earliest(run.tree, run.levels)
-        clock = run.tree[slot]
+        clock = winner(run.tree, run.levels)
         if log[WRITTEN] + crowd >= times.size:
             log[STATUS] = FULL
             break
@@ -366,9 +403,9 @@ def go_on(lay, tab, run, plan, past, log, times, events, most, crowd):
             time = base
             log[NEXT_BASE] += 1
             c, bad = NONE, NONE
-            slot = np.int64(past.base[h])
-            if slot >= 0:
-                pair = np.int64(plan.pair[slot])
+            if past.base[h] >= 0:
+                slot = place(past.base[h])
+                pair = place(plan.pair[slot])
                 c = pair // lay.state.size
                 settle(tab, run, c, slot, time)
                 run.clock[slot, BASE] = past.base_at[1, h]
@@ -379,7 +416,8 @@ def go_on(lay, tab, run, plan, past, log, times, events, most, crowd):
             if not time <= end:
                 log[STATUS] = DONE
                 break
-            c, bad = fire(lay, tab, run, plan, past, log, times, events, np.int64(slot), time)
+            slot = earliest(run.tree, run.levels)
+            c, bad = fire(lay, tab, run, plan, past, log, times, events, slot, time)
         if bad >= 0:
             log[STATUS], log[CAUSE], log[WHO] = NOT_FINITE, c, bad
             break
@@ -412,6 +450,7 @@ def run_given(lay, tab, opened, run, plan, past, seed, bounds, start, fresh, cro
         return (NOT_FINITE, place[PLACE_CAUSE], place[PLACE_WHO], time), counts, times[:0], events[:0]
     known, noted = place[PLACE_OBSERVED], np.int64(0)
     apart = start > lay.window[0]
+    live = survey(run, opened, fresh, apart)
     while apart and noted < past.base.size and past.base_at[0, noted] < start:
         noted += 1
     for number in range(first, last):
@@ -424,7 +463,7 @@ def run_given(lay, tab, opened, run, plan, past, seed, bounds, start, fresh, cro
         if start > lay.window[1]:  # nothing is ever different
             log[STATUS] = DONE
         else:
-            begin(lay, tab, run, opened, plan, past, known, run.key[0], fresh, apart)
+            begin(lay, tab, run, opened, plan, past, known, run.key[0], fresh, live)
         while log[STATUS] == FULL:
             if log[WRITTEN] + crowd >= times.size:
                 times, events = longer(times, events, number - first, last - first)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tocsin.kernels.clock import on_lines
 from tocsin.kernels.jit import entry, inlined, inner
-from tocsin.kernels.layout import TRANSITION, WHEN, Layout, Tables
+from tocsin.kernels.layout import LAYER, TRANSITION, WHEN, Layout, Tables
 from tocsin.kernels.slots import (
-    EXPOSURE,
+    DRAWN,
     HAPPENED_MOVE,
     HAPPENED_NUMBER,
     HAPPENED_STATE,
@@ -16,6 +17,7 @@ from tocsin.kernels.slots import (
     NOTED,
     SINCE,
     SPENT,
+    WAITS,
     WIDTH,
     Past,
     Plan,
@@ -26,6 +28,7 @@ from tocsin.kernels.slots import (
     open_window,
     release,
     settle,
+    settle_all,
     whole_exposure,
 )
 from tocsin.kernels.streams import combine, uniform
@@ -44,8 +47,11 @@ def blank(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> Run:
     """
     units, causes, slots = lay.state.size, lay.cause.shape[0], plan.pair.size
     levels = level_offsets(max(slots, 1))
-    clock = np.zeros((slots, WIDTH))
-    clock[:, SINCE] = lay.window[0]
+    clock = on_lines(slots * WIDTH).reshape(slots, WIDTH)
+    tree = on_lines(int(levels[-1]))
+    tree[:] = np.inf
+    clock[:, SINCE], clock[:, WAITS] = lay.window[0], -np.inf
+    clock[:, DRAWN] = 1.0
     room = max(1, most) * max(1, causes)
     return Run(
         np.zeros(1, dtype=np.uint64),
@@ -57,11 +63,16 @@ def blank(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> Run:
         lay.totals.copy(),
         np.zeros((2, causes, units)),
         np.zeros(causes * units),
+        np.repeat((lay.cause[:, LAYER] < 0).astype(np.int32), units),
+        np.zeros(slots),
+        np.zeros(slots, dtype=np.int32),
         clock,
         np.full(slots, -1, dtype=np.int32),
         np.full(past.time.size, -1, dtype=np.int32),
         np.full(past.time.size, -1, dtype=np.int32),
-        np.full(levels[-1], np.inf),
+        np.zeros(slots),
+        np.zeros(slots, dtype=np.int32),
+        tree,
         levels,
         np.zeros((room, 3), dtype=np.int64),
         np.zeros((room, 2)),
@@ -79,10 +90,9 @@ def testify(lay, tab, run, plan, past, x, time):
             continue
         pair = c * lay.state.size + i
         first, last = plan.first[pair], plan.first[pair + 1]
+        settle_all(lay, tab, run, plan, c, pair, time)
         for slot in range(first, last):
-            settle(tab, run, c, slot, time)
-        for slot in range(first, last):
-            exposure = run.clock[slot, EXPOSURE]
+            exposure = run.exposure[slot]
             whole = whole_exposure(tab, run, plan, c, pair, slot)
             hazard = full_hazard(lay, tab, c, run.factor[pair], exposure, whole)
             summed += hazard

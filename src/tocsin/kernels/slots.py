@@ -32,12 +32,13 @@ from tocsin.kernels.layout import (
     C,
 )
 from tocsin.kernels.layout import KIND as BREAK_KIND
+from tocsin.kernels.places import place
 from tocsin.kernels.rules import HEARD, SENT, alter, carried, enter_state, sending, sent, target_factor
 from tocsin.kernels.tournament import put
 from tocsin.kernels.weights import weight_of
 
-SPENT, SINCE, HAZARD, EXPOSURE, AIM, DRAWN, SOURCES, BASE = range(8)  # columns of `clock`
-WIDTH = 8
+SPENT, SINCE, HAZARD, AIM, DRAWN, BASE, WAITS = range(7)  # columns of `clock`
+WIDTH = 8  # a clock is one cache line
 QUIET, TOGETHER, NOTED, SPLIT, LATER = range(5)  # of `flag`
 ALL, ITSELF, OTHERS = np.int64(0), np.int64(1), np.int64(2)  # targets of a source
 TOLERANCE = 1e-9  # of what clocks spend, beside which rounding is small and chance is large
@@ -56,6 +57,7 @@ class Plan(NamedTuple):
     pair: NDArray[np.int32]  # (S,) of each clock
     source: NDArray[np.int32]  # (S,) of each clock, -1 where it has all sources or none
     stream: NDArray[np.uint64]  # (S,) key of its stream
+    own: NDArray[np.uint8]  # (L,) whether a layer has ties of units to themselves
 
 
 class Past(NamedTuple):
@@ -89,10 +91,20 @@ class Run(NamedTuple):
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (2, C, N)
     factor: NDArray[np.float64]  # (C * N,)
-    clock: NDArray[np.float64]  # (S, WIDTH)
+    heard: NDArray[
+        np.int32
+    ]  # (C * N,) how many clocks of a pair have an exposure, at the least; 1 of a baseline
+    exposure: NDArray[np.float64]  # (S,) of the clocks
+    sources: NDArray[np.int32]  # (S,) how many sources a clock of a cause has
+    clock: NDArray[
+        np.float64
+    ]  # (S, WIDTH) what else they know; WAITS is the time of the observed event that one
+    #                             fires next, and -inf where it waits for none
     head: NDArray[np.int32]  # (S,) observed event that the clock fires next, -1 for none
     chain: NDArray[np.int32]  # (E,) the next event of the same clock
     chosen: NDArray[np.int32]  # (E,) which of its clocks fired
+    drawn: NDArray[np.float64]  # (S,) scratch: a threshold for each clock
+    live: NDArray[np.int32]  # (S,) the clocks that have a hazard when the world begins
     tree: NDArray[np.float64]  # times at which the clocks fire, as a tournament
     levels: NDArray[np.int64]
     later: NDArray[
@@ -110,19 +122,48 @@ def lasting(rate, span):
 @inlined
 def settle(tab, run, c, slot, time):
     """Bring a clock to a time: what it has spent, and what its exposure has decayed to."""
+    slot = place(slot)
     clock = run.clock[slot]
     span = time - clock[SINCE]
     if span > 0.0:
         decay = tab.shape[0, c]
-        rate = tab.shape[1, c] * decay
-        if clock[HAZARD] > 0.0:
-            clock[SPENT] += clock[HAZARD] * lasting(rate, span)
-        if decay > 0.0:
-            clock[EXPOSURE] *= math.exp(-decay * span)
-            faded = math.exp(-rate * span)
+        clock[SINCE] = time
+        if decay == 0.0:
+            if clock[HAZARD] > 0.0:
+                clock[SPENT] += clock[HAZARD] * span
+        else:
+            rate = tab.shape[1, c] * decay
+            if clock[HAZARD] > 0.0:
+                clock[SPENT] += clock[HAZARD] * lasting(rate, span)
+            fallen = math.exp(-decay * span)
+            faded = fallen if rate == decay else math.exp(-rate * span)
+            run.exposure[slot] *= fallen
             clock[HAZARD] *= faded
             clock[BASE] *= faded
-        clock[SINCE] = time
+
+
+@inlined
+def silent(tab, run, c, pair):
+    """Return whether no clock of a pair has an exposure, so that none has spent or will spend anything.
+
+    What such a clock is compared with (BASE) may decay.
+    """
+    return run.heard[pair] == 0 and (tab.shape[0, c] == 0.0 or run.flag[TOGETHER] == 0)
+
+
+@inlined
+def still(lay, tab, run, c, slot):
+    """Return whether a clock of a tie has no exposure, and so no hazard, nor had one when it was last aimed."""
+    return tab.shape[0, c] == 0.0 and run.exposure[slot] == 0.0 and lay.cause[c, LAYER] >= 0
+
+
+@inlined
+def settle_all(lay, tab, run, plan, c, pair, time):
+    """Bring all clocks of a pair to a time."""
+    if not silent(tab, run, c, pair):
+        for slot in range(place(plan.first[pair]), plan.first[pair + 1]):
+            if not still(lay, tab, run, c, place(slot)):
+                settle(tab, run, c, slot, time)
 
 
 @inlined
@@ -140,10 +181,10 @@ def full_hazard(lay, tab, c, factor, exposure, whole):
 def whole_exposure(tab, run, plan, c, pair, slot):
     """Return the exposure of a pair, whose clocks are up to date; that of the clock where it is linear."""
     if tab.shape[1, c] == 1.0:
-        return run.clock[slot, EXPOSURE]
+        return run.exposure[place(slot)]
     whole = 0.0
-    for other in range(plan.first[pair], plan.first[pair + 1]):
-        whole += run.clock[other, EXPOSURE]
+    for other in range(place(plan.first[pair]), plan.first[pair + 1]):
+        whole += run.exposure[place(other)]
     return whole
 
 
@@ -153,8 +194,9 @@ def aim(lay, tab, run, past, c, pair, slot, time, whole):
 
     A clock that will have spent what it had at the observed event it waits for is left to that event.
     """
+    slot = place(slot)
     clock = run.clock[slot]
-    hazard = full_hazard(lay, tab, c, run.factor[pair], clock[EXPOSURE], whole)
+    hazard = full_hazard(lay, tab, c, run.factor[pair], run.exposure[slot], whole)
     if not hazard < np.inf:
         return False
     if run.flag[QUIET] != 0:
@@ -172,10 +214,10 @@ def aim(lay, tab, run, past, c, pair, slot, time, whole):
     fires = np.inf
     if hazard > 0.0:
         rate = tab.shape[0, c] * tab.shape[1, c]
-        left, x = clock[AIM] - clock[SPENT], run.head[slot]
+        left = clock[AIM] - clock[SPENT]
         waits = False
-        if x >= 0 and past.time[x] >= time:
-            rest = left - hazard * lasting(rate, past.time[x] - time)
+        if clock[WAITS] >= time:
+            rest = left - hazard * lasting(rate, clock[WAITS] - time)
             waits = abs(rest) <= TOLERANCE * (1.0 + clock[AIM])
             left += MARGIN * (1.0 + clock[AIM])
         if not waits:
@@ -191,28 +233,34 @@ def aim(lay, tab, run, past, c, pair, slot, time, whole):
 @inlined
 def aim_all(lay, tab, run, plan, past, c, pair, time):
     """Bring all clocks of a pair to a time and aim them. Returns False if a hazard is not finite."""
-    first, last = plan.first[pair], plan.first[pair + 1]
+    if silent(tab, run, c, pair):
+        return True
+    first, last = place(plan.first[pair]), plan.first[pair + 1]
+    linear = tab.shape[1, c] == 1.0
+    whole = 0.0
+    if not linear:
+        settle_all(lay, tab, run, plan, c, pair, time)
+        if first < last:
+            whole = whole_exposure(tab, run, plan, c, pair, first)
     for slot in range(first, last):
-        settle(tab, run, c, slot, time)
-    if first < last:
-        whole = whole_exposure(tab, run, plan, c, pair, first)
-        for slot in range(first, last):
-            own = run.clock[slot, EXPOSURE] if tab.shape[1, c] == 1.0 else whole
-            if not aim(lay, tab, run, past, c, pair, slot, time, own):
-                return False
+        if still(lay, tab, run, c, place(slot)):
+            continue
+        if linear:
+            settle(tab, run, c, slot, time)
+            whole = run.exposure[place(slot)]
+        if not aim(lay, tab, run, past, c, pair, slot, time, whole):
+            return False
     return True
 
 
 @inlined
 def refactor(lay, tab, run, plan, past, c, i, time):
     """Recompute the factor of a pair after its unit changed. Returns False where a hazard is not finite."""
-    pair = c * lay.state.size + i
+    pair = place(c * lay.state.size + i)
     factor = target_factor(lay, tab, run, c, i)
     if factor == run.factor[pair]:
         return True
-    # What was spent until now was spent at the hazards that were.
-    for slot in range(plan.first[pair], plan.first[pair + 1]):
-        settle(tab, run, c, slot, time)
+    # What was spent until now is spent at the hazards that were, which the clocks know.
     run.factor[pair] = factor
     return aim_all(lay, tab, run, plan, past, c, pair, time)
 
@@ -223,23 +271,28 @@ def receive(lay, tab, run, plan, past, c, i, tie, time, before, after, sources):
 
     Returns False where its hazard is not finite.
     """
-    pair = c * lay.state.size + i
-    slot = plan.first[pair] + plan.place[tie]
+    pair = place(c * lay.state.size + i)
+    slot = place(plan.first[pair] + plan.place[tie])
     factor = run.factor[pair]
     if factor != 0.0 or tab.shape[0, c] > 0.0:
         settle(tab, run, c, slot, time)
-    clock = run.clock[slot]
+    exposure = run.exposure[slot]
+    had = exposure != 0.0
     if run.flag[SPLIT] != 0:
-        clock[EXPOSURE] = after
+        exposure = after
     else:
         # Sums of what came and went leave rounding behind; without a source there is exactly no exposure.
-        clock[SOURCES] += sources
-        exposure = clock[EXPOSURE] + (after - before)
-        clock[EXPOSURE] = max(exposure, 0.0) if clock[SOURCES] > 0.0 else 0.0
+        run.sources[slot] += sources
+        exposure += after - before
+        exposure = max(exposure, 0.0) if run.sources[slot] > 0 else 0.0
+    run.exposure[slot] = exposure
+    run.heard[pair] += np.int32(exposure != 0.0) - np.int32(had)
     if factor == 0.0:
         return True
     if tab.shape[1, c] == 1.0 or run.flag[SPLIT] == 0:
-        return aim(lay, tab, run, past, c, pair, slot, time, clock[EXPOSURE])
+        return aim(lay, tab, run, past, c, pair, slot, time, exposure)
+    if exposure == 0.0 and not aim(lay, tab, run, past, c, pair, slot, time, exposure):
+        return False  # the others of its pair pass over it
     return aim_all(lay, tab, run, plan, past, c, pair, time)
 
 
@@ -253,10 +306,11 @@ def send(lay, tab, run, plan, past, c, j, time, before, after, only):
     Returns:
         -1, or a target whose hazard is not finite.
     """
-    layer = lay.cause[c, LAYER]
-    sources = np.int64(after > 0.0) - np.int64(before > 0.0)
-    for tie in range(lay.tie_first[OUT, layer, j], lay.tie_first[OUT, layer, j + 1]):
-        weight, i = weight_of(run.weight, tie), np.int64(lay.tie[OUT_TARGET, tie])
+    layer, j = place(lay.cause[c, LAYER]), place(j)
+    sources = np.int32(after > 0.0) - np.int32(before > 0.0)
+    for each in range(place(lay.tie_first[OUT, layer, j]), lay.tie_first[OUT, layer, j + 1]):
+        tie = place(each)
+        weight, i = weight_of(run.weight, tie), place(lay.tie[OUT_TARGET, tie])
         if weight == 0.0 or (only == ITSELF and i != j) or (only == OTHERS and i == j):
             continue
         if not receive(lay, tab, run, plan, past, c, i, tie, time, weight * before, weight * after, sources):
@@ -288,14 +342,17 @@ def reconsider(lay, tab, run, plan, past, c, j, time, old, variable, wait):
         run.later[number, 0], run.later[number, 1] = c, j
         run.later_sent[number, 0], run.later_sent[number, 1] = before, after
         run.flag[LATER] += 1
+        if plan.own[lay.cause[c, LAYER]] == 0:
+            return -1
     return send(lay, tab, run, plan, past, c, j, time, before, after, ITSELF if wait else ALL)
 
 
 @inlined
 def release(lay, tab, run, plan, past, time):
     """Let others hear what the units of an instant did. Returns (-1, -1), or cause and unit of a wrong hazard."""
-    for number in range(run.flag[LATER]):
-        c, j = run.later[number, 0], run.later[number, 1]
+    for each in range(run.flag[LATER]):
+        number = place(each)
+        c, j = place(run.later[number, 0]), place(run.later[number, 1])
         before, after = run.later_sent[number, 0], run.later_sent[number, 1]
         bad = send(lay, tab, run, plan, past, c, j, time, before, after, OTHERS)
         if bad >= 0:
@@ -333,25 +390,25 @@ def appear(lay, tab, run, plan, past, i, time, present):
 @inlined
 def change(lay, tab, run, plan, past, number, time):
     """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
-    kind, a, b = lay.breaks[number, BREAK_KIND], lay.breaks[number, A], lay.breaks[number, B]
+    kind, a, b = lay.breaks[number, BREAK_KIND], place(lay.breaks[number, A]), place(lay.breaks[number, B])
     if kind in (ENTER, EXIT):
         return appear(lay, tab, run, plan, past, a, time, np.int64(kind == ENTER))
     listener, group, old, new = alter(lay, run, number)
-    tie = lay.breaks[number, C]
+    tie = np.int64(lay.breaks[number, C])
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):
-        c = np.int64(lay.listen[position])
+        c = place(lay.listen[place(position)])
         if listener != OF_LAYER:
             if not refactor(lay, tab, run, plan, past, c, b, time):
                 return c, b
             continue
         memory = sent(tab, run.memory, c, a, time)
         if memory > 0.0 and new != old:
-            sources = np.int64(new > 0.0) - np.int64(old > 0.0)
+            sources = np.int32(new > 0.0) - np.int32(old > 0.0)
             if not receive(lay, tab, run, plan, past, c, b, tie, time, old * memory, new * memory, sources):
                 return c, b
     if kind == PIECE:
         for position in range(lay.listen_first[SOURCE_DESIGNS, a], lay.listen_first[SOURCE_DESIGNS, a + 1]):
-            c = np.int64(lay.listen[position])
+            c = place(lay.listen[place(position)])
             state = np.int64(run.state[b])
             bad = reconsider(lay, tab, run, plan, past, c, b, time, state, np.int64(-1), False)
             if bad >= 0:
@@ -368,12 +425,12 @@ def move(lay, tab, run, plan, past, i, variable, state, time, wait):
     old = enter_state(lay, run, i, variable, state)
     hears = TARGETS_HEAR
     for position in range(lay.listen_first[hears, variable], lay.listen_first[hears, variable + 1]):
-        c = np.int64(lay.listen[position])
+        c = place(lay.listen[place(position)])
         if not refactor(lay, tab, run, plan, past, c, i, time):
             return c, i
     hears = SOURCES_HEAR
     for position in range(lay.listen_first[hears, variable], lay.listen_first[hears, variable + 1]):
-        c = np.int64(lay.listen[position])
+        c = place(lay.listen[place(position)])
         bad = reconsider(lay, tab, run, plan, past, c, i, time, old, variable, wait)
         if bad >= 0:
             return c, bad

@@ -108,6 +108,10 @@ def plan_clocks(layout: Layout, split: bool, fresh: bool = False) -> Plan:
     units, causes = layout.state.size, layout.cause.shape[0]
     count = np.ones((causes, units), dtype=np.int64)
     place = np.zeros(layout.tie.shape[1], dtype=np.int32)
+    own = np.zeros(layout.tie_first.shape[1], dtype=np.uint8)
+    for layer, first in enumerate(layout.tie_first[0]):
+        origin = np.repeat(np.arange(units), np.diff(first))
+        own[layer] = (layout.tie[OUT_TARGET, first[0] : first[-1]] == origin).any()
     sources = []
     for c, layer in enumerate(layout.cause[:, LAYER]):
         if layer < 0 or not split:
@@ -127,7 +131,7 @@ def plan_clocks(layout: Layout, split: bool, fresh: bool = False) -> Plan:
     other = FRESH if fresh else np.uint64(0)
     stream = name_streams(pair, source, layout.unit_key, layout.cause_key, other)
     start = np.concatenate([[0], np.cumsum(count.ravel())]).astype(np.int64)
-    return Plan(start, place, pair, source, stream)
+    return Plan(start, place, pair, source, stream, own)
 
 
 def recorded(
