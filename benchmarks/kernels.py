@@ -111,30 +111,42 @@ def row_of(label: str, told: dict[str, float], floor: float) -> list[str]:
     ]
 
 
+def exponent(sizes: list[int], seconds: list[float], low: int) -> float:
+    """Return g of time ~ units^g between a size and the largest."""
+    first = sizes.index(low)
+    return math.log(seconds[-1] / seconds[first]) / math.log(sizes[-1] / low)
+
+
 def plot(path: Path, sizes: list[int], kinds: dict[str, list[float]]) -> None:
-    """Draw seconds against units, with n log n through the first point of each."""
+    """Draw seconds against units, with n log n through the smallest world of each, and say the exponents."""
     import altair as alt
     import pandas as pd
 
     rows = []
+    low = sizes[1] if len(sizes) > 2 else sizes[0]  # the smallest is over before the machine has warmed to it
+    said = [f"units^{exponent(sizes, seconds, low):.2f} for {kind}" for kind, seconds in kinds.items()]
     for kind, seconds in kinds.items():
         base = seconds[0] / (sizes[0] * math.log(sizes[0]))
         for size, taken in zip(sizes, seconds, strict=True):
             rows += [
-                {"units": size, "seconds": taken, "what": f"{kind}, measured"},
-                {"units": size, "seconds": base * size * math.log(size), "what": f"{kind}, n log n"},
+                {"units": size, "seconds": taken, "kind": kind, "what": "measured"},
+                {"units": size, "seconds": base * size * math.log(size), "kind": kind, "what": "n log n"},
             ]
-    chart = (
-        alt.Chart(pd.DataFrame(rows), width=420, height=280)
-        .mark_line(point=True)
-        .encode(
-            alt.X("units").scale(type="log").title("units, ten ties each"),
-            alt.Y("seconds").scale(type="log").title("seconds a world"),
-            alt.Color("what").title(None),
-            alt.StrokeDash("what").title(None),
-        )
+    title = alt.Title(
+        "One large world: seconds to draw it, on one core",
+        subtitle=f"From {low:,} to {sizes[-1]:,} units time grows as {' and '.join(said)}",
+        anchor="start",
     )
-    chart.save(str(path))
+    base_chart = alt.Chart(pd.DataFrame(rows), title=title, width=440, height=280).encode(
+        alt.X("units", axis=alt.Axis(format="~s", tickCount=4))
+        .scale(type="log")
+        .title("units, ten ties each"),
+        alt.Y("seconds", axis=alt.Axis(format="~g", tickCount=6)).scale(type="log").title("seconds a world"),
+        alt.Color("kind").scale(domain=list(kinds), range=["#1f5a93", "#b5541c"]).title(None),
+        alt.StrokeDash("what").scale(domain=["measured", "n log n"], range=[[1, 0], [4, 4]]).title(None),
+    )
+    points = base_chart.transform_filter(alt.datum.what == "measured").mark_point(filled=True, size=45)
+    (base_chart.mark_line() + points).save(str(path))
 
 
 def main() -> None:
@@ -156,7 +168,9 @@ def main() -> None:
     for kind, seconds in kinds.items():
         for size in sizes:
             history, model, params = w2(kind, size)
-            told = profile(model.compile(history), params, 1, 5 if size < 100_000 else 1)
+            told = profile(
+                model.compile(history), params, 1, 5 if size < 100_000 else 3 if size < 3_000_000 else 1
+            )
             seconds.append(told["draw"])
             floor = FLOORS["small" if size <= 10_000 else "large"]
             rows.append(row_of(f"W2: {kind} of {size:,} units", told, floor))
