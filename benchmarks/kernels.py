@@ -111,10 +111,10 @@ def row_of(label: str, told: dict[str, float], floor: float) -> list[str]:
     ]
 
 
-def exponent(sizes: list[int], seconds: list[float], low: int) -> float:
-    """Return g of time ~ units^g between a size and the largest."""
-    first = sizes.index(low)
-    return math.log(seconds[-1] / seconds[first]) / math.log(sizes[-1] / low)
+def exponent(sizes: list[int], seconds: list[float], low: int, high: int) -> float:
+    """Return g of time ~ units^g between two sizes."""
+    first, last = sizes.index(low), sizes.index(high)
+    return math.log(seconds[last] / seconds[first]) / math.log(high / low)
 
 
 def plot(path: Path, sizes: list[int], kinds: dict[str, list[float]]) -> None:
@@ -123,8 +123,8 @@ def plot(path: Path, sizes: list[int], kinds: dict[str, list[float]]) -> None:
     import pandas as pd
 
     rows = []
-    low = sizes[1] if len(sizes) > 2 else sizes[0]  # the smallest is over before the machine has warmed to it
-    said = [f"units^{exponent(sizes, seconds, low):.2f} for {kind}" for kind, seconds in kinds.items()]
+    low, high = (10_000, 1_000_000) if 1_000_000 in sizes else (sizes[0], sizes[-1])
+    said = [f"units^{exponent(sizes, seconds, low, high):.2f} for {kind}" for kind, seconds in kinds.items()]
     for kind, seconds in kinds.items():
         base = seconds[0] / (sizes[0] * math.log(sizes[0]))
         for size, taken in zip(sizes, seconds, strict=True):
@@ -134,19 +134,27 @@ def plot(path: Path, sizes: list[int], kinds: dict[str, list[float]]) -> None:
             ]
     title = alt.Title(
         "One large world: seconds to draw it, on one core",
-        subtitle=f"From {low:,} to {sizes[-1]:,} units time grows as {' and '.join(said)}",
+        subtitle=f"From {low:,} to {high:,} units time grows as {' and '.join(said)}",
         anchor="start",
     )
-    base_chart = alt.Chart(pd.DataFrame(rows), title=title, width=440, height=280).encode(
-        alt.X("units", axis=alt.Axis(format="~s", tickCount=4))
-        .scale(type="log")
-        .title("units, ten ties each"),
-        alt.Y("seconds", axis=alt.Axis(format="~g", tickCount=6)).scale(type="log").title("seconds a world"),
-        alt.Color("kind").scale(domain=list(kinds), range=["#1f5a93", "#b5541c"]).title(None),
-        alt.StrokeDash("what").scale(domain=["measured", "n log n"], range=[[1, 0], [4, 4]]).title(None),
+    said_by = alt.Legend(title=None, symbolType="stroke", symbolStrokeWidth=2, symbolSize=300)
+    chart = (
+        alt.Chart(pd.DataFrame(rows), title=title, width=440, height=280)
+        .mark_line(strokeWidth=2)
+        .encode(
+            alt.X("units", axis=alt.Axis(format="~s", tickCount=4))
+            .scale(type="log")
+            .title("units, ten ties each"),
+            alt.Y("seconds", axis=alt.Axis(format="~g", tickCount=6))
+            .scale(type="log")
+            .title("seconds a world"),
+            alt.Color("kind", legend=said_by).scale(domain=list(kinds), range=["#1f5a93", "#b5541c"]),
+            alt.StrokeDash("what", legend=said_by).scale(
+                domain=["measured", "n log n"], range=[[1, 0], [4, 4]]
+            ),
+        )
     )
-    points = base_chart.transform_filter(alt.datum.what == "measured").mark_point(filled=True, size=45)
-    (base_chart.mark_line() + points).save(str(path))
+    chart.save(str(path))
 
 
 def main() -> None:
