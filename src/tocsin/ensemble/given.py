@@ -133,16 +133,23 @@ class DrawnRecipe(Recipe):
 
     def draw(self, first: int, last: int) -> Drawn:
         """Draw the worlds first..last-1."""
-        worlds: list[Drawn] = []
-        for world in range(first, last):
-            number = world % len(self.vectors)
-            try:
-                drawn = self.setting.recipe(self.vectors[number]).draw(world, world + 1)
-            except FitError as error:
-                raise FitError(f"world {world}, with draw {number} of its parameters: {error}") from None
-            worlds.append(drawn)
-            if drawn.failure is not None:
+        draws, end = len(self.vectors), last
+        found: dict[int, Drawn] = {}
+        # Worlds with the same parameters share what is made of them.
+        for begin in range(first, min(first + draws, last)):
+            if begin >= end:
                 break
+            number = begin % draws
+            try:
+                recipe = self.setting.recipe(self.vectors[number])
+            except FitError as error:
+                raise FitError(f"world {begin}, with draw {number} of its parameters: {error}") from None
+            for world in range(begin, end, draws):
+                found[world] = recipe.draw(world, world + 1)
+                if found[world].failure is not None:
+                    end = world + 1  # the first that fails is told
+                    break
+        worlds = [found[world] for world in range(first, end)]
         counts, times, events = (
             np.concatenate([getattr(each, name) for each in worlds]) for name in ("counts", "times", "events")
         )

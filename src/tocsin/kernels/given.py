@@ -53,6 +53,7 @@ from tocsin.kernels.past import UPCOMING as PLACE_UPCOMING
 from tocsin.kernels.past import WHO as PLACE_WHO
 from tocsin.kernels.places import place
 from tocsin.kernels.rules import HEARD, SENT, draw_among, held
+from tocsin.kernels.simulate import copy
 from tocsin.kernels.slots import (
     AIM,
     BASE,
@@ -92,13 +93,6 @@ from tocsin.kernels.tournament import earliest, winner
 
 OBSERVED, NEXT_BASE = 6, 7  # of the log of a run, beside what `events` names
 NONE = np.int64(-1)
-
-
-@inlined
-def copy(to, origin):
-    """Copy numbers that stand in a row."""
-    for i in range(to.size):
-        to[i] = origin[i]
 
 
 @inlined

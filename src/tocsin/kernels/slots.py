@@ -131,7 +131,7 @@ def settle(tab, run, c, slot, time):
         if decay == 0.0:
             if clock[HAZARD] > 0.0:
                 clock[SPENT] += clock[HAZARD] * span
-        else:
+        elif run.exposure[slot] != 0.0 or clock[HAZARD] != 0.0 or run.flag[TOGETHER] != 0:
             rate = tab.shape[1, c] * decay
             if clock[HAZARD] > 0.0:
                 clock[SPENT] += clock[HAZARD] * lasting(rate, span)

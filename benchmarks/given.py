@@ -1,0 +1,70 @@
+"""Time worlds given what happened: 1917 without the Comintern, under each question and coupling.
+
+    uv run --group benchmarks python benchmarks/given.py [--worlds 300] [--pairs 2000]
+
+Milliseconds a world are those of one thread, without the table of events, the least of several runs; seconds of
+`what_if` are a whole answer on all processors, both sides of every pair.
+"""
+
+# ruff: noqa: T201  (a command prints)
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from run import machine, number, table
+
+import tocsin as tc
+from tocsin.ensemble.given import Setting
+from tocsin.ensemble.simulate import recipe_of
+from tocsin.program.given import CLOCKS, Condition
+
+CHANGE = ["remove layer comintern"]
+QUESTIONS = [("nothing", "cause"), ("until 1919-03-01", "cause"), *(("history", clocks) for clocks in CLOCKS)]
+REPEATS = 7
+
+
+def least(work: Any, repeats: int = REPEATS) -> float:
+    """Return the least time of a few runs, in seconds."""
+    taken = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--worlds", type=int, default=300, help="worlds of which one is timed")
+    parser.add_argument("--pairs", type=int, default=2000, help="pairs of worlds of a whole answer")
+    asked = parser.parse_args()
+    history = tc.load_history("1917")
+    fit = tc.Model.from_toml(history.model_path).fit(history)
+    program = fit.program(history)
+    vector = program.pack(fit.params)
+    rows = []
+    for given, clocks in QUESTIONS:
+        plain, changed = recipe_of(program, vector, 1, CHANGE)
+        recipe = Setting(program, changed, plain, Condition.parse(given, clocks, history)).recipe(vector)
+        recipe.draw(0, 2)
+        each = least(lambda recipe=recipe: recipe.draw(0, asked.worlds)) / asked.worlds
+        own = clocks if given == "history" else None
+
+        def answer(given: str = given, own: str | None = own) -> None:
+            fit.what_if(history, CHANGE, worlds=asked.pairs, given=given, clocks=own)
+
+        rows.append([given, clocks if own else "", number(1e3 * each), number(least(answer, 3))])
+    every = least(lambda: fit.what_if(history, CHANGE, worlds=asked.pairs, given="history"), 3)
+    rows.append(["history", "all three", "", number(every)])
+    print(machine())
+    print(table(["given", "clocks", "ms a world", f"s of what_if, {asked.pairs} pairs"], rows))
+
+
+if __name__ == "__main__":
+    main()
