@@ -51,7 +51,7 @@ def profile(program: Any, params: Any, worlds: int, repeats: int) -> dict[str, f
     drawn = recipe.draw(0, worlds)
     return {
         "draw": timed(lambda: recipe.draw(0, worlds), repeats),
-        "keep": timed(lambda: recipe.table([drawn]), repeats),
+        "keep": timed(lambda: recipe.table([recipe.columns(drawn)]), repeats),
         "prepare": timed(lambda: recipe_of(program, program.pack(params), 1), repeats),
         "events": float(drawn.counts.sum()),
     }

@@ -20,6 +20,7 @@ from tocsin.ensemble.spells import codes_of
 from tocsin.ensemble.touched import Touched
 from tocsin.ensemble.worlds import side_by_side
 from tocsin.kernels.layout import LAYER
+from tocsin.kernels.twins import alone
 from tocsin.model import Contagion
 from tocsin.program.runs import places_in
 from tocsin.words import parse_clause
@@ -238,20 +239,27 @@ class _Tracer:
     def differing(self, here: Ensemble, there: Ensemble) -> dict[str, Ints]:
         """Return the events that only one side has, in the order of world and time."""
         sides = [self.columns(here.events, 1), self.columns(there.events, 0)]
-        both = {name: np.concatenate([side[name] for side in sides]) for name in sides[0]}
         width = len(self.units) * len(self.variables) * 64
-        key = (
-            both["world"] * width + (both["unit"] * len(self.variables) + both["variable"]) * 64 + both["to"]
-        )
+        lists = []
+        for events in sides:
+            place = (events["unit"] * len(self.variables) + events["variable"]) * 64 + events["to"]
+            cause = (events["cause"] + 1) * (len(self.units) + 1) + events["source"] + 1
+            events["key"] = events["world"] * width + place
+            lists.append((events["world"], events["time"], cause * width + place))
+        # Most events are shared to the bit; the others are few enough to be sorted.
+        for events, mask in zip(sides, alone(*lists[0], *lists[1]), strict=True):
+            events.update({name: values[mask] for name, values in events.items()})
+        both = {name: np.concatenate([side[name] for side in sides]) for name in sides[0]}
+        key = both.pop("key")
         order = np.lexsort((both["side"], both["time"], key))
         key, time, side = key[order], both["time"][order], both["side"][order]
         cause, source = both["cause"][order], both["source"][order]
         twins = (key[1:] == key[:-1]) & (side[1:] != side[:-1]) & (time[1:] - time[:-1] <= SAME)
         twins &= (cause[1:] == cause[:-1]) & (source[1:] == source[:-1])
-        alone = np.ones(key.size, dtype=bool)
-        alone[1:][twins] = False
-        alone[:-1][twins] = False
-        kept = order[alone]
+        single = np.ones(key.size, dtype=bool)
+        single[1:][twins] = False
+        single[:-1][twins] = False
+        kept = order[single]
         kept = kept[np.lexsort((both["side"][kept], both["time"][kept], both["world"][kept]))]
         return {name: values[kept] for name, values in both.items()}
 

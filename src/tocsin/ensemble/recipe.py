@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tocsin.kernels.layout import Layout, Tables
     from tocsin.words import StateVariable
 
+Columns = dict[str, "NDArray[Any]"]
 Failure = tuple[int, int, int, float]  # status, cause, unit, time: where drawing a world failed
 
 
@@ -66,50 +67,66 @@ class Recipe:
         """Return all arrays that worlds follow from, by name."""
         return [*self.layout._asdict().items(), *self.tables._asdict().items()]
 
-    def table(self, drawn: Sequence[Drawn]) -> pa.Table:
-        """Return the events of worlds as the table of an ensemble; the worlds follow one another."""
-        if len(drawn) == 1:
-            counts, time, events = drawn[0].counts, drawn[0].times, drawn[0].events
-        else:
-            counts = np.concatenate([np.empty(0, dtype=np.int64), *(part.counts for part in drawn)])
-            time = np.concatenate([np.empty(0), *(part.times for part in drawn)])
-            events = np.concatenate([np.empty((0, 6), dtype=np.int32), *(part.events for part in drawn)])
-        unit, variable, left, entered, cause, source = np.ascontiguousarray(events.T)
-        states = list(dict.fromkeys(state for each in self.variables for state in each.states))
+    def columns(self, drawn: Drawn) -> Columns:
+        """Return the events of worlds as columns of a table, names as codes; all their work is done here."""
+        time = drawn.times
+        unit, variable, left, entered, cause, source = np.ascontiguousarray(drawn.events.T)
+        every = self._states()
         code = np.zeros(
             (len(self.variables), max(len(each.states) for each in self.variables)), dtype=np.int32
         )
         for position, each in enumerate(self.variables):
-            code[position, : len(each.states)] = [states.index(state) for state in each.states]
-        causes = list(dict.fromkeys([*self.causes, "intervention"]))
+            code[position, : len(each.states)] = [every.index(state) for state in each.states]
+        causes = self._causes()
         cause_code = np.array([causes.index(name) for name in [*self.causes, "intervention"]], dtype=np.int32)
-        first = drawn[0].first if drawn else 0
-        fields: dict[str, Any] = {
-            "world": pa.array(np.repeat(np.arange(first, first + counts.size), counts)),
-            "time": pa.array(time),
-        }
+        worlds = np.arange(drawn.first, drawn.first + drawn.counts.size)
+        found: Columns = {"world": np.repeat(worlds, drawn.counts), "time": time}
         if self.day is not None:
-            day = np.datetime64(self.day, "D")
-            fields["date"] = pa.array(day + np.floor(time).astype(np.int64), type=pa.date32())
+            found["date"] = np.floor(time).astype(np.int32) + np.int32((self.day - date(1970, 1, 1)).days)
+        return found | {
+            "unit": unit,
+            "variable": variable,
+            "from": code.take(variable * code.shape[1] + left),
+            "to": code.take(variable * code.shape[1] + entered),
+            "cause": cause_code.take(cause, mode="wrap"),
+            "source": source,
+        }
+
+    def table(self, parts: Sequence[Columns]) -> pa.Table:
+        """Return the events of worlds that follow one another, as the table of an ensemble."""
+        whole = parts[0] if len(parts) == 1 else {}
+        if not parts:
+            nothing = Drawn(0, np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 6), np.int32), None)
+            whole = self.columns(nothing)
+        elif len(parts) > 1:
+            # Joined by NumPy, which asks for large pages: fresh memory in small ones costs more than the copy.
+            whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         units = pa.array(list(self.units), type=pa.string())
-        fields["unit"] = _dictionary(unit, units)
-        fields["variable"] = _dictionary(variable, [each.name for each in self.variables])
-        fields["from"] = _dictionary(code.take(variable * code.shape[1] + left), states)
-        fields["to"] = _dictionary(code.take(variable * code.shape[1] + entered), states)
-        fields["cause"] = _dictionary(cause_code.take(cause, mode="wrap"), causes)
-        fields["source"] = _dictionary(source, units, source < 0)
+        states, causes = self._states(), self._causes()
+        names = {
+            "unit": units,
+            "variable": [each.name for each in self.variables],
+            "from": states,
+            "to": states,
+            "cause": causes,
+            "source": units,
+        }
+        fields: dict[str, Any] = {name: pa.array(whole[name]) for name in ("world", "time")}
+        if "date" in whole:
+            fields["date"] = pa.array(whole["date"]).view(pa.date32())
+        for name, words in names.items():
+            absent = whole[name] < 0 if name == "source" else None
+            indices = pa.array(whole[name], type=pa.int32(), mask=absent)
+            fields[name] = pa.DictionaryArray.from_arrays(indices, pa.array(words, type=pa.string()))
         return pa.table(fields)
+
+    def _states(self) -> list[str]:
+        return list(dict.fromkeys(state for each in self.variables for state in each.states))
+
+    def _causes(self) -> list[str]:
+        return list(dict.fromkeys([*self.causes, "intervention"]))
 
 
 def first_worlds(recipe: Recipe) -> int:
     """Return how many worlds tell how many events a world has; of large ones, one is enough."""
     return 8 if len(recipe.units) <= 10_000 else 1
-
-
-def _dictionary(
-    codes: NDArray[Any], names: Sequence[str] | pa.Array, missing: NDArray[np.bool_] | None = None
-) -> pa.Array:
-    indices = pa.array(codes, type=pa.int32(), mask=missing)
-    if not isinstance(names, pa.Array):
-        names = pa.array(list(names), type=pa.string())
-    return pa.DictionaryArray.from_arrays(indices, names)

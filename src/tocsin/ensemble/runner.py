@@ -95,7 +95,7 @@ def part_size(recipe: Recipe, worlds: int, refuse: Refuse) -> int:
 def draw_part(recipe: Recipe, label: dict[str, Any]) -> bytes | Failure:
     """Return a part as bytes, or where drawing it failed."""
     drawn = recipe.draw(label["first"], label["last"])
-    return encode(recipe.table([drawn]), label) if drawn.failure is None else drawn.failure
+    return encode(recipe.table([recipe.columns(drawn)]), label) if drawn.failure is None else drawn.failure
 
 
 def keep(

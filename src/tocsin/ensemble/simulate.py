@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
-from tocsin.ensemble.recipe import Failure, Recipe, first_worlds
+from tocsin.ensemble.recipe import Columns, Failure, Recipe, first_worlds
 from tocsin.errors import FitError, ModelError
 from tocsin.kernels.events import ENDLESS, FORCED
 from tocsin.kernels.layout import WHEN, A, B, C
@@ -208,37 +208,37 @@ def draw_all(
 ) -> pa.Table:
     """Draw all worlds over the threads of this machine and return their events."""
 
-    def batch(first: int, last: int) -> pa.Table:
+    def batch(first: int, last: int) -> Columns:
         drawn = recipe.draw(first, last)
         if drawn.failure is not None:
             refuse(drawn.failure)
-        return recipe.table([drawn])
+        return recipe.columns(drawn)
 
     pool_size = threads()
-    tables: list[pa.Table] = []
+    parts: list[Columns] = []
     done = 0
     # The first few worlds tell how many fit in a batch; batches do not change what any world is.
     first_batch = min(worlds, first_worlds(recipe))
     if first_batch:
-        tables.append(batch(0, first_batch))
+        parts.append(batch(0, first_batch))
         done = first_batch
         if progress is not None:
             progress(done, worlds)
     if done < worlds:
-        mean = max(1.0, tables[0].num_rows / first_batch)
-        size = int(np.clip(BATCH_EVENTS / mean, 1, max(1, -(-(worlds - done) // pool_size))))
+        mean = max(1.0, parts[0]["world"].size / first_batch)
+        # As many batches for every thread, so that none waits long for another at the end.
+        rounds = -(-(worlds - done) * mean // (BATCH_EVENTS * pool_size))
+        size = int(max(1, -(-(worlds - done) // (rounds * pool_size))))
         bounds = [(first, min(first + size, worlds)) for first in range(done, worlds, size)]
         with ThreadPoolExecutor(pool_size) as pool:
             pending = [pool.submit(batch, *bound) for bound in bounds]
             try:
                 for future, bound in zip(pending, bounds, strict=True):
-                    tables.append(future.result())
+                    parts.append(future.result())
                     if progress is not None:
                         progress(bound[1], worlds)
             except BaseException:
                 for future in pending:
                     future.cancel()
                 raise
-    if len(tables) < 2:
-        return tables[0] if tables else recipe.table([])
-    return pa.concat_tables(tables).combine_chunks()
+    return recipe.table(parts)

@@ -88,4 +88,5 @@ def simulate_draws(
                 future.cancel()
             raise
     sentences = tuple(str(intervention) for intervention in changed.interventions)
-    return Ensemble(first.table(parts), int(worlds), int(seed), frame, history, sentences)
+    table = first.table([first.columns(part) for part in parts])
+    return Ensemble(table, int(worlds), int(seed), frame, history, sentences)

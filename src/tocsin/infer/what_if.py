@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -155,11 +156,18 @@ class WhatIf:
 
     def label(self, unit: object) -> str:
         """Return what the history calls a unit."""
+        return self._labels.get(str(unit), str(unit))
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
         units = self.history.units
-        row = units[units["unit"].astype(str) == str(unit)]
-        if "label" not in row or row["label"].isna().all():
-            return str(unit)
-        return str(row["label"].iloc[0]).split(" (")[0]
+        if "label" not in units:
+            return {}
+        known = units[units["label"].notna()].drop_duplicates("unit")
+        return {
+            str(unit): str(label).split(" (")[0]
+            for unit, label in zip(known["unit"], known["label"], strict=True)
+        }
 
     def _state(self, variable: str | None, state: str | None) -> tuple[str, str]:
         if state is not None and variable is None:
