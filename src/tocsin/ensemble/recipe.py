@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tocsin.kernels.layout import Layout, Tables
     from tocsin.words import StateVariable
 
+BLOCK = 1 << 16  # events
 Columns = dict[str, "NDArray[Any]"]
 Failure = tuple[int, int, int, float]  # status, cause, unit, time: where drawing a world failed
 
@@ -69,28 +70,31 @@ class Recipe:
 
     def columns(self, drawn: Drawn) -> Columns:
         """Return the events of worlds as columns of a table, names as codes; all their work is done here."""
-        time = drawn.times
-        unit, variable, left, entered, cause, source = np.ascontiguousarray(drawn.events.T)
-        every = self._states()
-        code = np.zeros(
-            (len(self.variables), max(len(each.states) for each in self.variables)), dtype=np.int32
-        )
+        count, states, causes = drawn.times.size, self._states(), self._causes()
+        most = max(len(each.states) for each in self.variables)
+        code = np.zeros((len(self.variables), most), dtype=np.int32)
         for position, each in enumerate(self.variables):
-            code[position, : len(each.states)] = [every.index(state) for state in each.states]
-        causes = self._causes()
+            code[position, : len(each.states)] = [states.index(state) for state in each.states]
         cause_code = np.array([causes.index(name) for name in [*self.causes, "intervention"]], dtype=np.int32)
         worlds = np.arange(drawn.first, drawn.first + drawn.counts.size)
-        found: Columns = {"world": np.repeat(worlds, drawn.counts), "time": time}
+        found: Columns = {"world": np.repeat(worlds, drawn.counts), "time": drawn.times}
         if self.day is not None:
-            found["date"] = np.floor(time).astype(np.int32) + np.int32((self.day - date(1970, 1, 1)).days)
-        return found | {
-            "unit": unit,
-            "variable": variable,
-            "from": code.take(variable * code.shape[1] + left),
-            "to": code.take(variable * code.shape[1] + entered),
-            "cause": cause_code.take(cause, mode="wrap"),
-            "source": source,
+            found["date"] = np.empty(count, dtype=np.int32)
+        found |= {
+            name: np.empty(count, np.int32) for name in ("unit", "variable", "from", "to", "cause", "source")
         }
+        # In blocks, so that nothing in between is as large as what comes out.
+        for piece in (slice(begin, begin + BLOCK) for begin in range(0, count, BLOCK)):
+            unit, variable, left, entered, cause, source = np.ascontiguousarray(drawn.events[piece].T)
+            found["unit"][piece], found["variable"][piece], found["source"][piece] = unit, variable, source
+            found["from"][piece] = code.take(variable * most + left)
+            found["to"][piece] = code.take(variable * most + entered)
+            found["cause"][piece] = cause_code.take(cause, mode="wrap")
+            if self.day is not None:
+                found["date"][piece] = np.floor(drawn.times[piece])
+        if self.day is not None:
+            found["date"] += np.int32((self.day - date(1970, 1, 1)).days)
+        return found
 
     def table(self, parts: Sequence[Columns]) -> pa.Table:
         """Return the events of worlds that follow one another, as the table of an ensemble."""
