@@ -483,6 +483,44 @@ def test_what_changes_nothing_changes_no_bit(null: str) -> None:
     assert worlds(null, of=history).events.equals(worlds(of=history).events)
 
 
+def test_an_island_stays_the_same_to_the_bit_when_the_other_loses_its_ties() -> None:
+    """Of 12 units 60 of 144 pairs are tied, which is dense; without those of the second island it is sparse."""
+    islands = [[f"{island}{number}" for number in range(6)] for island in "ab"]
+    pairs = [(one, other) for island in islands for one in island for other in island if one != other]
+    state = tc.StateVariable("s", ["old", "new"])
+    history = tc.History(
+        units={"unit": [unit for island in islands for unit in island]},
+        ties={
+            "layer": ["l"] * len(pairs),
+            "source": [source for source, _ in pairs],
+            "target": [target for _, target in pairs],
+            "weight": [0.1 + 0.37 * (number % 7) for number in range(len(pairs))],
+        },
+        variables=[state],
+        window=(0, 10),
+        layers=["l"],
+    )
+    moves = [("old", "new", "new"), ("new", "old", "old")]
+    model = tc.Model(
+        [state],
+        [
+            tc.Transition("s", a, b, tc.baseline(), tc.contagion("l", when=f"s={held}"))
+            for a, b, held in moves
+        ],
+    )
+    program = model.compile(history)
+    params = {name: math.log(0.05 if "baseline" in name else 0.3) for name in program.parameter_names}
+    lost = [f"remove tie l {source} > {target}" for source, target in pairs if source.startswith("b")]
+
+    def first_island(*do: str) -> pd.DataFrame:
+        events = program.simulate(params, 200, 1, interventions=list(do)).events.to_pandas()
+        return events[events["unit"].astype(str).str.startswith("a")].reset_index(drop=True)
+
+    whole = first_island()
+    assert len(whole) > 1000
+    pd.testing.assert_frame_equal(whole, first_island(*lost), check_exact=True)
+
+
 def test_a_state_is_barred_on_the_days_that_are_named() -> None:
     free, barred = (
         rows(worlds(count=800)),
@@ -518,10 +556,10 @@ def test_a_variable_that_follows_the_record_can_be_barred_and_delayed() -> None:
 
 def test_what_is_forced_happens_and_what_is_lifted_ends() -> None:
     forced = rows(worlds(f"force c regime=soviet at {day(6)}", count=100))
-    made = forced[forced["cause"] == "intervention"]
+    made = forced[forced["cause"] == "forced"]
     assert set(zip(made["unit"], made["time"], made["to"], strict=True)) == {("c", 6.0, "soviet")}
     lifted = worlds(f"lift a regime=soviet at {day(10)}", count=400)
-    ended = rows(lifted)[rows(lifted)["cause"] == "intervention"]
+    ended = rows(lifted)[rows(lifted)["cause"] == "forced"]
     assert set(zip(ended["unit"], ended["time"], ended["to"], strict=True)) == {("a", 10.0, "old")}
     held = worlds(count=400).probability("regime", "soviet", times=[day(10)]).sel(unit="a").item()
     assert len(ended) == round(400 * held)

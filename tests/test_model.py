@@ -94,6 +94,7 @@ def test_round_trip_through_toml_and_pickle() -> None:
         (lambda: tc.contagion("l", "regime=soviet", response="linear"), "'power'"),
         (lambda: tc.StateVariable("x", ["a", "a"]), "twice"),
         (lambda: tc.StateVariable("x", ["a|b"]), "cannot be named"),
+        (lambda: tc.contagion("forced", when="x=a"), "a cause cannot be named 'forced'"),
         (lambda: tc.StateVariable("x", ["a"], initial="b"), "not one of its states"),
     ],
 )

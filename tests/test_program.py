@@ -196,7 +196,7 @@ def test_interventions_do_what_they_say() -> None:
     program = model("1 + hunger").compile(record(outside={"hunger": 0.0}))
     params = [-4.0, 0.5, -1.0]
     forced = program.simulate(params, 40, 1, interventions=[tc.force("c", "regime=soviet", at="1918-11-03")])
-    rows = [row for row in forced.events.to_pylist() if row["cause"] == "intervention"]
+    rows = [row for row in forced.events.to_pylist() if row["cause"] == "forced"]
     assert {(row["unit"], row["time"]) for row in rows} == {("c", 2.0)}
     assert len(rows) == 40 - sum(
         row["unit"] == "c" and row["time"] < 2.0 for row in forced.events.to_pylist()

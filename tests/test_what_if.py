@@ -332,7 +332,7 @@ def test_every_intervention_can_be_asked_in_every_meaning(do: str, question: str
             assert not (mine["time"] < 40).any()
         if do.startswith(("lift", "force")):
             unit, state = do.split(" ")[1], "old" if do.startswith("lift") else "soviet"
-            forced = changed[changed["cause"] == "intervention"]
+            forced = changed[changed["cause"] == "forced"]
             assert set(zip(forced["unit"], forced["to"], forced["time"], strict=True)) <= {
                 (unit, state, 31.0)
             }

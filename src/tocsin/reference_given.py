@@ -23,6 +23,7 @@ from tocsin.model.declaration import Model, Transition
 from tocsin.reference import Event, Hazard, Setting, Step, World, given_moves, hazards, walk
 from tocsin.reference_record import Move
 from tocsin.reference_streams import combine, uniform
+from tocsin.words import FORCED
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -264,7 +265,7 @@ class Life:
             present = self.setting.present(move.unit, moment)
             if present and self.world.states[move.unit][move.variable] != move.state:
                 self.together = False
-                self.tell(move, "intervention", None)
+                self.tell(move, FORCED, None)
 
     def run(
         self, now: float, moment: float, most: int, fact: tuple[Setting, World] | None = None

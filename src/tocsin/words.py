@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tocsin.errors import ModelError, suggestion
 
+FORCED = "forced"  # the cause of an event that an intervention forces; no cause of a model has this name
 # Names stand in clauses, parameter names and sentences, so their separators are kept out of them.
 FORBIDDEN_IN_STATES = re.compile(r"[|>=,]")
 

@@ -23,7 +23,7 @@ from tocsin.kernels.layout import LAYER
 from tocsin.kernels.twins import alone
 from tocsin.model import Contagion
 from tocsin.program.runs import places_in
-from tocsin.words import parse_clause
+from tocsin.words import FORCED, parse_clause
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -187,9 +187,8 @@ class _Tracer:
         self.program, self.touched, self.reach = program, touched, reach
         self.units = program.history.numbers.units
         self.variables = program.model.variables
-        self.causes = list(dict.fromkeys([*(cause.name for _, cause in program.causes), "intervention"]))
+        self.causes = list(dict.fromkeys([*(cause.name for _, cause in program.causes), FORCED]))
         self.number = self._numbers()
-        self.abroad = np.array([isinstance(cause, Contagion) for _, cause in program.causes])
         self.heard = [
             [program.joint.index(name) for name in parse_clause(cause.when, program.model.by_name)]
             if isinstance(cause, Contagion)
@@ -223,8 +222,6 @@ class _Tracer:
         name = codes_of(table["cause"], self.causes).astype(np.int64)
         source = codes_of(table["source"], self.units).astype(np.int64)
         cause = self.number[variable, left, entered, name]
-        # A cause may be called "intervention" as well; what is forced has no source.
-        cause[(source < 0) & np.append(self.abroad, False)[cause]] = -1
         return {
             "world": table["world"].to_numpy().astype(np.int64),
             "unit": codes_of(table["unit"], self.units).astype(np.int64),
@@ -371,7 +368,7 @@ class _Tracer:
         states = np.full((len(self.variables), 64), None, dtype=object)
         for place, each in enumerate(self.variables):
             states[place, : len(each.states)] = each.states
-        causes = np.array([*(cause.name for _, cause in self.program.causes), "intervention"], dtype=object)
+        causes = np.array([*(cause.name for _, cause in self.program.causes), FORCED], dtype=object)
         variable = events["variable"].to_numpy()
         vias = np.array([self.via_names[key] for key in events["via"]], dtype=object)
         return events.assign(

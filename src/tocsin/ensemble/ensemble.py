@@ -44,7 +44,7 @@ class Ensemble:
 
     Parameters:
         events: the table of events: world, time, [date], unit, variable, from, to, cause, source; sorted by
-            world, then time. States on entry are no events.
+            world, then time. States on entry are no events. What an intervention forces has the cause `forced`.
         worlds: the number of worlds, those without any event included.
         seed: the seed that they were drawn with.
         frame: units, variables, presence and calendar.

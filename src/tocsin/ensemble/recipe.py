@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tocsin.kernels.events import DONE
 from tocsin.kernels.simulate import simulate as simulate_kernel
+from tocsin.words import FORCED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +76,7 @@ class Recipe:
         code = np.zeros((len(self.variables), most), dtype=np.int32)
         for position, each in enumerate(self.variables):
             code[position, : len(each.states)] = [states.index(state) for state in each.states]
-        cause_code = np.array([causes.index(name) for name in [*self.causes, "intervention"]], dtype=np.int32)
+        cause_code = np.array([causes.index(name) for name in [*self.causes, FORCED]], dtype=np.int32)
         worlds = np.arange(drawn.first, drawn.first + drawn.counts.size)
         found: Columns = {"world": np.repeat(worlds, drawn.counts), "time": drawn.times}
         if self.day is not None:
@@ -128,7 +129,7 @@ class Recipe:
         return list(dict.fromkeys(state for each in self.variables for state in each.states))
 
     def _causes(self) -> list[str]:
-        return list(dict.fromkeys([*self.causes, "intervention"]))
+        return list(dict.fromkeys([*self.causes, FORCED]))
 
 
 def first_worlds(recipe: Recipe) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.block import FAN
-from tocsin.kernels.layout import KIND, TIE, Layout, room_of
+from tocsin.kernels.layout import KIND, LAYER, LEAD, OUT, ROW, TIE, VALUE, C, Layout, room_of
 from tocsin.kernels.tournament import level_offsets
 
 # What a clock knows. Under a clock of a row, SINCE holds what its exposure's integral lacks (see `rows`), and
@@ -37,7 +37,8 @@ class World(NamedTuple):
     ]  # (2, N, dense layers * R) of each source by target, and of each target by source
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (2, C, R)
-    sources: NDArray[np.int64]  # (C,) how many units send, in rows
+    lightest: NDArray[np.float64]  # (C,) the least weight of a tie, ever, in the rows that each cause leads
+    quietest: NDArray[np.float64]  # (C,) the least that a source has sent so far, in these rows
     peak: NDArray[np.float64]  # (C,) the largest factor so far, in the rows that each cause leads
     clock: NDArray[np.float64]  # (C * R, WIDTH)
     stream: NDArray[
@@ -58,6 +59,21 @@ def on_lines(size: int) -> NDArray[np.float64]:
     room = np.zeros(size + block - 1)
     first = -(room.ctypes.data // room.itemsize) % block
     return room[first : first + size]
+
+
+def _lightest(lay: Layout) -> NDArray[np.float64]:
+    """Return for every cause that leads rows the least weight (C,) that a tie in them ever has."""
+    ties = lay.breaks[:, KIND] == TIE
+    later = lay.break_at[VALUE][ties]
+    layer = np.searchsorted(lay.tie_first[0, :, -1], lay.breaks[ties, C], side="right")
+    room = room_of(lay.state.size)
+    found = np.full(len(lay.cause), np.inf)
+    for row in lay.cause[lay.cause[:, ROW] >= 0]:
+        first = row[ROW] * room
+        values = lay.dense[OUT, :, first : first + room].ravel()
+        values = np.concatenate([values, later[layer == row[LAYER]]])
+        found[row[LEAD]] = min(found[row[LEAD]], values[values > 0.0].min(initial=np.inf))
+    return found
 
 
 def blank(lay: Layout) -> World:
@@ -85,7 +101,8 @@ def blank(lay: Layout) -> World:
         lay.dense.copy(),
         lay.totals.copy(),
         np.zeros((2, causes, room)),
-        np.zeros(causes, dtype=np.int64),
+        _lightest(lay) if rows else np.zeros(causes),
+        np.full(causes, np.inf),
         np.zeros(causes),
         clock,
         clock.view(np.uint64),

@@ -5,6 +5,10 @@ exposure since it was last set is E t - B: when a source begins to send w more a
 w t, and nothing else need be known. What is left of the threshold, L, is spent when A (E t - B) reaches it, at
 t = (L / A + B) / E. So a source touches each of its targets with two sums and a quotient, which the compiler
 does for several targets in one step. Where a weight is zero nothing changes, to the bit.
+
+Sums of what came and went leave rounding behind. A clock that hears any source has an exposure of at least the
+least weight of a tie times the least that was sent; half of that tells it from rounding, which becomes exactly
+zero. So a clock knows when its last source is gone, whatever others hear.
 """
 
 from __future__ import annotations
@@ -32,6 +36,12 @@ from tocsin.kernels.times import least_of, set_time
 
 
 @inlined
+def hearing(world, lead):
+    """Return the exposure below which a clock of rows hears nobody; see above."""
+    return 0.5 * world.lightest[lead] * world.quietest[lead]
+
+
+@inlined
 def aim_in_row(lay, world, c, i, time, factor, change):
     """Set the factor of one clock of a row and add to its exposure; see `world.aim`."""
     position = place(c * world.shares.size + i)
@@ -51,8 +61,10 @@ def aim_in_row(lay, world, c, i, time, factor, change):
             clock[HAZARD] = clock[LEFT] / factor
             lead = place(lay.cause[c, LEAD])
             world.peak[lead] = max(world.peak[lead], factor)
-    exposure = max(exposure + change, 0.0)
+    exposure += change
     base += change * time
+    if exposure < hearing(world, place(lay.cause[c, LEAD])):
+        exposure = 0.0
     clock[EXPOSURE], clock[SINCE] = exposure, base
     if not factor * exposure < np.inf:
         return False
@@ -74,12 +86,18 @@ def retire(lay, world, c, i):
 
 
 @comparing
-def _move_rows(exposure, base, scaled, fires, weight, change, time):
-    """Add to the exposures of rows; return the earliest time at which one fires, and the largest exposure."""
+def _move_rows(exposure, base, scaled, fires, weight, change, time, deaf):
+    """Add to the exposures of rows; return the earliest time at which one fires, and the largest exposure.
+
+    Parameters:
+        exposure, base, scaled, fires: of each clock.
+        weight: of the source's tie to each; change: of what it sends; deaf: see `hearing`.
+    """
     later = change * time
     least, most = np.inf, 0.0
     for i in range(exposure.size):
-        e = greater(exposure[i] + weight[i] * change, 0.0)
+        summed = exposure[i] + weight[i] * change
+        e = summed if summed > deaf else 0.0
         b = base[i] + weight[i] * later
         exposure[i] = e
         base[i] = b
@@ -92,7 +110,7 @@ def _move_rows(exposure, base, scaled, fires, weight, change, time):
 
 
 @inlined
-def send_rows(lay, world, tree, c, j, time, change, sources):
+def send_rows(lay, world, tree, c, j, time, change):
     """Pass a change of what source j sends on to the rows that a cause leads; see `world.send`."""
     if tree.ndim == 1:
         return np.int64(-1)  # there are no rows
@@ -105,15 +123,10 @@ def send_rows(lay, world, tree, c, j, time, change, sources):
         fires = tree[0, first:last]
         row = place(lay.cause[c, ROW])
         weight = world.dense[OUT, j, place(row * room) : place((row + span) * room)]
-        least, most = _move_rows(exposure, base, scaled, fires, weight, change, time)
-        world.sources[c] += sources
-        if world.sources[c] == 0:
-            # Sums of what came and went leave rounding behind; without a source there is exactly no exposure.
-            for i in range(exposure.size):
-                base[i] -= exposure[i] * time
-                exposure[i] = 0.0
-                fires[i] = np.inf
-            least = np.inf
+        now = world.memory[SENT, c, j]
+        if now > 0.0:
+            world.quietest[c] = min(world.quietest[c], now)
+        least, most = _move_rows(exposure, base, scaled, fires, weight, change, time, hearing(world, c))
         world.least[c] = least
         if not most * world.peak[c] < np.inf:
             for i in range(exposure.size):

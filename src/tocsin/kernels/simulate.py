@@ -134,7 +134,7 @@ def begin(lay, tab, world, opened, key, fresh):
         for c in range(lay.cause.shape[0]):
             copy(world.memory[SENT, c], opened.memory[SENT, c])
             copy(world.memory[HEARD, c], opened.memory[HEARD, c])
-        world.sources[:] = opened.sources
+        world.quietest[:] = opened.quietest
         world.peak[:] = opened.peak
         copy_clocks(world.tree, world.clock, opened.clock)
     for c in range(lay.cause.shape[0]):

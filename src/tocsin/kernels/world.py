@@ -125,7 +125,7 @@ def send(lay, tab, world, c, j, time, change, sources):
     layer, k, n = place(lay.cause[c, LAYER]), place(lay.cause[c, TRANSITION]), world.shares.size
     decays = tab.shape[0, c] > 0.0
     if lay.cause[c, ROW] >= 0:
-        return send_rows(lay, world, world.tree, c, j, time, change, sources)
+        return send_rows(lay, world, world.tree, c, j, time, change)
     first, last = place(lay.tie_first[OUT, layer, j]), lay.tie_first[OUT, layer, j + 1]
     if n > MANY:
         # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.

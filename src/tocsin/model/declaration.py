@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tocsin.errors import ModelError, suggestion
 from tocsin.model.formula import check_formula
-from tocsin.words import FORBIDDEN_IN_STATES, StateVariable, parse_clause
+from tocsin.words import FORBIDDEN_IN_STATES, FORCED, StateVariable, parse_clause
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,10 @@ Cause = Baseline | Contagion
 def _cause_name(name: str) -> str:
     if not name or "|" in name:
         raise ModelError(f"a cause cannot be named {name!r}: it must not be empty or hold a bar")
+    if name == FORCED:
+        raise ModelError(
+            f"a cause cannot be named {name!r}, as events are told that an intervention forces; give it a name="
+        )
     return name
 
 

@@ -443,7 +443,9 @@ def join(
         first + design.first[:-1] * design.rows.shape[1] for first, design in zip(base, designs, strict=True)
     ]
     ties = lay_ties(numbers, causes.layers)
-    dense_of, dense = lay_dense(ties, len(numbers.units))
+    # What is changed keeps the form of its clocks, so that times elsewhere stay the same to the last bit.
+    chosen = None if earlier is None else earlier.opening.dense_of >= 0
+    dense_of, dense = lay_dense(ties, len(numbers.units), chosen)
     for number, (_, cause) in enumerate(causes.listed):
         if isinstance(cause, Contagion) and cause.half_life is None and cause.response is None:
             table[number, ROW] = dense_of[table[number, LAYER]]

@@ -181,15 +181,22 @@ def _joined(arrays: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate([np.empty(0, kind), *arrays])
 
 
-def lay_dense(ties: TieLayout, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Lay out as matrices the layers of small worlds in which every other unit is tied to a source.
+def lay_dense(
+    ties: TieLayout, count: int, chosen: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Lay out as matrices the layers of small worlds in which every third unit is tied to a source.
+
+    Parameters:
+        ties: the ties; count: the number of units.
+        chosen: which layers (layers,); by default those that are dense enough.
 
     Returns:
         For each layer its position among the matrices, or -1; and the matrices, by source and target and by
         target and source (2, units, layers * room of a row).
     """
     sizes = ties.first[0, :, -1] - ties.first[0, :, 0]
-    chosen = (sizes >= DENSE_SHARE * count * count) & (count <= DENSE_UNITS)
+    if chosen is None:
+        chosen = (sizes >= DENSE_SHARE * count * count) & (count <= DENSE_UNITS)
     position = np.where(chosen, np.cumsum(chosen) - 1, -1).astype(np.int32)
     room = room_of(count)
     dense = np.zeros((2, count, int(chosen.sum()) * room))
