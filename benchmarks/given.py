@@ -11,9 +11,8 @@ Milliseconds a world are those of one thread, without the table of events, the l
 from __future__ import annotations
 
 import argparse
-import time
-from typing import Any
 
+from measure import seconds
 from run import machine, number, table
 
 import tocsin as tc
@@ -26,16 +25,6 @@ QUESTIONS = [("nothing", "cause"), ("until 1919-03-01", "cause"), *(("history", 
 REPEATS = 7
 
 
-def least(work: Any, repeats: int = REPEATS) -> float:
-    """Return the least time of a few runs, in seconds."""
-    taken = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - begin)
-    return min(taken)
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -44,6 +33,8 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=300, help="worlds of which one is timed")
     parser.add_argument("--pairs", type=int, default=2000, help="pairs of worlds of a whole answer")
     asked = parser.parse_args()
+    if asked.worlds < 1 or asked.pairs < 2:
+        parser.error("--worlds must be 1 or more, and --pairs 2 or more")
     history = tc.load_history("1917")
     fit = tc.Model.from_toml(history.model_path).fit(history)
     program = fit.program(history)
@@ -53,14 +44,14 @@ def main() -> None:
         plain, changed = recipe_of(program, vector, 1, CHANGE)
         recipe = Setting(program, changed, plain, Condition.parse(given, clocks, history)).recipe(vector)
         recipe.draw(0, 2)
-        each = least(lambda recipe=recipe: recipe.draw(0, asked.worlds)) / asked.worlds
+        each = seconds(lambda _, recipe=recipe: recipe.draw(0, asked.worlds), REPEATS, min) / asked.worlds
         own = clocks if given == "history" else None
 
-        def answer(given: str = given, own: str | None = own) -> None:
+        def answer(_: int, given: str = given, own: str | None = own) -> None:
             fit.what_if(history, CHANGE, worlds=asked.pairs, given=given, clocks=own)
 
-        rows.append([given, clocks if own else "", number(1e3 * each), number(least(answer, 3))])
-    every = least(lambda: fit.what_if(history, CHANGE, worlds=asked.pairs, given="history"), 3)
+        rows.append([given, clocks if own else "", number(1e3 * each), number(seconds(answer, 3, min))])
+    every = seconds(lambda _: fit.what_if(history, CHANGE, worlds=asked.pairs, given="history"), 3, min)
     rows.append(["history", "all three", "", number(every)])
     print(machine())
     print(table(["given", "clocks", "ms a world", f"s of what_if, {asked.pairs} pairs"], rows))

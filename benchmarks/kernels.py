@@ -17,13 +17,13 @@ import itertools
 import math
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 for name in ("NUMBA", "OMP", "OPENBLAS"):
     os.environ.setdefault(f"{name}_NUM_THREADS", "1")
 
+import measure
 import numba as nb
 import numpy as np
 from ours import w1, w2
@@ -35,24 +35,14 @@ from tocsin.kernels.streams import threshold, uniform
 FLOORS = {"W1": 55.0, "small": 100.0, "large": 400.0}
 
 
-def timed(work: Any, repeats: int) -> float:
-    """Return the median time of a few repeats."""
-    taken = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - begin)
-    return float(np.median(taken))
-
-
 def profile(program: Any, params: Any, worlds: int, repeats: int) -> dict[str, float]:
     """Return seconds to draw and to keep worlds, and their events."""
     recipe, _ = recipe_of(program, program.pack(params), 1)
     drawn = recipe.draw(0, worlds)
     return {
-        "draw": timed(lambda: recipe.draw(0, worlds), repeats),
-        "keep": timed(lambda: recipe.table([recipe.columns(drawn)]), repeats),
-        "prepare": timed(lambda: recipe_of(program, program.pack(params), 1), repeats),
+        "draw": measure.seconds(lambda _: recipe.draw(0, worlds), repeats),
+        "keep": measure.seconds(lambda _: recipe.table([recipe.columns(drawn)]), repeats),
+        "prepare": measure.seconds(lambda _: recipe_of(program, program.pack(params), 1), repeats),
         "events": float(drawn.counts.sum()),
     }
 
@@ -92,7 +82,7 @@ def streams() -> str:
         ("threshold, of a row of 64 at once", _rows),
     ):
         work(1)
-        rows.append([label, number(1e9 * timed(lambda work=work: work(count), 3) / count)])
+        rows.append([label, number(1e9 * measure.seconds(lambda _, work=work: work(count), 3) / count)])
     return table(["", "ns a draw"], rows)
 
 

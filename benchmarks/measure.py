@@ -15,14 +15,19 @@ from typing import Any
 QUICK = "--quick" in sys.argv
 
 
-def seconds(work: Callable[[int], Any], repeats: int) -> float:
-    """Return the median time of a few repeats; each is told its number, to use as seed."""
+def seconds(
+    work: Callable[[int], Any], repeats: int, of: Callable[[list[float]], float] = statistics.median
+) -> float:
+    """Return the median time of a few repeats, or what else is asked of them.
+
+    Each is told its number, to use as seed.
+    """
     taken = []
     for number in range(repeats):
         begin = time.perf_counter()
         work(number + 1)
         taken.append(time.perf_counter() - begin)
-    return statistics.median(taken)
+    return of(taken)
 
 
 def once(work: Callable[[], Any]) -> tuple[float, Any]:
