@@ -37,7 +37,7 @@ from tocsin.kernels.times import least_of, set_time
 
 @inlined
 def hearing(world, lead):
-    """Return the exposure below which a clock of rows hears nobody; see above."""
+    """Return the exposure up to which a clock of rows hears nobody; see above."""
     return 0.5 * world.lightest[lead] * world.quietest[lead]
 
 
@@ -63,7 +63,7 @@ def aim_in_row(lay, world, c, i, time, factor, change):
             world.peak[lead] = max(world.peak[lead], factor)
     exposure += change
     base += change * time
-    if exposure < hearing(world, place(lay.cause[c, LEAD])):
+    if exposure <= hearing(world, place(lay.cause[c, LEAD])):
         exposure = 0.0
     clock[EXPOSURE], clock[SINCE] = exposure, base
     if not factor * exposure < np.inf:

@@ -132,6 +132,7 @@ def settle(tab, run, c, slot, time):
             if clock[HAZARD] > 0.0:
                 clock[SPENT] += clock[HAZARD] * span
         elif run.exposure[slot] != 0.0 or clock[HAZARD] != 0.0 or run.flag[TOGETHER] != 0:
+            # Else there is nothing that decays: BASE is asked for only while both worlds are together.
             rate = tab.shape[1, c] * decay
             if clock[HAZARD] > 0.0:
                 clock[SPENT] += clock[HAZARD] * lasting(rate, span)

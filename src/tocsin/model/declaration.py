@@ -55,7 +55,8 @@ def _cause_name(name: str) -> str:
         raise ModelError(f"a cause cannot be named {name!r}: it must not be empty or hold a bar")
     if name == FORCED:
         raise ModelError(
-            f"a cause cannot be named {name!r}, as events are told that an intervention forces; give it a name="
+            f"a cause cannot be named {name!r}: so are called events that an intervention forces; "
+            "give it another name with name="
         )
     return name
 
