@@ -26,10 +26,10 @@ httpx = pytest.importorskip("httpx", reason="its tests need the group `browser`"
 from explored import WORLDS, laboratory, served, small  # noqa: E402
 
 from tocsin.cli import app as command_line  # noqa: E402
+from tocsin.csvtext import guarded  # noqa: E402
 from tocsin.ensemble.paired import Paired  # noqa: E402
 from tocsin.explore import assets, edition, scenes  # noqa: E402
 from tocsin.explore.app import application  # noqa: E402
-from tocsin.explore.downloads import harmless  # noqa: E402
 from tocsin.explore.guard import HEADERS, LONGEST_ADDRESS, Guard  # noqa: E402
 from tocsin.explore.laboratory import ANSWERS, Kept, Laboratory  # noqa: E402
 from tocsin.explore.questions import Limits, Scenario  # noqa: E402
@@ -222,10 +222,11 @@ def test_tables_are_plain_csv(browser: Browser) -> None:
     assert all(float(row[2]) <= 1 for row in rows[1:] if table == "worlds")
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1+1", "-2+3+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
-    assert harmless(cell) == f"'{cell}"
-    assert harmless(-1.5) == -1.5 and harmless("plain") == "plain" and harmless(float("nan")) == ""
+    assert guarded(cell) == f"'{cell}"
+    for harmless in (-1.5, "-1.5", "+2e3", "plain", ""):
+        assert guarded(harmless) == harmless
 
 
 def test_hostile_names_of_a_history_stay_text() -> None:

@@ -279,11 +279,12 @@ def attribute(
 
         record, declared = _opened(history, model, first, last)
         refuse_unknown(record, declared, unit, transition)
-        with _progress() as tell:
-            attribution = fitted(declared, record, tell).attribute(record, draws=draws)
-        print_attribution(attribution, unit, transition, by, tree)
-        for note in attribution.write(out) if out is not None else ():
-            typer.echo(note, err=True)
+        with _held(out):
+            with _progress() as tell:
+                attribution = fitted(declared, record, tell).attribute(record, draws=draws)
+            print_attribution(attribution, unit, transition, by, tree)
+            for note in attribution.write(out) if out is not None else ():
+                typer.echo(note, err=True)
 
     _guarded(act)
 
@@ -359,7 +360,7 @@ def _replay(
 ) -> None:
     from tocsin.show.replay import replay as run
 
-    with _progress() as tell:
+    with _held(out), _progress() as tell:
         done = run(history, model, worlds=worlds, seed=seed, start=start, end=end, progress=tell, **asked)
         tell("writing the report", 0, 0)
         folder = done.write(out)
@@ -370,15 +371,13 @@ def _replay(
 def _repeat(manifest: Path, out: Path | None) -> None:
     from tocsin.show.replay import replay_again
 
-    with _progress() as tell:
+    # Never over the files that are being repeated, unless it is asked for.
+    here = manifest.resolve().parent
+    to = out if out is not None else here.with_name(f"{here.name}-again")
+    with _held(to), _progress() as tell:
         done = replay_again(manifest, progress=tell)
         tell("writing the report", 0, 0)
-        # Never over the files that are being repeated, unless it is asked for.
-        folder = done.write(
-            out
-            if out is not None
-            else manifest.resolve().parent.with_name(f"{manifest.resolve().parent.name}-again")
-        )
+        folder = done.write(to)
     _ended(done, folder)
     done.clear()
     assert done.again is not None
@@ -389,6 +388,18 @@ def _repeat(manifest: Path, out: Path | None) -> None:
     changed = done.again.changed_versions()
     because = f"; since then changed: {', '.join(changed)}" if changed else ""
     raise TocsinError(f"not the same as {manifest}: {', '.join(differing)} differ{because}")
+
+
+@contextmanager
+def _held(out: Path | None) -> Iterator[None]:
+    """Keep others out of the folder to write to, from the beginning: nobody waits long to be refused."""
+    if out is None:
+        yield
+        return
+    from tocsin.locks import alone
+
+    with alone(out, "writing results"):
+        yield
 
 
 def _ended(done: Any, folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli import _guarded, _opened, _progress, _time, app
+from tocsin.cli import _guarded, _held, _opened, _progress, _time, app
 from tocsin.verb_options import FromOption, HistoryArgument, ModelOption, TablesOption, ToOption, WaveOption
 
 SeedOption = Annotated[
@@ -46,12 +46,13 @@ def check(
         from tocsin.show.table import console
 
         record, declared = _opened(history, model, first, last)
-        with _progress() as tell:
-            found = fitted(declared, record, tell).check(
-                worlds=placebos, seed=seed, progress=tell, causes=cause or None
-            )
-        if out is not None:
-            write_check(found, out)
+        with _held(out):
+            with _progress() as tell:
+                found = fitted(declared, record, tell).check(
+                    worlds=placebos, seed=seed, progress=tell, causes=cause or None
+                )
+            if out is not None:
+                write_check(found, out)
         console().print(check_page(found))
 
     _guarded(act)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tocsin.cli import _guarded, _progress, _time, app
+from tocsin.cli import _guarded, _held, _progress, _time, app
 from tocsin.verb_options import (
     FromOption,
     GivenOption,
@@ -81,7 +81,7 @@ def whatif(
     def act() -> None:
         from tocsin.show.what_if import ask
 
-        with _progress() as tell:
+        with _held(out), _progress() as tell:
             asked = ask(history, model, do, against or (), given, worlds, seed, window, wave, tell)
             tell("writing the page", 0, 0)
             folder = asked.write(out)

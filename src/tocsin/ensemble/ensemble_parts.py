@@ -137,7 +137,7 @@ class EnsembleParts(Ensemble):
 def open_ensemble(folder: Path, history: History | None = None) -> EnsembleParts:
     """Return the ensemble in a folder of parts; raise TocsinError if it is not whole."""
     parts, frame = open_parts(folder)
-    faults = {number: parts.fault(number) for number in range(len(parts))}
+    faults = {number: parts.fault(number) or parts.changed(number) for number in range(len(parts))}
     bad = {number: fault for number, fault in faults.items() if fault is not None}
     if bad:
         number, fault = next(iter(bad.items()))
@@ -145,6 +145,10 @@ def open_ensemble(folder: Path, history: History | None = None) -> EnsembleParts
             f"{folder} is not whole: {len(bad)} of {len(parts)} parts cannot be used, the first of them "
             f"{parts.path(number).name}: {fault}; simulate again with the same folder to finish it "
             f"(what was run stands in {MANIFEST})"
+        )
+    if not parts.sealed:
+        raise TocsinError(
+            f"{folder} is not whole: the run was stopped before it was finished; simulate again with the same folder"
         )
     if history is not None and not parts.content["history"].endswith(history.digest):
         raise TocsinError(f"{folder}: these worlds are of another history ({parts.content['history']})")

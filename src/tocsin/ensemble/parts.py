@@ -2,15 +2,15 @@
 
 What a part holds follows from the manifest alone, not from threads or machines. A part is written under a
 temporary name, flushed to disk and moved into place, so that a part with its name is whole; each page of it
-has a checksum, and its schema says which worlds of which run it holds, so that damage shows.
+has a checksum, and its schema says which worlds of which run it holds, so that damage shows. When the last part is
+there, the manifest takes the digest of every file: a folder whose manifest names no files is not finished.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ import pyarrow.parquet as pq
 
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
-from tocsin.whole import write_whole
+from tocsin.results import digest_of_file
+from tocsin.whole import clear_parts, write_whole
 
 FORM = 1
 MANIFEST, FRAME = "manifest.json", "frame.json"
+_OURS = re.compile(rf"part-\d{{6,}}\.parquet|{re.escape(MANIFEST)}|{re.escape(FRAME)}")
 _KEY = b"tocsin.part"
 _ENCODING = {"world": "DELTA_BINARY_PACKED", "time": "BYTE_STREAM_SPLIT"}
 # What tells one run from another, in the order in which a difference is told, and how it is called.
@@ -113,12 +115,33 @@ class Parts:
 
     def write(self, number: int, content: bytes) -> None:
         """Put a part in its place."""
-        write_whole(self.path(number), content)
+        write_whole(self.path(number), content, clear=False)
 
     def clear(self) -> None:
         """Remove what an interrupted run left under temporary names."""
-        for leftover in self.folder.glob(".*.part"):
-            leftover.unlink(missing_ok=True)
+        clear_parts(self.folder, lambda name: _OURS.fullmatch(name) is not None)
+
+    def seal(self) -> Parts:
+        """Put the digest of every file into the manifest: the run is finished."""
+        names = [FRAME, *(self.path(number).name for number in range(len(self)))]
+        files = {name: digest_of_file(self.folder / name) for name in names}
+        if files == self.content.get("files"):
+            return self
+        content = {**self.content, "files": files}
+        write_whole(self.folder / MANIFEST, _json(content))
+        return Parts(self.folder, content)
+
+    @property
+    def sealed(self) -> bool:
+        """Return whether the manifest has the digests of the files: the run was finished."""
+        return isinstance(self.content.get("files"), dict)
+
+    def changed(self, number: int) -> str | None:
+        """Return why a part is not the one that the manifest names, or None."""
+        path = self.path(number)
+        if self.sealed and digest_of_file(path) != self.content["files"].get(path.name):
+            return self.fault(number, whole=True) or "it is not the file that the manifest names"
+        return None
 
 
 def encode(table: pa.Table, label: dict[str, Any]) -> bytes:
@@ -196,10 +219,14 @@ def claim(folder: Path, content: dict[str, Any], frame: Frame) -> Parts:
         write_whole(folder / FRAME, text.encode())
         # The manifest comes last: a folder that has one has its frame.
         whole = {**content, "form": FORM, "frame": digest(text)}
-        write_whole(folder / MANIFEST, (json.dumps(whole, indent=2, sort_keys=True) + "\n").encode())
+        write_whole(folder / MANIFEST, _json(whole))
     except OSError as error:
         raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return Parts(folder, whole)
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
 
 def _shown(there: Any, here: Any) -> str:
@@ -217,26 +244,3 @@ def _shown(there: Any, here: Any) -> str:
 def digest(content: str | bytes) -> str:
     """Return the SHA-256 of text in hexadecimal."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes of this machine from writing to a folder; the lock goes with the process."""
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - Windows has no such locks
-        yield
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / ".lock").open("w")
-    except OSError as error:
-        raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TocsinError(f"{folder}: another process is writing worlds there") from None
-        except OSError:
-            pass  # a file system without locks: parts are still written whole
-        yield

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pyarrow as pa
 
-from tocsin.ensemble.parts import Parts, alone, claim, decode, digest, encode
+from tocsin.ensemble.parts import Parts, claim, decode, digest, encode
 from tocsin.ensemble.recipe import Failure, Recipe, first_worlds
 from tocsin.errors import ModelError, TocsinError
+from tocsin.locks import alone
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -113,7 +114,7 @@ def keep(
         TocsinError: the folder holds something else, or another process writes there.
         FitError: drawing a world failed (`refuse`).
     """
-    with alone(folder):
+    with alone(folder, "writing worlds"):
         parts = claim(folder, content, frame)
         parts.clear()
         with ThreadPoolExecutor(_threads()) as pool:
@@ -129,7 +130,7 @@ def keep(
             done += _width(parts, number)
             if progress is not None:
                 progress(done, parts.worlds)
-    return parts
+        return parts.seal()
 
 
 def gather(

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
+from tocsin.results import check_file
 from tocsin.whole import whole
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
     """Read what `write_ensemble` wrote; raise TocsinError if it is missing, broken or another file."""
     from tocsin.ensemble.ensemble import Ensemble
 
+    check_file(path)
     try:
         table = pq.read_table(path)
     except FileNotFoundError:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from tocsin.csvtext import csv_of_rows
 from tocsin.explore.questions import Question
 from tocsin.explore.scenes import LEVELS, days_of, difference_scene
 from tocsin.show.names import short_labels
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from tocsin.explore.laboratory import Laboratory
 
 TABLES = ("differences", "worlds", "curve", "record")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def table_csv(laboratory: Laboratory, what: str, question: Question) -> str:
@@ -49,24 +47,11 @@ def table_csv(laboratory: Laboratory, what: str, question: Question) -> str:
             ),
             f"worlds: {question.scenario.worlds}, seed: {question.scenario.seed}",
         ]
-    text = io.StringIO()
-    for note in filter(None, notes):
-        # One cell, whatever signs a title holds.
-        csv.writer(text, lineterminator="\n").writerow([f"# {' '.join(note.split())}"])
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([harmless(value) for value in row])
-    return text.getvalue()
+    return csv_of_rows(columns, ([_cell(value) for value in row] for row in rows), notes)
 
 
-def harmless(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe."""
-    if value is None or (isinstance(value, float) and not np.isfinite(value)):
-        return ""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+def _cell(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and not np.isfinite(value)) else value
 
 
 Table = tuple[Sequence[str], Iterable[Sequence[Any]]]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tocsin.errors import TocsinError
 from tocsin.infer.prior import Prior
+from tocsin.results import check_file
 from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
@@ -74,13 +75,15 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
             the estimates are not computed again.
 
     Raises:
-        TocsinError: the file is not a saved fit, or the history is another one.
+        TocsinError: the file is not a saved fit, or not the one of the run that it stands in, or the history is
+            another one.
     """
     import pandas as pd
 
     from tocsin.infer.estimates import Fit
     from tocsin.model import Model
 
+    check_file(Path(path))
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         fit = Fit(

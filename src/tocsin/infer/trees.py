@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin.csvtext import write_tables
 from tocsin.errors import TocsinError
 from tocsin.infer.attributed import bounds
 from tocsin.infer.checks import check_whole
 from tocsin.infer.offspring import parent_nodes
 from tocsin.infer.shares import gathered
-from tocsin.whole import whole, write_whole
+from tocsin.results import ATTRIBUTION
+from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     import networkx
@@ -165,10 +167,16 @@ class Tree:
         Raises:
             TocsinError: networkx is not installed, or the file cannot be written.
         """
-        library, graph = _networkx(), self.to_networkx()
-        with whole(Path(path)) as temporary:
-            library.write_graphml(graph, temporary)
+        write_whole(Path(path), self.graphml())
         return Path(path)
+
+    def graphml(self) -> bytes:
+        """Return the tree as GraphML; raise TocsinError where networkx is not installed."""
+        import io
+
+        text = io.BytesIO()
+        _networkx().write_graphml(self.to_networkx(), text)
+        return text.getvalue()
 
     def __repr__(self) -> str:
         abroad = int((self.table["kind"] != "home").sum())
@@ -299,11 +307,10 @@ def write(attribution: Attribution, folder: Path) -> list[str]:
         "offspring": attribution.offspring(),
         "tree": tree.table,
     }
-    for name, table in tables.items():
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    notes, drawing = [], {}
     try:
-        _networkx()
+        drawing["tree.graphml"] = tree.graphml()
     except TocsinError as error:
-        return [f"tree.graphml was left out: {error}"]
-    tree.write_graphml(folder / "tree.graphml")
-    return []
+        notes.append(f"tree.graphml was left out: {error}")
+    write_tables(folder, ATTRIBUTION, tables, more=drawing)
+    return notes

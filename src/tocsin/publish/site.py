@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from tocsin.publish import pages, worksheets
 from tocsin.publish.outcomes import Outcome, outcome_of
 from tocsin.publish.prepared import Prepared, scenarios_of
 from tocsin.publish.tour import Tour, read_tour
+from tocsin.results import Kind, replacing
 from tocsin.show.files import to_json
 from tocsin.show.manifest import short_digest, versions
 from tocsin.show.names import short_labels
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from tocsin.model import Model
 
 FORM = 1
-MANIFEST = "manifest.json"
-_PARTS = re.compile(r"parts-[0-9a-f]{8}/[\w.-]+")
 _PAGES = re.compile(r"(index|laboratory|answers|tour-\d+|worksheet-\d+)\.html")
+SITE = Kind("manifest.json", rf"parts-[0-9a-f]{{8}}/[\w.-]+|{_PAGES.pattern}", ("made_by", "tocsin publish"))
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,8 @@ def plan(
 def publish(planned: Plan, to: Path, progress: Progress | None = None) -> Path:
     """Make an edition and write it into a folder; return its first page.
 
-    Other files of the folder are kept. The parts of an edition lie in a folder named after their content, so the
-    pages of an earlier one stay whole until each is replaced; the first page comes last but for the manifest.
+    Other files of the folder are kept. An earlier edition stays whole until this one is made, and is then replaced;
+    while it is, there is no manifest (see `tocsin.results`).
 
     Parameters:
         planned: what it is made of.
@@ -120,23 +119,15 @@ def publish(planned: Plan, to: Path, progress: Progress | None = None) -> Path:
         TocsinError: the model cannot be fitted, or the folder holds pages of others or cannot be written.
     """
     tell = progress or quiet
-    before = _earlier(to)
-    # A folder that cannot be written is found out before anything is computed.
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TocsinError(f"{to}: cannot be written: {error.strerror or error}") from None
-    if not os.access(to, os.W_OK):
-        raise TocsinError(f"{to}: cannot be written")
-    laboratory = _laboratory(planned, tell)
-    files = made(planned, laboratory, tell)
-    tell("writing", 0, 0)
-    for name in sorted(
-        files, key=lambda name: (_PAGES.fullmatch(name) is not None, name == "index.html", name)
-    ):
-        write_whole(to / name, files[name])
-    write_whole(to / MANIFEST, _manifest(planned, laboratory, files))
-    _clear(to, before, files)
+    _check_pages(to)
+    # Held from here on: a folder that cannot be written, or is in use, is found out before anything is computed.
+    with replacing(to, SITE) as stage:
+        laboratory = _laboratory(planned, tell)
+        files = made(planned, laboratory, tell)
+        tell("writing", 0, 0)
+        for name, content in files.items():
+            write_whole(stage / name, content, clear=False)
+        write_whole(stage / SITE.manifest, _manifest(planned, laboratory, files))
     return to / "index.html"
 
 
@@ -311,38 +302,15 @@ def _manifest(planned: Plan, laboratory: Laboratory, files: Mapping[str, bytes])
     )
 
 
-def _earlier(to: Path) -> list[str]:
-    """Return the files of an edition that the folder holds already; raise TocsinError where they are others'."""
+def _check_pages(to: Path) -> None:
+    """Refuse a folder with pages that are others' under the names of ours."""
     if to.exists() and not to.is_dir():
         raise TocsinError(f"{to}: is no folder")
     try:
-        pages_there = [path for path in to.iterdir() if _PAGES.fullmatch(path.name)] if to.is_dir() else []
-        for path in pages_there:
-            if pages.MAKER not in path.read_text(encoding="utf-8", errors="replace"):
+        for path in to.iterdir() if to.is_dir() else ():
+            if _PAGES.fullmatch(path.name) and pages.MAKER not in path.read_text("utf-8", "replace"):
                 raise TocsinError(
                     f"{path}: is no page of a class edition and would be replaced: choose another folder"
                 )
-        path = to / MANIFEST
-        if not path.is_file():
-            return []
-        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TocsinError(f"{to}: cannot be read: {error.strerror or error}") from None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict) or content.get("made_by") != "tocsin publish":
-        raise TocsinError(f"{to / MANIFEST}: is the manifest of something else: choose another folder")
-    files = content.get("files")
-    return [name for name in files if isinstance(name, str)] if isinstance(files, dict) else []
-
-
-def _clear(to: Path, before: Sequence[str], files: Mapping[str, bytes]) -> None:
-    """Remove what an earlier edition left and this one does not have; only files that are named as ours are."""
-    for name in before:
-        if name not in files and (_PARTS.fullmatch(name) or _PAGES.fullmatch(name)):
-            (to / name).unlink(missing_ok=True)
-    for folder in {(to / name).parent for name in before if _PARTS.fullmatch(name)}:
-        try:
-            folder.rmdir()
-        except OSError:
-            continue  # it holds files of others, or those of this edition

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tocsin.csvtext import csv_of
 from tocsin.errors import TocsinError, suggestion
 from tocsin.show.claims import VERDICTS, Answer, Claims
 from tocsin.show.page import e, linked, section, whole_page
@@ -57,7 +58,7 @@ def write_claims(claims: Claims, answers: Sequence[Answer], path: Path) -> None:
     """Write claims by the ending of the path; raise TocsinError where it is none of CSV, HTML and Markdown."""
     kind = path.suffix.lower()
     if kind == ".csv":
-        text = frame_of(answers).to_csv(index=False, lineterminator="\n")
+        text = csv_of(frame_of(answers))
     elif kind == ".html":
         text = whole_page(claims.title, claims_section(claims, answers).replace("h2>", "h1>"))
     elif kind == ".md":

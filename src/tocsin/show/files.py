@@ -1,18 +1,10 @@
-"""Files that appear whole or not at all, and their digests."""
+"""Plain content as JSON, the same bytes for the same content."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from pathlib import Path
 from typing import Any
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def to_json(content: Any) -> str:

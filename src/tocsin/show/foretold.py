@@ -10,9 +10,10 @@ import pandas as pd
 from rich.console import Group
 from rich.text import Text
 
+from tocsin.csvtext import write_tables
+from tocsin.results import CHECK, FORECAST
 from tocsin.show.sentences import counted
 from tocsin.show.table import frame_table
-from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.infer.forecasts import Backtest, Forecast
@@ -62,13 +63,13 @@ def check_page(check: Check) -> Group:
 
 def write_check(check: Check, folder: Path) -> None:
     """Write rivals.csv, shocks.csv, placebo.csv and left_out.csv."""
-    for name, table in (
-        ("rivals", check.table),
-        ("shocks", check.shocks),
-        ("placebo", check.placebo),
-        ("left_out", check.left_out),
-    ):
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    tables = {
+        "rivals": check.table,
+        "shocks": check.shocks,
+        "placebo": check.placebo,
+        "left_out": check.left_out,
+    }
+    write_tables(folder, CHECK, tables)
 
 
 def forecast_page(made: Forecast, wave: Wave, most: int = 20) -> Group:
@@ -145,8 +146,7 @@ def write_forecast(made: Forecast, past: Backtest | None, folder: Path) -> None:
         listed = [each.table.assign(as_of=str(each.as_of), until=str(each.until)) for each in past.forecasts]
         tables |= {"scores": past.scores, "reliability": past.reliability, "estimates": past.estimates}
         tables["past"] = pd.concat(listed, ignore_index=True)
-    for name, table in tables.items():
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_tables(folder, FORECAST, tables)
 
 
 def _plain(value: float) -> str:

@@ -10,8 +10,9 @@ import pandas as pd
 from rich.console import Group
 from rich.text import Text
 
+from tocsin.csvtext import write_tables
+from tocsin.results import LEDGER
 from tocsin.show.table import frame_table
-from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
@@ -187,8 +188,7 @@ def write_value(ledger: Ledger, ensembles: Mapping[str, Ensemble], folder: Path)
         for label, part in zip(ensembles, parts, strict=True):
             part.insert(0, "worlds_of", label)
         tables[name] = pd.concat(parts, ignore_index=True)
-    for name, table in tables.items():
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_tables(folder, LEDGER, tables)
 
 
 def hundred(share: float, lower: float, upper: float) -> str:

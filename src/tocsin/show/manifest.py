@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
+from tocsin.results import stopped
 
 if TYPE_CHECKING:
     from tocsin.history import History
@@ -46,7 +47,8 @@ class Manifest:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            missing_because = stopped(path.parent) if isinstance(error, FileNotFoundError) else ""
+            reason = missing_because or getattr(error, "strerror", None) or str(error)
             raise TocsinError(f"{path}: cannot be read: {reason}") from None
         except json.JSONDecodeError as error:
             raise TocsinError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None

@@ -12,10 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tocsin.csvtext import csv_of
 from tocsin.errors import ModelError, SentenceError, TocsinError
 from tocsin.program.given import Condition
+from tocsin.results import RUN, check_run, digests, replacing, target
 from tocsin.show.compared import Comparison, wave_of
-from tocsin.show.files import digest_of_file, to_json
+from tocsin.show.files import to_json
 from tocsin.show.manifest import FORM, Manifest, facts_of, run_folder, short_digest, versions
 from tocsin.whole import write_whole
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 MOST_IN_MEMORY = 50_000  # worlds; of 1917 they take a gigabyte
-FILES = ("ensemble.parquet", "summary.csv", "fit.json", "report.html")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,35 +93,31 @@ class Replay:
     def write(self, folder: str | Path | None = None) -> Path:
         """Write report.html, ensemble.parquet, summary.csv, fit.json and, last, manifest.json.
 
-        Each file appears whole or not at all; other files of the folder stay. Where something was changed,
-        the unchanged worlds are kept as baseline.parquet.
+        The folder is whole or has no manifest (see `tocsin.results`); other files in it stay. Where something was
+        changed, the unchanged worlds are kept as baseline.parquet.
 
         Raises:
-            TocsinError: the folder cannot be written.
+            TocsinError: the folder cannot be written, or another process writes there.
         """
         from tocsin.show.report import report_html
 
         c = self.comparison
-        target = Path(folder) if folder is not None else self.default_folder
-        if target.exists() and not target.is_dir():
-            raise TocsinError(f"{target}: is a file, not a folder")
-        names = list(FILES)
-        with ThreadPoolExecutor(1) as pool:
-            # Compressing and counting leave the interpreter to the pictures, so the two go side by side.
-            pending: list[Future[Any]] = [pool.submit(c.ensemble.write, target / "ensemble.parquet")]
-            if c.baseline is not None:
-                pending.append(pool.submit(c.baseline.write, target / "baseline.parquet"))
-                names.append("baseline.parquet")
-            pending.append(pool.submit(self._write_summary, target / "summary.csv"))
-            write_whole(target / "fit.json", to_json(self.fit))
-            write_whole(target / "report.html", report_html(self))
-            for each in pending:
-                each.result()
-        for name in names:
-            self._written[name] = digest_of_file(target / name)
-        made = {**self.facts, "made": date.today().isoformat(), "files": dict(self._written)}
-        write_whole(target / "manifest.json", to_json(made))
-        return target
+        where = target(folder, self.default_folder)
+        with replacing(where, RUN) as stage:
+            with ThreadPoolExecutor(1) as pool:
+                # Compressing and counting leave the interpreter to the pictures, so the two go side by side.
+                pending: list[Future[Any]] = [pool.submit(c.ensemble.write, stage / "ensemble.parquet")]
+                if c.baseline is not None:
+                    pending.append(pool.submit(c.baseline.write, stage / "baseline.parquet"))
+                pending.append(pool.submit(self._write_summary, stage / "summary.csv"))
+                write_whole(stage / "fit.json", to_json(self.fit))
+                write_whole(stage / "report.html", report_html(self))
+                for each in pending:
+                    each.result()
+            self._written.update(digests(stage))
+            made = {**self.facts, "made": date.today().isoformat(), "files": dict(self._written)}
+            write_whole(stage / RUN.manifest, to_json(made))
+        return where
 
     def clear(self) -> None:
         """Forget worlds that were kept on disk because they outgrow memory; no more can be asked of them."""
@@ -131,7 +128,7 @@ class Replay:
                 shutil.rmtree(ensemble.folder)
 
     def _write_summary(self, path: Path) -> None:
-        write_whole(path, self.comparison.all_states().to_csv(index=False, lineterminator="\n"))
+        write_whole(path, csv_of(self.comparison.all_states()))
 
     def differing_files(self) -> list[str]:
         """Return the files whose bytes differ from those of the manifest that was repeated."""
@@ -201,13 +198,15 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
     """Repeat a replay from its manifest, with the stored parameters and without fitting.
 
     Raises:
-        TocsinError: the manifest cannot be read, or the history is no longer the one that was replayed.
+        TocsinError: the manifest cannot be read, a file of the run is not the one that was written, or the
+            history is no longer the one that was replayed.
     """
     from tocsin.model import Model
 
     tell = progress or quiet
     stored = Manifest.read(Path(manifest))
     content = stored.content
+    check_run(Path(manifest), content["files"])
     tell("loading the history", 0, 0)
     start, end = content["window"]
     source, record = open_history(content["history"].get("source", ""), (start, end))

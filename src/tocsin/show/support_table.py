@@ -9,8 +9,9 @@ import pandas as pd
 from rich.console import Group
 from rich.text import Text
 
+from tocsin.csvtext import write_tables
+from tocsin.results import SUPPORT
 from tocsin.show.table import frame_table
-from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.infer.allocation import Allocation
@@ -56,9 +57,7 @@ def support_page(allocation: Allocation) -> Group:
 
 def write_plan(allocation: Allocation, folder: Path) -> None:
     """Write plan.csv and compared.csv; raise TocsinError if the folder cannot be written."""
-    for name in ("plan", "compared"):
-        text = getattr(allocation, name).to_csv(index=False, lineterminator="\n")
-        write_whole(folder / f"{name}.csv", text)
+    write_tables(folder, SUPPORT, {"plan": allocation.plan, "compared": allocation.compared})
 
 
 def _range(middle: float, low: float, high: float) -> str:

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tocsin.errors import TocsinError
+from tocsin.csvtext import write_tables
 from tocsin.infer.what_if_words import cannot_say, signed_mean
+from tocsin.results import WHAT_IF, target
 from tocsin.show import charts
 from tocsin.show.compared import Comparison
 from tocsin.show.differences import LEAST, unit_differences
-from tocsin.show.files import to_json
 from tocsin.show.manifest import facts_of, run_folder, short_digest
 from tocsin.show.page import e, paragraphs, section, table, whole_page
 from tocsin.show.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.show.report import _figure
 from tocsin.show.sentences import hundred, moment, number
 from tocsin.show.wave import wave_in, wave_of
-from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.infer.what_if import WhatIf
@@ -68,29 +67,24 @@ class Asked:
         return run_folder(f"{answer.history.name}-what-if", digest)
 
     def write(self, folder: str | Path | None = None) -> Path:
-        """Write what-if.html, table.csv, units.csv, chains.csv and what-if.json; each whole or not at all.
+        """Write what-if.html, table.csv, units.csv, chains.csv and what-if.json; see `tocsin.results`.
 
         Raises:
             TocsinError: the folder cannot be written.
         """
-        target = Path(folder) if folder is not None else self.default_folder
-        if target.exists() and not target.is_dir():
-            raise TocsinError(f"{target}: is a file, not a folder")
         answer = self.answer
         chains = []
         for name in answer.pairs:
             table = answer.chains(name).table(*answer.wave, most=1000)
             table.insert(0, "clocks", name)
             chains.append(table)
-        for file, frame in (
-            ("table.csv", answer.table()),
-            ("units.csv", answer.units()),
-            ("chains.csv", pd.concat(chains, ignore_index=True)),
-        ):
-            write_whole(target / file, frame.to_csv(index=False, lineterminator="\n"))
-        write_whole(target / "what-if.json", to_json(self.facts))
-        write_whole(target / "what-if.html", what_if_html(self))
-        return target
+        tables = {
+            "table": answer.table(),
+            "units": answer.units(),
+            "chains": pd.concat(chains, ignore_index=True),
+        }
+        where = target(folder, self.default_folder)
+        return write_tables(where, WHAT_IF, tables, self.facts, {"what-if.html": what_if_html(self)})
 
     @property
     def facts(self) -> dict[str, Any]:
