@@ -195,7 +195,7 @@ def fit(
     def act() -> None:
         from tocsin.show.files import to_json
         from tocsin.show.replay import fit_content, fitted
-        from tocsin.show.table import console, frame_table
+        from tocsin.show.table import console, estimates_table, frame_table
         from tocsin.whole import write_whole
 
         record, declared = _opened(history, model, first, last)
@@ -203,12 +203,9 @@ def fit(
             estimates = fitted(declared, record, tell)
         if out is not None:
             write_whole(out, to_json(fit_content(estimates)))
-        summary = estimates.summary()
-        summary.insert(0, "parameter", list(summary.index))
-        page = console()
-        page.print(
-            frame_table(summary, f"{record.title or record.name}: log-likelihood {estimates.loglik:.4f}")
-        )
+        page = console(width=180)
+        title = f"{record.title or record.name}: log-likelihood {estimates.loglik:.4f}"
+        page.print(estimates_table(estimates, title))
         page.print(frame_table(estimates.transitions.reset_index(drop=True), "what the estimates rest on"))
         for warning in estimates.warnings:
             page.print(f"warning: {warning}", markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tocsin.infer.profile import Profile
     from tocsin.infer.rivals import Check
     from tocsin.infer.search import Found, Task
+    from tocsin.infer.strengths import Answer
     from tocsin.model import Model
     from tocsin.program import Program
 
@@ -81,6 +83,7 @@ class Fit(Given):
         self.fixed, self.tied = dict(fixed), [tuple(group) for group in tied]
         self._vcov, self._score, self._status, self._free = vcov, score, dict(status), free
         self._search = search
+        self._blocks: dict[str, tuple[Task, Found]] = {}  # by transition, made when profiles are asked for
         self._bounds: dict[
             tuple[str, float], tuple[float, float]
         ] = {}  # profile intervals, as they are asked for
@@ -162,48 +165,35 @@ class Fit(Given):
         return self._square(sandwich(program, program.pack(self.values), self._vcov, groups))
 
     def summary(self, level: float = 0.95, se: Errors = "observed", cluster: Any = None) -> pd.DataFrame:
-        """Return estimates with standard errors, Wald intervals and p-values, one row a parameter.
+        """Return estimates with standard errors, intervals and tests of what is asked, one row a parameter.
 
-        Half-lives and alphas are shown in natural units, with intervals computed on the logarithm. A
-        strength of zero has the one-sided upper bound of its profile. What is fixed has a standard error
-        of 0; what is not identified has none (NaN) and an endless interval, and `warnings` says why.
+        Columns: estimate, se, lower, upper, exp(estimate), p, test. Half-lives and alphas are shown in natural
+        units, all else as it stands in `params`. Intervals of strengths come from the profile likelihood: a lower
+        end of minus infinity is no contagion (a strength of 0). All others are Wald's, of shapes on the logarithm.
+
+        `p` of a coefficient is Wald's; rates, half-lives and alphas have none. `p` of a strength is the likelihood
+        ratio against *no contagion*: half a chi-square (Self & Liang 1987) where that strength alone lies at the
+        edge and nothing goes with it. Where several do, or a half-life, alpha or covariate means nothing without
+        the cause, `p` is NaN and `test` says ``see check``: see `check`. A transition's ``only cause`` has no null.
+        The test is one-sided and the interval two-sided: between a ratio of 2.71 and 3.84 p is below .05 while the
+        95% interval holds none. With robust errors the ratio is scaled by the two variances (Rotnitzky & Jewell
+        1990), and so is the profile (Chandler & Bate 2007).
+
+        What is fixed has a standard error of 0; what is not identified has none (NaN) and an endless interval, and
+        `warnings` says why. A strength of zero has the one-sided upper bound of its profile.
 
         Parameters:
             level: coverage of the intervals, between 0 and 1.
             se, cluster: which standard errors; see `covariance`.
 
         Raises:
-            TocsinError: a level outside (0, 1), or see `covariance`.
+            TocsinError: a level outside (0, 1), a fit that was loaded without its history and is asked for another
+                level than 0.95, or see `covariance`.
         """
-        import pandas as pd
-        from scipy.special import ndtr
+        from tocsin.infer.summary import summary
 
-        z = _quantile(level)
-        estimate = np.array(list(self.values.values()))
-        error = np.sqrt(np.maximum(np.diag(self.covariance(se, cluster).to_numpy()), 0.0))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            lower, upper = estimate - z * error, estimate + z * error
-            p = 2 * ndtr(-np.abs(estimate / error))
-        p[error == 0] = np.nan
-        for position, name in enumerate(self.values):
-            if np.isnan(error[position]):
-                lower[position], upper[position] = -np.inf, np.inf
-            if self._status[name] == "zero":
-                lower[position] = -np.inf
-                upper[position] = self._zero_bound(name, level)
-        natural = self._natural
-        with np.errstate(over="ignore"):
-            return pd.DataFrame(
-                {
-                    "estimate": np.where(natural, np.exp(estimate), estimate),
-                    "se": np.where(natural, np.exp(estimate) * error, error),
-                    "lower": np.where(natural, np.exp(lower), lower),
-                    "upper": np.where(natural, np.exp(upper), upper),
-                    "exp(estimate)": np.where(natural, np.nan, np.exp(estimate)),
-                    "p": np.where(natural, np.nan, p),
-                },
-                index=pd.Index(list(self.values), name="parameter"),
-            )
+        check_level(level)
+        return summary(self, level, se, cluster)
 
     # --- intervals from the profile ---------------------------------------------------------------------
 
@@ -264,26 +254,42 @@ class Fit(Given):
             rows, columns=["estimate", "lower", "upper"], index=pd.Index(chosen, name="parameter")
         )
 
-    def _profile_ends(self, name: str, level: float) -> tuple[float, float]:
+    def _profile_ends(self, name: str, level: float, wider: float = 1.0) -> tuple[float, float]:
+        """Return the profile interval of a parameter, `wider` times as wide in standard errors."""
         from tocsin.infer.profile import interval
 
-        if (name, level) not in self._bounds:
+        if wider != 1.0 or (name, level) not in self._bounds:
             position = self._position(name)
-            task, found = self.search
+            task, found = self._block(name)
             if task.constraint.group[position] < 0 or (
                 found.constraint.group[position] < 0 and self._status[name] != "zero"
             ):
-                self._bounds[name, level] = (-math.inf, math.inf)  # not identified
+                ends = (-math.inf, math.inf)  # not identified
             else:
                 se = math.sqrt(max(self._vcov[position, position], 0.0))
-                lower, upper, *_ = interval(task, found, position, level, se)
-                self._bounds[name, level] = (lower, upper)
+                ends = interval(task, found, position, level, se, wider)[:2]
+            if wider != 1.0:
+                return ends
+            self._bounds[name, level] = ends
         return self._bounds[name, level]
 
-    def _zero_bound(self, name: str, level: float) -> float:
-        if self._search is None:
-            return self._bounds.get((name, level), (-math.inf, math.nan))[1]
-        return self._profile_ends(name, level)[1]
+    def _block(self, name: str) -> tuple[Task, Found]:
+        """Return what was maximised and where, of the transitions that share parameters with a name's own."""
+        from tocsin.infer.strengths import block_of, blocks
+
+        task, found = self.search
+        if not self._blocks:
+            for block in blocks(task):
+                part = block_of(task, found, block)
+                self._blocks |= {task.program.model.transitions[k].name: part for k in block}
+        return self._blocks[name.rsplit(BAR, 3)[0]]
+
+    @cached_property
+    def _tests(self) -> dict[str, Answer]:
+        """Return the tests of rates and strengths, by name; those of rates say nothing."""
+        from tocsin.infer.strengths import tests_of
+
+        return tests_of(self.search[0].program, self._block)
 
     def branching(self, level: float = 0.95) -> pd.DataFrame:
         """Return how many events one entry sets off along a tie of weight 1, for each half-life cause.
@@ -293,12 +299,14 @@ class Fit(Given):
         itself.
 
         Returns:
-            One row a half-life cause: transition, cause, strength, half_life, mass, lower, upper (delta
-            method on the logarithm).
+            One row a half-life cause: transition, cause, strength, half_life, mass, lower, upper: those of the
+            strength where it alone is estimated, else by the delta method on the logarithm, from 0 where the
+            data allow no contagion.
         """
         from tocsin.infer.branching import branching
 
-        return branching(self, _quantile(level))
+        check_level(level)
+        return branching(self, level)
 
     # --- tests, predictions and checks ------------------------------------------------------------------
 
@@ -459,10 +467,6 @@ class Fit(Given):
     def _program_of(self, history: History | None) -> Program:
         return self.fitted_program if history is None else self.program(history)
 
-    @property
-    def _natural(self) -> NDArray[np.bool_]:
-        return np.array([name.split(BAR)[2] in ("memory", "response") for name in self.values])
-
     def _position(self, name: str) -> int:
         if name not in self.values:
             raise TocsinError(f"unknown parameter {name!r}" + suggestion(str(name), list(self.values)))
@@ -490,7 +494,13 @@ class Fit(Given):
         return pd.DataFrame(values, index=names, columns=names)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_search": None}
+        self._complete()
+        return {**super().__getstate__(), "_search": None, "_blocks": {}}
+
+    def _complete(self) -> None:
+        """Work out the tests and intervals of the summary, which cannot be found again without the history."""
+        if self._search is not None:
+            self.summary()
 
 
 def _quantile(level: float) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.infer.start import em_steps, first_start, intercept
+from tocsin.infer.strengths import levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,7 @@ class Profiler:
             c for c, cause in enumerate(task.program.likelihood.causes) if position in cause.positions
         )
         self.is_strength = position == intercept(task.program, self.number)
+        self.is_level = position in levels(task.program, self.number)
         slots = task.program.slots[self.number]
         self.is_shape = position in (slots.half_life, slots.alpha)
         self.zero = self.number in found.gone
@@ -101,8 +103,12 @@ class Profiler:
         return max(2.0 * (self.top - self.at(value)[0]), 0.0)
 
     def without(self) -> float:
-        """Return the maximum without the cause whose strength this is."""
-        held = self.task.without([self.number], self.found.vector)
+        """Return the maximum without the cause whose strength this is, or at a strength of zero where its
+        categories have one each."""
+        if self.is_strength:
+            held = self.task.without([self.number], self.found.vector)
+        else:
+            held = self.task.holding([self.position], [-math.inf])
         return held.climb(self.found.vector, LOOSE, self.found.gone).value
 
     def bound(self, way: int, target: float, step: float) -> float:
@@ -116,7 +122,7 @@ class Profiler:
         """
         lower, upper = (float(limit[self.position]) for limit in self.task.bounds)
         limit = lower if way < 0 else upper
-        may_vanish = self.is_strength and not self.zero and len(self._group()) > 1
+        may_vanish = self.is_level and not self.zero and (len(self._group()) > 1 or not self.is_strength)
         ask = may_vanish and way < 0 and self.task.penalty is None
         if ask and 2.0 * (self.top - self.without()) < target**2:
             return -math.inf
@@ -173,7 +179,7 @@ class Profiler:
 
 
 def interval(
-    task: Task, found: Found, position: int, level: float, se: float
+    task: Task, found: Found, position: int, level: float, se: float, wider: float = 1.0
 ) -> tuple[float, float, Profiler, bool]:
     """Return the profile-likelihood interval of a parameter, on the scale of the vector.
 
@@ -182,6 +188,7 @@ def interval(
 
     Parameters:
         se: the Wald standard error as a first guess of the width, NaN where there is none.
+        wider: factor of the normal quantile: of robust standard errors (Chandler & Bate 2007).
     """
     from scipy.stats import norm
 
@@ -191,7 +198,7 @@ def interval(
             return -math.inf, math.inf, profiler, True
         z = float(norm.ppf(level))
         return -math.inf, profiler.bound(1, z, 5.0), profiler, True
-    z = float(norm.ppf(0.5 + level / 2))
+    z = wider * float(norm.ppf(0.5 + level / 2))
     step = z * se if math.isfinite(se) and se > 0 else 1.0 / profiler._reach()
     return profiler.bound(-1, z, step), profiler.bound(1, z, step), profiler, False
 

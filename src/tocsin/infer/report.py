@@ -6,9 +6,7 @@ import html
 import textwrap
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tocsin.model.declaration import BAR
+from tocsin.infer.summary import legend, number, rows
 from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
@@ -17,50 +15,15 @@ if TYPE_CHECKING:
 WIDTH = 110
 
 
-def _number(value: float) -> str:
-    if np.isnan(value):
-        return ""
-    if np.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return f"{value:.3f}" if 0.1 <= abs(value) < 1e5 or not value else f"{value:.4g}"
-
-
-def _p(value: float) -> str:
-    return "" if np.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def estimates(fit: Fit, level: float) -> list[tuple[str, list[list[str]]]]:
-    """Return the estimates cause by cause: a heading, and rows of role, term and cells.
-
-    Cells: estimate, standard error, interval, p, and a note on what is not free. The strength of a
-    contagion is shown as it is, with the interval that the logarithm gives.
-    """
+def estimates(fit: Fit, level: float) -> tuple[list[tuple[str, list[list[str]]]], list[str]]:
+    """Return the estimates cause by cause (a heading, and rows of a label and cells), and what they mean."""
     table = fit.summary(level)
     blocks: list[tuple[str, list[list[str]]]] = []
-    for name, row in table.iterrows():
-        transition, cause, role, term = str(name).split(BAR)
-        heading = f"{transition}, {cause}"
-        if not blocks or blocks[-1][0] != heading:
-            blocks.append((heading, []))
-        status = fit.status[str(name)]
-        cells = [row["estimate"], row["se"], row["lower"], row["upper"]]
-        label, p = f"{role}: {term}", row["p"]
-        if term == "1":
-            with np.errstate(over="ignore"):
-                cells = [np.exp(cells[0]), np.exp(cells[0]) * cells[1], np.exp(cells[2]), np.exp(cells[3])]
-            label, p = ("rate" if role == "propensity" else "strength"), np.nan
-        elif role in ("memory", "response"):
-            label = term
-        if status == "zero":
-            cells[0], cells[1], cells[2] = 0.0, np.nan, np.nan
-        if status in ("not identified", "at a bound"):
-            cells = [cells[0], np.nan, np.nan, np.nan]
-            p = np.nan
-        if status == "fixed":
-            cells[1:] = [np.nan, np.nan, np.nan]
-        shown = [label, *(_number(cell) for cell in cells), _p(p), "" if status == "free" else status]
-        blocks[-1][1].append(shown)
-    return blocks
+    for row in rows(table, fit._status):
+        if not blocks or blocks[-1][0] != row.cause:
+            blocks.append((row.cause, []))
+        blocks[-1][1].append([row.label, *row.cells])
+    return blocks, legend(table, fit.prior is not None, level)
 
 
 def _head(fit: Fit) -> list[str]:
@@ -88,8 +51,9 @@ def _statistics(fit: Fit) -> list[tuple[str, str]]:
     ]
 
 
-def _columns(level: float) -> list[str]:
-    return ["", "estimate", "se", f"lower {level:.0%}", f"upper {level:.0%}", "p", ""]
+def columns(level: float) -> list[str]:
+    """Return the heads of the table of estimates, that of the labels first."""
+    return ["", "estimate", "se", f"lower {level:.0%}", f"upper {level:.0%}", "exp(estimate)", "p", "note"]
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:
@@ -119,7 +83,7 @@ def _tables(fit: Fit) -> list[tuple[str, list[list[str]]]]:
     if len(branching):
         rows = [["half-life cause", "half-life", "events set off by one", "lower", "upper"]]
         for row in branching.itertuples(index=False):
-            cells = [_number(float(str(value))) for value in (row.half_life, row.mass, row.lower, row.upper)]
+            cells = [number(float(str(value))) for value in (row.half_life, row.mass, row.lower, row.upper)]
             rows.append([f"{row.transition}, {row.cause}", *cells])
         tables.append(("Branching (strength x half-life / ln 2)", rows))
     return tables
@@ -130,16 +94,20 @@ def as_text(fit: Fit, level: float = 0.95) -> str:
     lines = _head(fit)
     tables = _tables(fit)
     lines += ["", *_aligned(tables[0][1])]
-    rows = [_columns(level)]
+    shown = [columns(level)]
     headings: dict[int, str] = {}
-    for heading, block in estimates(fit, level):
-        headings[len(rows)] = heading
-        rows += [[f"  {row[0]}", *row[1:]] for row in block]
+    blocks, meanings = estimates(fit, level)
+    for heading, block in blocks:
+        headings[len(shown)] = heading
+        shown += [[f"  {row[0]}", *row[1:]] for row in block]
     lines.append("")
-    for number, line in enumerate(_aligned(rows)):
-        if number in headings:
-            lines.append(headings[number])
+    for place, line in enumerate(_aligned(shown)):
+        if place in headings:
+            lines.append(headings[place])
         lines.append(line)
+    lines.append("")
+    for meaning in meanings:
+        lines += textwrap.wrap(meaning, WIDTH, subsequent_indent="  ")
     for title, table in tables[1:]:
         lines += ["", title, *_aligned(table)]
     lines += ["", ", ".join(f"{name} {value}" for name, value in _statistics(fit))]
@@ -165,13 +133,15 @@ def _html_table(rows: list[list[str]], caption: str) -> str:
 
 def as_html(fit: Fit, level: float = 0.95) -> str:
     """Return a fit as HTML; see `Fit.to_html`."""
-    rows = [["cause", "parameter", *_columns(level)[1:-1], "note"]]
-    for heading, block in estimates(fit, level):
-        rows += [[heading, *row] for row in block]
+    blocks, meanings = estimates(fit, level)
+    shown = [["cause", "parameter", *columns(level)[1:]]]
+    for heading, block in blocks:
+        shown += [[heading, *row] for row in block]
     parts = [f"<p>{html.escape(line)}</p>" for line in _head(fit)]
     tables = _tables(fit)
     parts.append(_html_table(tables[0][1], tables[0][0]))
-    parts.append(_html_table(rows, "Estimates"))
+    parts.append(_html_table(shown, "Estimates"))
+    parts += [f"<p>{html.escape(meaning)}</p>" for meaning in meanings]
     parts += [_html_table(table, title) for title, table in tables[1:]]
     parts.append("<p>" + ", ".join(f"{name} {value}" for name, value in _statistics(fit)) + "</p>")
     if fit.warnings:
@@ -200,17 +170,18 @@ def _tex_table(rows: list[list[str]]) -> list[str]:
 
 def as_latex(fit: Fit, level: float = 0.95) -> str:
     """Return a fit as LaTeX tables; see `Fit.to_latex`."""
-    width = len(_columns(level))
-    columns = _columns(level)
-    columns[-1] = "note"
+    head = columns(level)
+    width = len(head)
+    blocks, meanings = estimates(fit, level)
     lines = ["% needs \\usepackage{booktabs}", f"\\begin{{tabular}}{{l{'r' * (width - 1)}}}", "\\toprule"]
-    lines += [" & ".join(_tex(cell) for cell in columns) + " \\\\", "\\midrule"]
-    for heading, block in estimates(fit, level):
+    lines += [" & ".join(_tex(cell) for cell in head) + " \\\\", "\\midrule"]
+    for heading, block in blocks:
         lines.append(f"\\multicolumn{{{width}}}{{l}}{{\\emph{{{_tex(heading)}}}}} \\\\")
         lines += [" & ".join(_tex(cell) for cell in row) + " \\\\" for row in block]
     statistics = "; ".join(f"{name} {value}" for name, value in _statistics(fit))
     lines += ["\\midrule", f"\\multicolumn{{{width}}}{{l}}{{{_tex(statistics)}}} \\\\", "\\bottomrule"]
     lines.append("\\end{tabular}")
+    lines += ["", *(f"\\par {{\\footnotesize {_tex(meaning)}}}" for meaning in meanings)]
     for _, table in _tables(fit):
         lines += ["", *_tex_table(table)]
     lines += [f"% warning: {warning}" for warning in fit.warnings]

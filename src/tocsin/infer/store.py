@@ -32,6 +32,7 @@ def _read(value: float | str | None) -> float:
 
 def to_dict(fit: Fit) -> dict[str, Any]:
     """Return a fit as plain values that JSON holds exactly; see `save`."""
+    fit._complete()
     return {
         "model": fit.model.to_toml(),
         "params": {name: _written(value) for name, value in fit.values.items()},
@@ -45,6 +46,10 @@ def to_dict(fit: Fit) -> dict[str, Any]:
             [name, level, _written(lower), _written(upper)]
             for (name, level), (lower, upper) in fit._bounds.items()
         ],
+        "tests": {
+            name: [_written(answer.statistic), _written(answer.p), answer.word]
+            for name, answer in fit._tests.items()
+        },
         "transitions": fit.transitions.to_dict(orient="records"),
         "causes": fit.causes.to_dict(orient="records"),
         "warnings": fit.warnings,
@@ -57,12 +62,6 @@ def to_dict(fit: Fit) -> dict[str, Any]:
 
 def save(fit: Fit, path: str | Path) -> None:
     """Write a fit as JSON, whole or not at all."""
-    for (
-        name,
-        status,
-    ) in fit.status.items():  # the bounds of strengths of zero cannot be found again without the history
-        if status == "zero" and fit._search is not None:
-            fit._zero_bound(str(name), 0.95)
     write_whole(Path(path), json.dumps(to_dict(fit), indent=1) + "\n")
 
 
@@ -81,6 +80,7 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
     import pandas as pd
 
     from tocsin.infer.estimates import Fit
+    from tocsin.infer.strengths import Answer
     from tocsin.model import Model
 
     check_file(Path(path))
@@ -105,6 +105,10 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
         )
         for name, level, lower, upper in content["profile intervals"]:
             fit._bounds[name, level] = (_read(lower), _read(upper))
+        fit.__dict__["_tests"] = {
+            name: Answer(_read(statistic), _read(p), str(word))
+            for name, (statistic, p, word) in content["tests"].items()
+        }
     except OSError as error:
         raise TocsinError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -194,7 +194,7 @@ class GroupedLikelihood(Likelihood):
         """Return the causes of each variable's transitions."""
         moved = [transition.variable for transition in self.program.model.transitions]
         return [
-            [cause for cause in self.causes if moved[cause.transition] == variable]
+            [self.causes[c] for c in self.counted if moved[self.causes[c].transition] == variable]
             for variable in dict.fromkeys(moved)
         ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,7 @@ class Likelihood:
         ]
         self.known: tuple[NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]] | None = None
         self._stacks: dict[int, tuple[list[float], Stack | None]] = {}
+        self.counted = list(range(len(self.causes)))  # whose part is added up
         sweep_together(self)
         self._refuse_unexplained()
 
@@ -59,6 +61,16 @@ class Likelihood:
         for cause in other.causes:
             if cause.matrix.shape[0] > LONG:
                 cause.thinned, cause.few, cause.latest = True, {}, None
+        return other
+
+    def part(self, transitions: Collection[int]) -> Likelihood:
+        """Return the factor of some transitions alone: what the others add is left out, and not worked out.
+
+        Transitions share no parameters unless they are tied, so that a profile needs its own factor only.
+        """
+        other = copy.copy(self)
+        other.groups = [group if k in transitions else [] for k, group in enumerate(self.groups)]
+        other.counted, other.known = [c for group in other.groups for c in group], None
         return other
 
     def stack(self, group: list[int], vector: NDArray[np.float64]) -> Stack | None:
@@ -125,7 +137,7 @@ class Likelihood:
     def scores(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the gradient of each explained event's log hazard (events, P), in the order of the trace."""
         result = np.zeros((self.program.trace.time.size, vector.size))
-        for group in self.groups:
+        for group in filter(None, self.groups):
             found, event = self._group(vector, group, 1)
             if event.size:
                 hazard = np.array([elements.value for elements in found])
@@ -146,7 +158,7 @@ class Likelihood:
         size = vector.size
         value, gradient = 0.0, np.zeros(size)
         hessian = np.zeros((size, size)) if order == 2 else np.empty((0, 0))
-        for cause in self.causes:
+        for cause in (self.causes[number] for number in self.counted):
             if cause.plain and type(cause) is CauseData:
                 part, slope, bend = cause.sums(vector, order)
                 value -= part
@@ -165,7 +177,7 @@ class Likelihood:
                 block = root.T @ root
                 elements.add_bends(block, elements.value)
                 hessian[np.ix_(positions, positions)] -= block
-        for group in self.groups:
+        for group in filter(None, self.groups):
             if self._alone(group):
                 level, slope = self.causes[group[0]].log_hazards(vector)
                 value += level

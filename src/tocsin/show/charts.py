@@ -316,14 +316,19 @@ def forest(
         from tocsin.show.replay import fit_content
 
         fit = fit_content(fit)
-    rows = []
+    rows, left_out = [], 0
     for row in fit["estimates"]:
         parts = [part.strip() for part in row["name"].split("|")]
         role, term = parts[-2], parts[-1]
         if role not in ("propensity", "susceptibility", "infectiousness") or (term == "1") != rates:
             continue
         values = [plain_float(row.get(key)) for key in ("estimate", "lower", "upper")]
-        if not np.isfinite(values).all() or max(np.abs(values)) > 60:
+        none = rates and values[1] == -np.inf  # the data allow no contagion: the line has no end on this side
+        if not np.isfinite([values[0], values[2]]).all() or not (none or np.isfinite(values[1])):
+            left_out += 1
+            continue
+        if max(np.abs(values[:1] + values[2:] if none else values)) > 60:
+            left_out += 1
             continue
         # The bar separates the parts of a name; the transition itself may hold bars, so it is what is left.
         transition = " | ".join(parts[:-3]) or parts[0]
@@ -332,10 +337,10 @@ def forest(
             if rates
             else f"{parts[-3]}: {term}" + (" of the source" if role == "infectiousness" else "")
         )
-        rows.append((f"{transition} · {what}", *np.exp(values)))
+        rows.append((f"{transition} · {what}", *np.exp(values), none))
     if not rows:
         return None
-    frame = pd.DataFrame(rows[:MOST_ROWS], columns=["label", "estimate", "lower", "upper"])
+    frame = pd.DataFrame(rows[:MOST_ROWS], columns=["label", "estimate", "lower", "upper", "none"])
     # A rate that data hardly bound would stretch the axis until nothing else can be read.
     low, high = frame["estimate"].min() / 100, frame["estimate"].max() * 100
     frame["lower"], frame["upper"] = frame["lower"].clip(lower=low), frame["upper"].clip(upper=high)
@@ -360,6 +365,11 @@ def forest(
     layers.append(
         base.mark_circle(color=colour("ink"), size=50, opacity=1).encode(x=alt.X("estimate:Q", scale=scale))
     )
+    if frame["none"].any():
+        ends = base.transform_filter("datum.none").mark_point(
+            shape="triangle-left", filled=True, size=45, color=colour("ink"), opacity=1
+        )
+        layers.append(ends.encode(x=alt.X("lower:Q", scale=scale)))
     clear = int(((frame["lower"] > 1) | (frame["upper"] < 1)).sum())
     finding = (
         "How often things happen at home, and how much one tie adds"
@@ -367,13 +377,21 @@ def forest(
         else f"Terms that clearly raise or lower a hazard (interval without 1): {clear} of {len(frame)}"
     )
     listing = "; ".join(
-        f"{r.label} {r.estimate:.3g} ({r.lower:.3g} to {r.upper:.3g})" for r in frame.head(12).itertuples()
+        f"{r.label} {r.estimate:.3g} ({'0' if r.none else f'{r.lower:.3g}'} to {r.upper:.3g})"
+        for r in frame.head(12).itertuples()
     )
+    note = "Dot: estimate; line: 95% interval, cut where it would leave the picture"
+    note += "; triangle: the data allow none (0)." if frame["none"].any() else "."
+    if left_out or len(rows) > MOST_ROWS:
+        lost = left_out + max(len(rows) - MOST_ROWS, 0)
+        note += (
+            f" Not shown, but in the table: {lost} at zero, without an interval, or too many for a picture."
+        )
     return finished(
         alt.layer(*layers),
         source_line(comparison),
         finding,
-        "Dot: estimate; line: 95% interval, cut where it would leave the picture.",
+        note,
         f"Estimates with 95% intervals: {listing}.",
         width,
         alt.Step(34),

@@ -353,8 +353,6 @@ def _room(*simulated: object) -> Path:
 
 def fit_content(fit: Any) -> dict[str, Any]:
     """Return a fit as plain content: what `load_fit` reads, and the summary as `estimates`."""
-    summary = fit.summary()
-    estimates = []
-    for name, row in summary.iterrows():
-        estimates.append({"name": str(name), **{str(key): row[key] for key in summary.columns}})
-    return {**fit.to_dict(), "estimates": estimates}
+    from tocsin.infer.summary import records
+
+    return {"estimates": records(fit.summary()), **fit.to_dict()}

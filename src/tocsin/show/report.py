@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tocsin.infer.summary import legend
+from tocsin.infer.summary import rows as estimate_rows
 from tocsin.model import Baseline
 from tocsin.show import charts
 from tocsin.show.claimed import claims_section
@@ -16,7 +18,6 @@ from tocsin.show.findings import answer, headline, limits, said_by_model, what_h
 from tocsin.show.moved import changed_map, lasting, standing_map, what_moved
 from tocsin.show.names import citations
 from tocsin.show.page import e, linked, paragraphs, section, table, whole_page
-from tocsin.show.parts import plain_float
 from tocsin.show.sentences import counted, hundred, length, moment, number, short, signed
 
 if TYPE_CHECKING:
@@ -198,17 +199,12 @@ def _estimates(replay: Replay) -> list[str]:
         return charts.forest(fit, comparison, width, titled, rates)
 
     parts.append(_pair(*(_figure(c, forest, rates=rates) for rates in (False, True))))
-    rows = []
-    for row in fit["estimates"]:
-        values = [
-            plain_float(row.get(key)) for key in ("estimate", "se", "lower", "upper", "exp(estimate)", "p")
-        ]
-        cells = [number(value) for value in values]
-        if row["name"].endswith("| 1"):
-            cells[-1] = ""  # that a rate is not one a day is no finding
-        rows.append([row["name"], *cells])
-    head = ("parameter", "estimate", "standard error", "lower 95%", "upper 95%", "exp(estimate)", "p")
-    parts.append(table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, rows, range(1, 7)))
+    shown = estimate_rows(fit["estimates"], fit.get("status", {}))
+    cells = [[row["name"], *each.cells] for row, each in zip(fit["estimates"], shown, strict=True)]
+    head = ("parameter", "estimate", "standard error", "lower 95%", "upper 95%", "exp(estimate)", "p", "note")
+    parts.append(table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, cells, range(1, 7)))
+    meanings = legend(fit["estimates"], fit.get("prior") is not None)
+    parts += [f"<p class='source'>{e(meaning)}</p>" for meaning in meanings]
     if fit["transitions"]:
         names = fit["transitions"][0]
         columns = [*(key for key in ("transition", "events", "exposure") if key in names)]

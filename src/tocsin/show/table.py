@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,7 @@ from tocsin.show.findings import answer
 from tocsin.show.sentences import counted, hundred, length, number, short, signed
 
 if TYPE_CHECKING:
+    from tocsin.infer import Fit
     from tocsin.show.compared import Comparison
 
 
@@ -89,7 +91,24 @@ def frame_table(frame: pd.DataFrame, title: str, names: dict[str, str] | None = 
     return table
 
 
-def console(stderr: bool = False) -> Console:
+def estimates_table(fit: Fit, title: str, level: float = 0.95) -> Group:
+    """Return the table of a fit, as `print(fit)` has it, and what its columns mean."""
+    from tocsin.infer.report import columns, estimates
+
+    blocks, meanings = estimates(fit, level)
+    # Without upright lines, and with intervals that may break, it can be read in a narrow terminal too.
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, column in enumerate(["parameter", *columns(level)[1:]]):
+        side: Any = "right" if 0 < place < 7 else "left"
+        table.add_column(
+            Text(column.replace(" ", "\n")), justify=side, no_wrap=place in (1, 2, 3, 4, 6), overflow="fold"
+        )
+    for name, row in zip(fit.values, (row for _, block in blocks for row in block), strict=True):
+        table.add_row(Text(name), *(Text(cell) for cell in row[1:]))
+    return Group(table, *(Text(meaning, style="dim") for meaning in meanings))
+
+
+def console(stderr: bool = False, width: int = 140) -> Console:
     """Return the console to print on; a table that is piped away is not cut to a terminal's width."""
     made = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=140)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=width)

@@ -1,0 +1,207 @@
+"""The one table of a fit: estimates, standard errors, intervals, and tests of what is asked.
+
+Everything that shows a fit reads it: `print(fit)`, `fit.summary()`, `tocsin fit`, the report, HTML and LaTeX.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.infer.strengths import CHECK, NONE, ONLY, RATIO, WALD, Answer, half_chi_square
+from tocsin.model.declaration import BAR
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.infer.estimates import Errors, Fit
+
+    Floats = NDArray[np.float64]
+
+SHAPES = ("memory", "response")
+COLUMNS = ("estimate", "se", "lower", "upper", "exp(estimate)", "p", "test")
+
+
+def summary(fit: Fit, level: float, se: Errors, cluster: Any) -> pd.DataFrame:
+    """Return the table of a fit; see `Fit.summary`."""
+    import pandas as pd
+    from scipy.special import ndtr, ndtri
+
+    z = float(ndtri(0.5 + level / 2))
+    names = list(fit.values)
+    estimate = np.array(list(fit.values.values()))
+    error = np.sqrt(np.maximum(np.diag(fit.covariance(se, cluster).to_numpy()), 0.0))
+    plain = np.sqrt(np.maximum(np.diag(fit._vcov), 0.0))
+    natural = np.array([name.split(BAR)[2] in SHAPES for name in names])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lower, upper = estimate - z * error, estimate + z * error
+        p = 2 * ndtr(-np.abs(estimate / error))
+        wider = np.where((plain > 0) & (error > 0), error / plain, 1.0)
+    test = [WALD] * len(names)
+    tests = fit._tests
+    for k, name in enumerate(names):
+        if name in tests:
+            answer = tests[name]
+            test[k], p[k] = answer.word, answer.p
+            if answer.word == RATIO and wider[k] != 1.0:
+                p[k] = half_chi_square(answer.statistic / wider[k] ** 2)
+        if natural[k] or error[k] == 0 or (name not in tests and math.isnan(p[k])):
+            test[k], p[k] = NONE, math.nan
+        if math.isnan(error[k]):
+            lower[k], upper[k] = -np.inf, np.inf
+        if _is_strength(fit, name):
+            lower[k], upper[k] = fit._profile_ends(name, level, float(wider[k]))
+    with np.errstate(over="ignore"):
+        return pd.DataFrame(
+            {
+                "estimate": np.where(natural, np.exp(estimate), estimate),
+                "se": np.where(natural, np.exp(estimate) * error, error),
+                "lower": np.where(natural, np.exp(lower), lower),
+                "upper": np.where(natural, np.exp(upper), upper),
+                "exp(estimate)": np.where(natural, np.nan, np.exp(estimate)),
+                "p": p,
+                "test": test,
+            },
+            index=pd.Index(names, name="parameter"),
+        )
+
+
+def _is_strength(fit: Fit, name: str) -> bool:
+    """Say whether a parameter is a strength of a contagion whose interval the profile gives."""
+    status = fit._status[name]
+    if name.split(BAR)[2] != "susceptibility" or name not in fit._tests:
+        return False
+    return status in ("free", "tied", "zero")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One parameter as it is shown: the cause it belongs to, a label, and cells of text.
+
+    Attributes:
+        cells: estimate, standard error, lower, upper, exp(estimate) with its interval, p, note.
+    """
+
+    cause: str
+    label: str
+    cells: tuple[str, ...]
+
+
+def rows(table: pd.DataFrame | Sequence[Mapping[str, Any]], status: Mapping[str, str]) -> list[Row]:
+    """Return the table of a fit as text, one row a parameter.
+
+    Parameters:
+        table: what `summary` returns, or its rows as `fit.json` keeps them.
+        status: of each parameter; see `Fit.status`.
+    """
+    listed: Sequence[Mapping[str, Any]] = table if isinstance(table, Sequence) else records(table)
+    return [_row(each, status.get(str(each["name"]), "free")) for each in listed]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of what `summary` returns as plain values, as `fit.json` keeps them."""
+    return [
+        {"name": str(name), **{column: row[column] for column in COLUMNS}} for name, row in table.iterrows()
+    ]
+
+
+def _row(values: Mapping[str, Any], status: str) -> Row:
+    *transition, cause, role, term = str(values["name"]).split(BAR)
+    estimate, se, lower, upper, natural, p = (_float(values.get(column)) for column in COLUMNS[:6])
+    test = str(values.get("test") or NONE)
+    shape = role in SHAPES
+    label = term if shape else f"{role}: {term}"
+    if term == "1":
+        label = "rate" if role == "propensity" else "strength"
+    known = status not in ("not identified", "at a bound")
+    note = status if status != "free" else ""
+    if test == ONLY:
+        note = f"{note}, {ONLY}" if note else ONLY
+    cells = [number(estimate), "", "", "", "", ""]
+    if known and status != "fixed":
+        cells[1:4] = [number(se), number(lower), number(upper)]
+    if not shape and status != "not identified":
+        cells[4] = short(natural)
+        if cells[2] or cells[3]:
+            cells[4] += f" ({short(_exp(lower))} to {short(_exp(upper))})"
+    cells[5] = CHECK if test == CHECK else p_value(p)
+    return Row(f"{BAR.join(transition)}, {cause}", label, (*cells, note))
+
+
+def legend(
+    table: pd.DataFrame | Sequence[Mapping[str, Any]], penalised: bool, level: float = 0.95
+) -> list[str]:
+    """Return sentences that say what the columns of a table mean; those that it needs."""
+    from scipy.special import ndtri
+
+    listed: Sequence[Mapping[str, Any]] = table if isinstance(table, Sequence) else records(table)
+    named = [(str(row["name"]), str(row.get("test") or NONE)) for row in listed]
+    words = {word for _, word in named}
+    lines = []
+    strengths = any(name.split(BAR)[2] == "susceptibility" and word != WALD for name, word in named)
+    if strengths:
+        lines.append(
+            "Intervals of strengths: profile likelihood, from none (-inf as a logarithm, 0 as a strength) "
+            "where the data allow it; of all else: Wald."
+        )
+    if WALD in words:
+        lines.append(
+            "p of a coefficient: Wald, against 0"
+            + (", of an estimate that the prior draws towards 0." if penalised else ".")
+        )
+    if RATIO in words:
+        one, two = float(ndtri(level)) ** 2, float(ndtri(0.5 + level / 2)) ** 2
+        lines.append(
+            "p of a strength: likelihood ratio against no contagion, one-sided (half chi-square; Self & Liang "
+            f"1987), while intervals are two-sided: between a ratio of {one:.2f} and {two:.2f} p is below "
+            f"{f'{1 - level:.3g}'.lstrip('0')} while the {level:.0%} interval holds 0."
+        )
+    if CHECK in words:
+        lines.append(
+            "see check: several strengths lie at the edge, or a half-life, alpha or covariate means nothing "
+            "without the cause; fit.check() or tocsin check finds p by a parametric bootstrap."
+        )
+    if ONLY in words:
+        lines.append("only cause: without it nothing could happen, so there is no null and no p.")
+    if penalised and strengths:
+        lines.append("Under a prior of its logarithm a strength is never none, so it has no p.")
+    return lines
+
+
+def _float(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _exp(value: float) -> float:
+    return math.inf if value > 700.0 else math.exp(value)
+
+
+def number(value: float) -> str:
+    """Return a number of the table as text; nothing where there is none."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return f"{value:.3f}" if 0.1 <= abs(value) < 1e5 or not value else f"{value:.4g}"
+
+
+def short(value: float) -> str:
+    """Return a rate or a factor as text, to three digits."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "inf"
+    return f"{value:.3g}"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value as text."""
+    return "" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+__all__ = ["COLUMNS", "Answer", "Row", "legend", "number", "p_value", "records", "rows", "short", "summary"]
