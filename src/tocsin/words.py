@@ -48,6 +48,8 @@ class StateVariable:
             raise ModelError(
                 f"a variable cannot be named {self.name!r}: use no | > = or comma, and no empty name"
             )
+        if self.name == "1":
+            raise ModelError("a variable cannot be named '1': it is the constant term of every formula")
         if not self.states:
             raise ModelError(f"variable {self.name!r} has no states")
         for state in self.states:

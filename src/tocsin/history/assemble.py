@@ -13,7 +13,7 @@ from tocsin.history import arrow, schema, validate
 from tocsin.history.cells import encode
 from tocsin.history.frames import Raw
 from tocsin.history.pairs import MANY_TIES, distinct_pairs
-from tocsin.history.tables import Parsed, Reader, natural_order
+from tocsin.history.tables import CONSTANT_NAME, Parsed, Reader, natural_order
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +76,10 @@ def assemble(
         kinds = covariates.coded["covariate"].to_pylist() if "covariate" in covariates.coded else []
         validate.check_declared("layer", declared.layers, layers, declared.file, report, declared.lines)
         validate.check_declared("covariate", declared.outside, kinds, declared.file, report, declared.lines)
+    for name in schema.CONSTANT:
+        if name in declared.outside:
+            line = declared.lines.get(name)
+            report.add(declared.file, CONSTANT_NAME, line=line, column="outside", value=name)
     validate.check_names(units, covariates, declared.variables, report)
     if report or found is None:
         return None

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 CONFIDENCES = ("high", "medium", "low", "unrated")
 PROVENANCE = ("citation", "confidence", "note")
+# Names of the constant term of every formula, which no covariate can have.
+CONSTANT = ("Intercept", "1")
 # What other programs call our columns; only used to say so where the required one is missing.
 ALIASES = {
     "unit": ("id", "name", "place", "country", "region", "agent", "node"),

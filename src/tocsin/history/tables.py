@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tocsin.words import StateVariable
 
 
+CONSTANT_NAME = "no covariate can have this name: it is that of the constant term of every formula"
+
+
 @dataclass
 class Parsed:
     """One table read: arrays by column, where the rows stood, and which columns are codes into which names.
@@ -126,6 +129,10 @@ class Reader:
                 and name not in self.broken
                 and name.strip()
             ):
+                if name in schema.CONSTANT:
+                    line = None if raw.lines is None else 1
+                    self.report.add(raw.file, CONSTANT_NAME, line=line, column=name, value=name)
+                    continue
                 out.columns[name] = self._static(raw, name)
         out.usable = good
         return out
@@ -224,6 +231,10 @@ class Reader:
             np.where(codes < 0, -1, rank[codes]).astype(np.int32) if len(rank) else codes
         )
         out.coded["covariate"] = values.take(arrow.numeric(order))
+        constant = arrow.positions(values, arrow.strings(schema.CONSTANT)) >= 0
+        if constant.any():
+            bad = np.flatnonzero((codes >= 0) & constant[codes])
+            self.report.rows(raw, bad, "covariate", CONSTANT_NAME)
         value, missing = floats(raw, "value", self.report, "a covariate's value")
         self.report.rows(raw, np.flatnonzero(missing), "value", "no value is given", kind="missing")
         out.columns["value"] = value

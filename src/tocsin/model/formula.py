@@ -1,44 +1,22 @@
-"""Formulas: a whitelist of what they may hold, before formulaic reads them, and their evaluation."""
+"""Formulas: what they may hold, checked before formulaic reads them, and their evaluation."""
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
+from tocsin.model.terms import FUNCTIONS, Node, Term, Terms, names_of, parse, term_name, terms_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-FUNCTIONS = ("C", "log", "log1p", "log2", "log10", "exp", "expm1", "sqrt", "abs")
 LONGEST = 2000
 LONG = 10_000  # rows
 _CONTEXT = {name: getattr(np, name) for name in ("log1p", "expm1", "sqrt")}  # the rest formulaic brings
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|(?P<quoted>`[^`\n]+`)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<power>\*\*|\^)|(?P<sign>[-+*/:()]))"
-)
-
-
-def _tokens(formula: str) -> list[tuple[str, str]]:
-    found, position = [], 0
-    text = formula.rstrip()
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise ModelError(
-                f"the formula {formula!r} holds {text[position:].strip()[:1]!r}, which formulas may not: "
-                "use names, numbers, + - * / : ** ( ) and the functions " + ", ".join(FUNCTIONS)
-            )
-        kind = str(match.lastgroup)
-        found.append((kind, match.group(kind)))
-        position = match.end()
-    return found
 
 
 def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str, ...]:
@@ -48,51 +26,26 @@ def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str
     functions of `FUNCTIONS`, so that a model file cannot run code.
 
     Parameters:
-        formula: terms such as ``1 + food_crisis * army + log(population)``.
+        formula: terms such as ``1 + food_crisis * army + log(population) + age**2``.
         known: the names that may be used; None to allow any.
 
     Raises:
-        ModelError: a sign, function or name that is not allowed, with the nearest valid name.
+        ModelError: a sign, function or name that is not allowed, with the nearest valid name; a term that would
+            add nothing, or one taken away that is not there.
     """
     if not isinstance(formula, str):
         raise ModelError(f"a formula is text such as '1 + food_crisis', not {formula!r}")
     if len(formula) > LONGEST:
         raise ModelError(f"a formula of {len(formula)} characters is too long; at most {LONGEST}")
-    tokens = _tokens(formula)
-    if not tokens:
-        raise ModelError("a formula is empty; write '1' for an intercept alone")
+    names = tuple(dict.fromkeys(names_of(parse(formula))))
     valid = None if known is None else list(known)
-    names: dict[str, None] = {}
-    depth = deepest = 0
-    operand = ("name", "number", "quoted")
-    for (kind, text), (after, beside) in itertools.pairwise(tokens):
-        if (kind in operand or text == ")") and (after in operand or (beside == "(" and kind != "name")):
-            raise ModelError(f"the formula {formula!r} lacks a sign between {text!r} and {beside!r}")
-    for position, (kind, text) in enumerate(tokens):
-        following = tokens[position + 1] if position + 1 < len(tokens) else ("end", "")
-        depth += (text == "(") - (text == ")")
-        deepest = max(deepest, depth)
-        if depth < 0 or deepest > 20:
-            raise ModelError(f"the brackets of the formula {formula!r} do not match, or nest too deep")
-        if kind == "power" and (following[0] != "number" or following[1] not in ("1", "2", "3")):
-            raise ModelError(f"the formula {formula!r} may raise only to the powers 1, 2 and 3")
-        if kind in ("name", "quoted"):
-            name = text.strip("`")
-            if following[1] == "(":
-                if name not in FUNCTIONS:
-                    raise ModelError(
-                        f"the formula {formula!r} calls {name!r}, which formulas may not"
-                        + suggestion(name, FUNCTIONS)
-                    )
-                continue
-            if valid is not None and name not in valid:
-                raise ModelError(
-                    f"the formula {formula!r} names an unknown {name!r}" + suggestion(name, valid)
-                )
-            names[name] = None
-    if depth:
-        raise ModelError(f"the brackets of the formula {formula!r} do not match")
-    return tuple(names)
+    for name in names if valid is not None else ():
+        if name not in (valid or ()):
+            raise ModelError(
+                f"the formula {formula!r} names an unknown {name!r}" + suggestion(name, valid or ())
+            )
+    terms_of(formula)
+    return names
 
 
 def _term_name(column: str) -> str:
@@ -126,29 +79,34 @@ def design_matrix(
 
     Parameters:
         formula: a formula that passed `check_formula`.
-        frame: one column per name used; categorical columns take their first category as reference.
+        frame: one column per name used; a category's first level is its reference. A column ``C(x)`` says what
+            levels the numbers x have as a category; else it has those that stand in x, in order.
         intercept: False takes the intercept out after coding, so that categories keep their reference.
 
     Returns:
         The matrix (rows, terms) of float64, column after column where it is long, and the names of its terms.
 
     Raises:
-        ModelError: formulaic cannot read the formula, or it has no terms.
+        ModelError: the formula cannot be evaluated, it has no terms, or one of them has nothing to tell apart.
     """
     added = _sum_of_numbers(formula, frame) if intercept and len(frame) > LONG else None
     if added is not None:  # said directly: formulaic would copy a long frame several times
         return added
-    from formulaic import Formula
-    from formulaic.errors import FormulaicError
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    text = formula if intercept else f"({formula}) + 1"
-    try:
-        matrix = Formula(text).get_model_matrix(frame, na_action="ignore", context=_CONTEXT)
-    except (FormulaicError, ValueError, TypeError, KeyError, ArithmeticError, SyntaxError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"the formula {formula!r} cannot be evaluated: {reason}") from None
-    if isinstance(matrix, tuple) or not hasattr(matrix, "columns"):
-        raise ModelError(f"the formula {formula!r} must have one side and no ~ or |")
+    def category(name: str) -> bool:
+        return not is_numeric_dtype(frame[name].dtype) or is_bool_dtype(frame[name].dtype)
+
+    terms = terms_of(formula, category)
+    columns = _factors(formula, terms, frame)
+    text = " + ".join(["1" if terms.intercept or not intercept else "0", *map(_quoted, terms.terms)])
+    matrix = _evaluated(formula, text, columns)
+    lost = [term for term, where in matrix.model_spec.term_indices.items() if not where]
+    if lost:
+        raise ModelError(
+            f"the formula {formula!r}: the term {str(lost[0]).replace('`', '')!r} has one level only, so there is "
+            "nothing to compare it with: leave it out"
+        )
     names = [_term_name(str(column)) for column in matrix.columns]
     order: Literal["F", "C"] = "F" if len(frame) > LONG else "C"
     values = np.asarray(matrix, dtype=np.float64, order=order)
@@ -157,4 +115,78 @@ def design_matrix(
         values, names = np.asarray(values[:, keep], order=order), [names[position] for position in keep]
     if not names:
         raise ModelError(f"the formula {formula!r} has no terms")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ModelError(
+            f"the formula {formula!r} has two terms that are called {twice[0]!r}: rename a covariate"
+        )
     return values, names
+
+
+def _column(factor: str, power: int) -> str:
+    """Return what the column of a factor is called in the frame that formulaic reads."""
+    return term_name(((factor, power),)).replace("`", "")
+
+
+def _quoted(term: Term) -> str:
+    """Return a term as formulaic reads it: every factor a column of its frame."""
+    return ":".join(f"`{_column(*factor)}`" for factor in term)
+
+
+def _factors(formula: str, terms: Terms, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with one column for every factor of a formula and for every power of it."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    known: dict[str, Any] = {}
+    for factor, power in dict.fromkeys(each for term in terms.terms for each in term):
+        if factor not in known:
+            known[factor] = _factor(formula, terms.factors[factor], frame)
+        name, values = _column(factor, power), known[factor]
+        if name in columns:
+            raise ModelError(
+                f"the formula {formula!r} has two terms that are called {name!r}: rename a covariate"
+            )
+        if power > 1:
+            with np.errstate(over="ignore"):
+                values = np.asarray(values, dtype=np.float64) ** power
+        columns[name] = values
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def _factor(formula: str, node: Node, frame: pd.DataFrame) -> Any:
+    import pandas as pd
+
+    if node.inside:
+        if node.text in frame:
+            return frame[node.text]
+        given = frame[node.inside]
+        return given if isinstance(given.dtype, pd.CategoricalDtype) else given.astype("category")
+    if node.kind == "name":
+        return frame[node.text]
+    # Python, in which a function's inside is evaluated, knows no quoted names.
+    plain = {name: f"quoted_{place}" for place, name in enumerate(names_of(node)) if not name.isidentifier()}
+    text = node.text
+    for name, other in plain.items():
+        text = text.replace(f"`{name}`", other)
+    values = np.asarray(_evaluated(formula, f"0 + {text}", frame.rename(columns=plain)), dtype=np.float64)
+    if values.shape[1] != 1:
+        raise ModelError(
+            f"the formula {formula!r} takes {node.text}, which is not a number: is it a category?"
+        )
+    return values[:, 0]
+
+
+def _evaluated(formula: str, text: str, frame: pd.DataFrame) -> Any:
+    """Return what formulaic makes of a text on a frame."""
+    from formulaic import Formula
+    from formulaic.errors import FormulaicError
+
+    try:
+        return Formula(text).get_model_matrix(frame, na_action="ignore", context=_CONTEXT)
+    except (FormulaicError, ValueError, TypeError, KeyError, ArithmeticError, SyntaxError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"the formula {formula!r} cannot be evaluated: {reason}") from None
+
+
+__all__ = ["FUNCTIONS", "check_formula", "design_matrix", "summands"]

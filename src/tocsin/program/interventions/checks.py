@@ -9,7 +9,7 @@ import numpy as np
 
 from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.model.declaration import BAR, Contagion
-from tocsin.model.formula import check_formula
+from tocsin.model.terms import categories_of
 from tocsin.program.interventions import declared as d
 from tocsin.words import parse_clause
 
@@ -131,23 +131,11 @@ class _Check:
                     else [cause.formula]
                 )
                 for formula in formulas:
-                    if formula is not None and "C(" in formula.replace(" ", "") and self.coded(name, formula):
+                    if formula is not None and name in categories_of(formula):
                         raise self.refuse(
                             f"{name!r} stands in the formula {formula!r} as categories, C(...), which "
                             "cannot be changed"
                         )
-
-    def coded(self, name: str, formula: str) -> bool:
-        """Return whether a name of a formula stands inside C(...)."""
-        squeezed = formula.replace(" ", "")
-        inside, depth = "", 0
-        for place, letter in enumerate(squeezed):
-            if depth:
-                depth += (letter == "(") - (letter == ")")
-                inside += letter if depth else "+"
-            elif letter == "(" and squeezed[:place].endswith("C") and not squeezed[:place][-2:-1].isalnum():
-                depth = 1
-        return bool(inside) and name in check_formula("1+" + inside.rstrip("+"))
 
     # --- ties -----------------------------------------------------------------------------------------------
 
