@@ -29,6 +29,7 @@ from tocsin.explore import scenes
 from tocsin.explore.app import application
 from tocsin.explore.laboratory import Laboratory, open_laboratory
 from tocsin.explore.questions import Limits, Question, Scenario
+from tocsin.explore.serve import config_of
 
 SCRUB = """() => new Promise((done) => {
     const { state, calendar } = window.tocsinPage;
@@ -73,7 +74,9 @@ def served(laboratory: Laboratory) -> tuple[Any, str]:
     """Serve a laboratory on a free port; return the server and its address."""
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(application(laboratory), port=0, log_level="error", ws="none"))
+    config = config_of(application(laboratory))
+    config.port = 0
+    server = uvicorn.Server(config)
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
         time.sleep(0.05)

@@ -51,18 +51,22 @@ def nowhere() -> Laboratory:
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve an application on a free port of this machine, and yield its address."""
+def served(app: Any, *, host: str = "127.0.0.1", **more: Any) -> Iterator[str]:
+    """Serve an application on a free port of this machine as `tocsin explore` does, and yield its address."""
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+    from tocsin.explore.serve import config_of
+
+    config = config_of(app, **more)
+    config.host, config.port = host, 0
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{server.servers[0].sockets[0].getsockname()[1]}/"
     finally:
         server.should_exit = True
         thread.join(10)

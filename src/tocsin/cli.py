@@ -305,6 +305,14 @@ def explore(
     port: Annotated[
         int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any that is free.")
     ] = 8017,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proxy",
+            metavar="ADDRESS",
+            help="A server in front whose X-Forwarded-For is believed: an address or a network. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Open a page on which the history is played, questioned and changed (extra: explorer).
 
@@ -313,6 +321,8 @@ def explore(
       tocsin explore my-history --port 0
     """
     first, last = _time(start, "--from"), _time(end, "--to")
+    for each in proxy or ():
+        _network(each, "--proxy")
 
     def act() -> None:
         from tocsin.explore.serve import serve
@@ -328,6 +338,7 @@ def explore(
                 start=first,
                 end=last,
                 wave=wave,
+                proxies=proxy or (),
                 progress=tell,
             )
         serve_at.run(typer.echo)
@@ -429,6 +440,17 @@ def _time(text: str | None, option: str) -> str | None:
                 f"{text!r} is not a date such as 1919-03-21", param_hint=option
             ) from None
     return text
+
+
+def _network(text: str, option: str) -> None:
+    """Refuse what is neither an address nor a network."""
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        words = f"{text!r} is neither an address such as 127.0.0.1 nor a network such as 10.0.0.0/8"
+        raise typer.BadParameter(words, param_hint=option) from None
 
 
 @contextmanager

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tocsin.errors import TocsinError
 from tocsin.explore import about, assets, downloads, scenes, story
+from tocsin.explore.content import Content
 from tocsin.explore.guard import LOOPBACK, Guard
 from tocsin.explore.laboratory import Laboratory
 from tocsin.explore.outlines import days_of_cuts, outlines_of, views_of
-from tocsin.explore.questions import Refused, gathered, whole
+from tocsin.explore.questions import Question, Refused, gathered, whole
+from tocsin.explore.turns import Turns
+from tocsin.explore.visitors import visitor_of
 
 SCENE = ("do", "show", "worlds", "seed")
 COMPARED = (*SCENE, "base")
+PIECE = 65_536  # letters
 LOG = logging.getLogger("tocsin.explore")
+
+
+class Sent(Response):
+    """An answer with a content, compressed where the visitor takes that, piece by piece.
+
+    A slow reader holds one piece, whatever the length of the whole.
+
+    Parameters:
+        content: what is sent.
+        accepted: the encodings that the visitor takes.
+        kind: the media type.
+        headers: further ones.
+    """
+
+    def __init__(self, content: Content, accepted: str, kind: str, headers: dict[str, str]) -> None:
+        zipped = "gzip" in accepted and bool(content.zipped)
+        more = {"vary": "Accept-Encoding", **({"content-encoding": "gzip"} if zipped else {})}
+        super().__init__(content.zipped if zipped else content.plain, 200, {**headers, **more}, kind)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it, waiting after each piece until there is room for the next."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body = memoryview(self.body)
+        for first in range(0, max(1, len(body)), PIECE):
+            more = first + PIECE < len(body)
+            piece = bytes(body[first : first + PIECE])
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
 class Explorer:
@@ -40,11 +67,9 @@ class Explorer:
 
     def __init__(self, laboratory: Laboratory) -> None:
         self.laboratory = laboratory
-        self.limits = laboratory.limits
         # Worlds are drawn by all processors at once, so two what-ifs at a time would only slow each other down.
-        self._drawing = ThreadPoolExecutor(1, thread_name_prefix="worlds")
-        self._telling = ThreadPoolExecutor(2, thread_name_prefix="answers")
-        self._waiting = 0
+        self._drawing = Turns(1, laboratory.limits)
+        self._telling = Turns(2, laboratory.limits)
 
     # --- answers ----------------------------------------------------------------------------------------
 
@@ -57,17 +82,17 @@ class Explorer:
         if request.headers.get("if-none-match") == found.tag:
             return Response(status_code=304, headers={"etag": found.tag})
         headers = {"etag": found.tag, "cache-control": "no-cache"}
-        return Response(found.content, media_type=found.kind, headers=headers)
+        return _sent(request, page_content(name), found.kind, headers)
 
     async def about(self, request: Request) -> Response:
         """Return the history: units, calendar, what happened, examples."""
         gathered(request.query_params.multi_items(), ())
-        return await self._told("about", lambda: about.about(self.laboratory))
+        return await self._always(request, "about", lambda: about.about(self.laboratory))
 
     async def ties(self, request: Request) -> Response:
         """Return all ties."""
         gathered(request.query_params.multi_items(), ())
-        return await self._told("ties", lambda: about.ties(self.laboratory))
+        return await self._always(request, "ties", lambda: about.ties(self.laboratory))
 
     async def outlines(self, request: Request) -> Response:
         """Return the map of one cut in one view."""
@@ -78,23 +103,27 @@ class Explorer:
         view = found.get("view", views[:1] or ["world"])[0]
         if view not in views:
             raise Refused(f"there is no view {view[:40]!r}; there are: {', '.join(views)}", "view")
-        return await self._told(("outlines", view, cut), lambda: outlines_of(history, view, cut))
+        return await self._always(request, ("outlines", view, cut), lambda: outlines_of(history, view, cut))
 
     async def worlds(self, request: Request) -> Response:
         """Return the counts and the curve of a scenario."""
         question = self._question(request, SCENE)
         scenario, show = question.scenario, question.show
-        await self._ready([scenario], show)
         return await self._told(
-            ("worlds", scenario, show), lambda: scenes.worlds_scene(self.laboratory, scenario, show)
+            request,
+            ("worlds", scenario, show),
+            lambda: scenes.worlds_scene(self.laboratory, scenario, show),
+            self._drawing,
         )
 
     async def difference(self, request: Request) -> Response:
         """Return what a scenario makes of another."""
         question = self._question(request, COMPARED)
-        await self._ready([question.scenario, question.base], question.show)
         return await self._told(
-            ("difference", question), lambda: scenes.difference_scene(self.laboratory, question)
+            request,
+            ("difference", question),
+            lambda: scenes.difference_scene(self.laboratory, question),
+            self._drawing,
         )
 
     async def unit(self, request: Request) -> Response:
@@ -104,7 +133,10 @@ class Explorer:
         if unit is None:
             raise Refused("name a unit: unit=" + self.laboratory.history.numbers.units[0], "unit")
         return await self._told(
-            ("unit", unit, question.show), lambda: story.story(self.laboratory, unit, question.show)
+            request,
+            ("unit", unit, question.show),
+            lambda: story.story(self.laboratory, unit, question.show),
+            self._telling,
         )
 
     async def check(self, request: Request) -> Response:
@@ -124,51 +156,61 @@ class Explorer:
                 f"there is no table {what[:40]!r}; there are: {', '.join(downloads.TABLES)}", "table"
             )
         question = self.laboratory.reader.question([pair for pair in pairs if pair[0] != "table"], COMPARED)
-        if what != "record":
-            await self._ready([question.scenario, question.base], question.show)
-        text = await self._run(self._telling, lambda: downloads.table_csv(self.laboratory, what, question))
-        headers = {
-            "content-disposition": f'attachment; filename="{assets.file_name(self.laboratory, what)}.csv"'
-        }
-        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+        content = await self._content(
+            request,
+            ("table", what, question),
+            lambda: downloads.table_csv(self.laboratory, what, question).encode(),
+            self._telling if what == "record" else self._drawing,
+            large=True,
+        )
+        name = f"{assets.file_name(self.laboratory, what)}.csv"
+        headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+        return _sent(request, content, "text/csv; charset=utf-8", headers)
 
     # --- how they are made ------------------------------------------------------------------------------
 
-    def _question(self, request: Request, allowed: Sequence[str]) -> Any:
+    def _question(self, request: Request, allowed: Sequence[str]) -> Question:
         return self.laboratory.reader.question(request.query_params.multi_items(), allowed)
 
-    async def _ready(self, scenarios: Sequence[Any], show: Any) -> None:
-        """Have the worlds of scenarios drawn, in turn with those of other questions."""
-        for scenario in dict.fromkeys(scenarios):
-            if self.laboratory.at_hand(scenario, show):
-                continue
-            if self._waiting >= self.limits.waiting:
-                raise Refused("many questions are being answered: ask again in a moment", None, 503, 2)
-            self._waiting += 1
-            try:
-                await self._run(self._drawing, partial(self.laboratory.worlds, scenario, show))
-            finally:
-                self._waiting -= 1
+    async def _told(self, request: Request, key: Any, make: Callable[[], Any], turns: Turns) -> Response:
+        """Return an answer as JSON, made when it is the visitor's turn."""
+        content = await self._content(request, key, lambda: _bytes(make()), turns)
+        return _sent(request, content, "application/json", {"cache-control": "no-store"})
 
-    async def _run(self, pool: ThreadPoolExecutor, make: Callable[[], Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        try:
-            return await asyncio.wait_for(loop.run_in_executor(pool, make), self.limits.patience)
-        except TimeoutError:
-            raise Refused("this takes too long: ask for less, or again later", None, 503, 10) from None
+    async def _always(self, request: Request, key: Any, make: Callable[[], Any]) -> Response:
+        """Return an answer that every page asks for as JSON."""
+        kept = self.laboratory.lasting
+        content = await self._content(request, key, lambda: _bytes(make()), self._telling, kept)
+        return _sent(request, content, "application/json", {"cache-control": "no-store"})
 
-    async def _told(self, key: Any, make: Callable[[], Any]) -> Response:
-        """Return an answer as JSON; the bytes are remembered, so that asking again costs nothing."""
-        kept = self.laboratory.answers
-        body: bytes = await self._run(self._telling, lambda: kept.get(("json", key), lambda: _bytes(make())))
-        return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
+    async def _content(
+        self,
+        request: Request,
+        key: Any,
+        make: Callable[[], bytes],
+        turns: Turns,
+        kept: Any = None,
+        *,
+        large: bool = False,
+    ) -> Content:
+        """Return the bytes of an answer; they are remembered, so that asking again costs nothing."""
+        kept = self.laboratory.answers if kept is None else kept
+
+        found: Content | None = kept.found(key)
+        if found is None:
+            visitor = visitor_of(request.client.host if request.client else None)
+            found = await turns.take(
+                visitor, key, lambda: kept.get(key, lambda: Content(make()).made()), large=large
+            )
+        assert found is not None
+        return found
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> Any:
         """End the threads with the server."""
         yield
-        self._drawing.shutdown(wait=False, cancel_futures=True)
-        self._telling.shutdown(wait=False, cancel_futures=True)
+        self._drawing.stop()
+        self._telling.stop()
 
 
 def application(laboratory: Laboratory, hosts: Sequence[str] | None = LOOPBACK) -> Any:
@@ -192,13 +234,20 @@ def application(laboratory: Laboratory, hosts: Sequence[str] | None = LOOPBACK) 
         TocsinError: _refused,
         Exception: _failed,
     }
-    inner = Starlette(
-        routes=routes,
-        middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)],
-        exception_handlers=handlers,
-        lifespan=explorer.lifespan,
-    )
+    inner = Starlette(routes=routes, exception_handlers=handlers, lifespan=explorer.lifespan)
     return Guard(inner, hosts, laboratory.limits)
+
+
+@cache
+def page_content(name: str) -> Content:
+    """Return a part of the page as it is sent; made and compressed once."""
+    found = assets.asset(name)
+    assert found is not None
+    return Content(found.content).made()
+
+
+def _sent(request: Request, content: Content, kind: str, headers: dict[str, str]) -> Response:
+    return Sent(content, request.headers.get("accept-encoding", ""), kind, headers)
 
 
 def _json(content: Any, status: int = 200, wait: int = 0) -> JSONResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ class Asset:
     content: bytes
     kind: str
 
-    @property
+    @cached_property
     def tag(self) -> str:
         """Return the entity tag."""
         return f'"{hashlib.sha256(self.content).hexdigest()[:20]}"'
@@ -31,11 +31,14 @@ class Asset:
 
 def asset(name: str) -> Asset | None:
     """Return a part of the page by name, or None where there is none: files, `theme.css` and `vega.js`."""
+    return _made(name) if name in ("theme.css", "vega.js") else _files().get(name)
+
+
+@cache
+def _made(name: str) -> Asset:
     if name == "theme.css":
         return Asset(theme_css().encode(), "text/css")
-    if name == "vega.js":
-        return Asset(vega_bundle().encode(), "text/javascript")
-    return _files().get(name)
+    return Asset(vega_bundle().encode(), "text/javascript")
 
 
 @cache

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tocsin.csvtext import csv_of_rows
-from tocsin.explore.questions import Question
+from tocsin.explore.questions import Question, Refused
 from tocsin.explore.scenes import LEVELS, days_of, difference_scene
+from tocsin.explore.turns import go_on
 from tocsin.show.names import short_labels
 
 if TYPE_CHECKING:
@@ -80,15 +81,22 @@ def _worlds(laboratory: Laboratory, question: Question) -> Table:
     ensemble = laboratory.worlds(question.scenario, question.show)
     frame, show = ensemble.frame, question.show
     days, _ = days_of(laboratory, 7 if ensemble.frame.clock == "day" else 1)
+    if len(days) * len(frame.units) > laboratory.limits.rows:
+        raise Refused(
+            f"this table has {len(days) * len(frame.units):,} rows, and this server writes at most "
+            f"{laboratory.limits.rows:,}: take those of tocsin replay",
+            "table",
+            422,
+        )
     instants = np.minimum(days + 1.0, frame.end) if frame.dated else days
     answer: Any = ensemble.probability(show.variable, show.state, instants, interval=True)
     names = [_when(laboratory, day) for day in days]
-    values = [answer[name].to_numpy() for name in ("probability", "lower", "upper")]
+    values = np.stack([answer[name].to_numpy() for name in ("probability", "lower", "upper")], axis=-1)
 
     def rows() -> Iterable[Sequence[Any]]:
-        for place, unit in enumerate(frame.units):
-            for day, name in enumerate(names):
-                three = [round(float(value[place, day]), 5) for value in values]
+        for unit, days in zip(frame.units, values.round(5).tolist(), strict=True):
+            go_on()
+            for name, three in zip(names, days, strict=True):
                 if three[0] == three[0]:  # absent units have no share
                     yield [unit, name, *three]
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tocsin.explore.questions import Limits
+from tocsin.explore.visitors import Allowance, visitor_of
 
 Scope = dict[str, Any]
 App = Callable[[Scope, Any, Any], Any]
 
 LONGEST_ADDRESS = 4000  # letters of path and query
 LARGEST_BODY = 0  # nothing is ever sent to the server but an address
-VISITORS = 4096  # remembered at a time
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+LOG = logging.getLogger("tocsin.explore")
 
 HEADERS = {
     "content-security-policy": (
@@ -32,8 +34,23 @@ HEADERS = {
 }
 
 
+def refusal(words: str, more: Mapping[str, str]) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return headers and body of an answer that says why there is no other."""
+    body = json.dumps({"error": words, "field": None}).encode()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        **HEADERS,
+        **more,
+    }
+    return [(name.encode(), value.encode()) for name, value in headers.items()], body
+
+
 class Guard:
     """Wraps an application: refuses what it should not see, and gives every answer its headers.
+
+    Where the visitor goes away before the answer, the application is cancelled.
 
     Parameters:
         app: the application.
@@ -51,9 +68,9 @@ class Guard:
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.app, self.limits, self.clock = app, limits, clock
+        self.app = app
         self.hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
-        self._visitors: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._allowance = Allowance(limits.burst, limits.refill, clock)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -65,9 +82,12 @@ class Guard:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1003})
             return
+        begun = False
 
         async def sealed(message: dict[str, Any]) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 present = {name.lower() for name, _ in message["headers"]}
                 extra = [
                     (name.encode(), value.encode())
@@ -77,43 +97,50 @@ class Guard:
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
-        fault = self._fault(scope)
-        if fault is not None:
-            status, words, more = fault
-            body = json.dumps({"error": words}).encode()
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"cache-control", b"no-store"),
-                *((name.encode(), value.encode()) for name, value in more.items()),
-            ]
+        async def refuse(status: int, words: str, more: Mapping[str, str]) -> None:
+            headers, body = refusal(words, more)
             await sealed({"type": "http.response.start", "status": status, "headers": headers})
             await sealed({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+        fault = self._fault(scope)
+        if fault is not None:
+            await refuse(*fault)
             return
-        await self.app(scope, receive, sealed)
+        try:
+            await _while_there(self.app, scope, receive, sealed)
+        except asyncio.CancelledError:
+            # Only the end of the server cancels this.
+            if not begun:
+                await refuse(503, "the server is being stopped", {"connection": "close"})
+        except Exception:
+            LOG.exception("a question could not be answered")
+            if begun:
+                raise
+            await refuse(500, "the server could not answer this question", {})
 
     def _fault(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
         headers: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.lower(), []).append(value)
+        body = headers.get(b"content-length", [b"0"])[-1]
+        empty = b"transfer-encoding" not in headers and body.isdigit() and int(body) <= LARGEST_BODY
+        # What is sent is not read, so nothing can come after it.
+        close = {} if empty else {"connection": "close"}
         if not self._known(headers.get(b"host", [])):
-            return 421, "this server is not known by that name; open it by the address that it printed", {}
+            return 421, "this server is not known by that name; open it by the address that it printed", close
         if scope["method"] not in ("GET", "HEAD"):
-            return 405, f"{scope['method'][:16]} is not answered here: ask with GET", {"allow": "GET, HEAD"}
+            words = f"{scope['method'][:16]} is not answered here: ask with GET"
+            return 405, words, {"allow": "GET, HEAD", **close}
         length = len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"])
         if length > LONGEST_ADDRESS:
-            return 414, f"an address has at most {LONGEST_ADDRESS:,} letters", {}
-        body = headers.get(b"content-length", [b"0"])[-1]
-        if b"transfer-encoding" in headers or not body.isdigit() or int(body) > LARGEST_BODY:
-            return 413, "nothing can be sent to this server", {"connection": "close"}
+            return 414, f"an address has at most {LONGEST_ADDRESS:,} letters", close
+        if not empty:
+            return 413, "nothing can be sent to this server", close
         if scope["path"].startswith("/api/"):
-            wait = self._wait(str((scope.get("client") or ("unknown",))[0]))
+            wait = self._allowance.wait(visitor_of((scope.get("client") or (None,))[0]))
             if wait:
-                return (
-                    429,
-                    f"too many questions at once: ask again in {wait} s",
-                    {"retry-after": str(wait)},
-                )
+                words = f"too many questions at once: ask again in {wait} s"
+                return 429, words, {"retry-after": str(wait)}
         return None
 
     def _known(self, values: list[bytes]) -> bool:
@@ -127,17 +154,31 @@ class Guard:
             name, port = host, "0"
         return port.isdigit() and name in self.hosts
 
-    def _wait(self, visitor: str) -> int:
-        """Take one question from a visitor's allowance; return the seconds to wait where none is left."""
-        now = self.clock()
-        left, then = self._visitors.pop(visitor, (self.limits.burst, now))
-        left = min(self.limits.burst, left + (now - then) * self.limits.refill)
-        wait = 0
-        if left < 1.0:
-            wait = max(1, round((1.0 - left) / self.limits.refill))
-        else:
-            left -= 1.0
-        self._visitors[visitor] = (left, now)
-        while len(self._visitors) > VISITORS:
-            self._visitors.popitem(last=False)
-        return wait
+
+async def _while_there(app: App, scope: Scope, receive: Any, send: Any) -> None:
+    """Have a request answered; stop if the visitor goes away."""
+
+    async def away() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    never = asyncio.Event()
+    asked = False
+
+    async def received() -> dict[str, Any]:
+        nonlocal asked
+        if asked:
+            await never.wait()
+        asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    answer = asyncio.ensure_future(app(scope, received, send))
+    gone = asyncio.ensure_future(away())
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            answer.result()
+    finally:
+        for each in (answer, gone):
+            each.cancel()
+        await asyncio.gather(answer, gone, return_exceptions=True)

@@ -14,8 +14,10 @@ import numpy as np
 
 from tocsin.ensemble import Ensemble, observed_world
 from tocsin.errors import TocsinError, suggestion
+from tocsin.explore.content import Content
 from tocsin.explore.parts import Part, part_of
 from tocsin.explore.questions import Limits, Reader, Refused, Scenario
+from tocsin.explore.turns import go_on
 from tocsin.show.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.show.wave import Wave, wave_in, wave_of
 
@@ -28,15 +30,25 @@ if TYPE_CHECKING:
     from tocsin.program import Program
 
 ANSWERS = 64  # remembered
+LETTERS = 64 * 1024 * 1024  # of them together
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
 class Kept(Generic[Key, Value]):
-    """The answers used last, each made once even if several ask for it together."""
+    """The answers used last, each made once even if several ask for it together.
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    Parameters:
+        room: how many are kept.
+        most: how many letters they may have together.
+        weigh: how many one has.
+    """
+
+    def __init__(
+        self, room: int, most: float = float("inf"), weigh: Callable[[Value], int] = lambda _: 0
+    ) -> None:
+        self._room, self._most, self._weigh = room, most, weigh
+        self._weight = 0
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._making: dict[Key, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -58,10 +70,19 @@ class Kept(Generic[Key, Value]):
                 with self._lock:
                     self._making.pop(key, None)
             with self._lock:
-                self._values[key] = value
-                while len(self._values) > self._room:
-                    self._values.popitem(last=False)
+                if key not in self._values:
+                    self._values[key] = value
+                    self._weight += self._weigh(value)
+                while self._values and (len(self._values) > self._room or self._weight > self._most):
+                    self._weight -= self._weigh(self._values.popitem(last=False)[1])
             return value
+
+    def found(self, key: Key) -> Value | None:
+        """Return the answer kept under a key, or None."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
 
     def __contains__(self, key: object) -> bool:
         return key in self._values
@@ -103,7 +124,9 @@ class Laboratory:
         self.program: Program = model.compile(history)
         self.vector: NDArray[np.float64] = self.program.pack(parameters)
         self.reader = Reader(history, model, self.wave, limits, seed)
-        self.answers: Kept[Any, Any] = Kept(ANSWERS)
+        # Bytes as they are sent. What every visitor asks for is never let go, however much one asks beside it.
+        self.answers: Kept[Any, Content] = Kept(ANSWERS, LETTERS, len)
+        self.lasting: Kept[Any, Any] = Kept(10_000)
         self._worlds: Kept[Any, Ensemble] = Kept(limits.kept)
         # Worlds of the unchanged model are asked for all the time, so they are never let go.
         self._plain: Kept[Any, Ensemble] = Kept(1 + len(self.program.joint.names))
@@ -186,7 +209,9 @@ class Laboratory:
                 most = int(self.limits.swelling * max(usual, 100.0))
                 recipe = dataclasses.replace(recipe, most=most)
             frame = frame_of_worlds(changed.program, changed.layout)
-            table = draw_all(recipe, scenario.worlds, _refuser(changed, recipe.most))
+            table = draw_all(
+                recipe, scenario.worlds, _refuser(changed, recipe.most), lambda done, of: go_on()
+            )
         except Refused:
             raise
         except TocsinError as error:

@@ -27,6 +27,9 @@ class Limits:
         letters: how long a sentence may be.
         seed: the largest seed.
         waiting: how many questions may wait for their turn; further ones are sent away for a moment.
+        each: how many of them one visitor may have, and
+        tables: how many of these may be tables.
+        rows: how many a table may have.
         patience: seconds after which a question that still waits is sent away.
         burst, refill: how many questions one visitor may ask at once, and how many more every second.
         swelling: by how much a what-if may multiply the events of a world.
@@ -38,7 +41,10 @@ class Limits:
     sentences: int = 6
     letters: int = 160
     seed: int = 2**32 - 1
-    waiting: int = 8
+    waiting: int = 64
+    each: int = 16
+    tables: int = 4
+    rows: int = 500_000
     patience: float = 30.0
     burst: float = 120.0
     refill: float = 6.0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
+    from tocsin.explore.connections import Doors
     from tocsin.show.replay import Progress
 
 WARNING = (
@@ -57,6 +58,7 @@ def serve(
     start: str | None = None,
     end: str | None = None,
     wave: str | None = None,
+    proxies: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Served:
     """Return the explorer of a history, fitted and ready to run.
@@ -69,6 +71,7 @@ def serve(
         seed: the seed of the worlds.
         start, end: a narrower window.
         wave: the state to show first.
+        proxies: addresses or networks of servers in front, which say in X-Forwarded-For who asks.
         progress: called with what is being done.
 
     Raises:
@@ -76,11 +79,10 @@ def serve(
     """
     try:
         import starlette  # noqa: F401
-        import uvicorn
+        import uvicorn  # noqa: F401
     except ImportError:
         raise TocsinError("the explorer needs an extra: pip install 'tocsin[explorer]'") from None
-    from tocsin.explore.app import application
-    from tocsin.explore.assets import vega_bundle
+    from tocsin.explore.app import application, page_content
     from tocsin.explore.guard import LOOPBACK
     from tocsin.explore.laboratory import open_laboratory
     from tocsin.explore.questions import Limits
@@ -88,7 +90,7 @@ def serve(
     listening = _listen(host, port)
     try:
         # The bundle takes a second to make: while the model is fitted is the time for it.
-        threading.Thread(target=vega_bundle, daemon=True).start()
+        threading.Thread(target=page_content, args=("vega.js",), daemon=True).start()
         limits = Limits(worlds=worlds, least=min(50, worlds))
         laboratory = open_laboratory(
             history, model, limits=limits, seed=seed, start=start, end=end, wave=wave, progress=progress
@@ -97,23 +99,40 @@ def serve(
         listening.close()
         raise
     closed = _is_loopback(host)
-    config = uvicorn.Config(
-        application(laboratory, (*LOOPBACK, host.lower()) if closed else None),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        limit_concurrency=100,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=2,
-        h11_max_incomplete_event_size=16_384,
-        # Who stands behind a server on this machine is told apart by what that server says; nobody else is believed.
-        proxy_headers=True,
-        forwarded_allow_ips="127.0.0.1",
-        ws="none",
-    )
+    app = application(laboratory, (*LOOPBACK, host.lower()) if closed else None)
+    config = config_of(app, proxies=proxies)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}/"
     warning = "" if closed else WARNING.format(host=host)
     return Served(config, listening, address, warning)
+
+
+def config_of(app: Any, doors: Doors | None = None, proxies: Sequence[str] = ()) -> Any:
+    """Return the configuration of a server: deadlines, connections by visitor, and whose word is taken for who asks.
+
+    Parameters:
+        app: the application.
+        doors: how many connections there may be, and how long they may take.
+        proxies: addresses or networks of servers in front, which say in X-Forwarded-For who asks.
+    """
+    import uvicorn
+
+    from tocsin.explore.connections import Doors, connections
+
+    doors = doors or Doors()
+    return uvicorn.Config(
+        app,
+        http=connections(doors, proxies),  # type: ignore[arg-type]
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=max(1, round(doors.first)),
+        timeout_graceful_shutdown=2,
+        h11_max_incomplete_event_size=16_384,
+        # Anybody can write that header: it is believed only from a server that is named as standing in front.
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        ws="none",
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -71,7 +71,7 @@ def _text(value: Any) -> str:
 
 def attribution_of(laboratory: Laboratory) -> Any:
     """Return the attribution of the history; made once."""
-    return laboratory.answers.get(
+    return laboratory.lasting.get(
         "attribution",
         lambda: laboratory.model.with_params(laboratory.parameters).attribute(laboratory.history),
     )
