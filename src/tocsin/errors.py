@@ -23,6 +23,10 @@ class FitError(TocsinError):
     """A model cannot be fitted to, or simulated on, a history; the message says what to do."""
 
 
+class TooLarge(FitError):
+    """A hazard is not a finite number: parameters, a covariate or a tie weight are too large."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One fault of a history: where it stands and what is wrong with it.

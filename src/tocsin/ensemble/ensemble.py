@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +24,7 @@ from tocsin.ensemble.counting import (
     tally_of,
     wilson,
 )
+from tocsin.ensemble.draws import Draws, Stopped, stopped_words
 from tocsin.ensemble.frame import Floats, Frame
 from tocsin.ensemble.spells import Moves, Spells, moves_of, spells_of, steps_of, steps_on_grid
 from tocsin.errors import TocsinError
@@ -51,9 +51,23 @@ class Ensemble:
         history: the history that was simulated; needed by `history(k)` only.
         interventions: what was changed, as sentences.
         given: what of the observed history the worlds share, as words.
+        draws: the parameters of the worlds, of which world k has draw k modulo their number; None where all worlds
+            have the same parameters.
+        stops: worlds that were stopped, see `stopped`.
     """
 
-    __slots__ = ("_cache", "events", "frame", "given", "interventions", "of", "seed", "worlds")
+    __slots__ = (
+        "_cache",
+        "draws",
+        "events",
+        "frame",
+        "given",
+        "interventions",
+        "of",
+        "seed",
+        "stops",
+        "worlds",
+    )
 
     events: pa.Table
     worlds: int
@@ -62,6 +76,8 @@ class Ensemble:
     of: History | None
     interventions: tuple[str, ...]
     given: str
+    draws: Draws | None
+    stops: tuple[Stopped, ...]
     _cache: dict[str, Moves]
 
     def __init__(
@@ -73,6 +89,8 @@ class Ensemble:
         history: History | None = None,
         interventions: Sequence[str] = (),
         given: str = "nothing",
+        draws: Draws | None = None,
+        stops: Sequence[Stopped] = (),
     ) -> None:
         content = {
             "events": events,
@@ -82,6 +100,8 @@ class Ensemble:
             "of": history,
             "interventions": tuple(interventions),
             "given": str(given),
+            "draws": draws,
+            "stops": tuple(stops),
             "_cache": {},
         }
         for name, value in content.items():
@@ -91,8 +111,37 @@ class Ensemble:
         raise AttributeError(f"an ensemble does not change: {name} cannot be set")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        shared = (self.seed, self.frame, self.of, self.interventions, self.given)
+        shared = (self.seed, self.frame, self.of, self.interventions, self.given, self.draws, self.stops)
         return Ensemble, (self.events, self.worlds, *shared)
+
+    # --- what the worlds were drawn from ----------------------------------------------------------------
+
+    @property
+    def draw(self) -> NDArray[np.int64]:
+        """Return the number of the draw of parameters that each world has (worlds,); -1 where all have the same."""
+        numbers = np.arange(self.worlds)
+        return np.full(self.worlds, -1) if self.draws is None else np.asarray(self.draws.of(numbers))
+
+    @property
+    def stopped(self) -> pd.DataFrame:
+        """Return the worlds that were stopped: world, draw, why (``no end``, ``hazard too large``) and time.
+
+        A world has no end that has more than a hundred times as many events as happened (20,000 at the least).
+        Under parameters that are drawn it is stopped there and counts with what it had until then.
+        """
+        rows = [
+            (each.world, -1 if self.draws is None else int(self.draws.of(each.world)), each.why, each.time)
+            for each in self.stops
+        ]
+        return pd.DataFrame(rows, columns=["world", "draw", "why", "time"])
+
+    @property
+    def doubt(self) -> list[str]:
+        """Return what uncertainty of the parameters the worlds hold, and which were stopped, as sentences."""
+        if self.draws is None:
+            return ["All worlds have the same parameters."]
+        head = f"Over {self.draws.said}: each world has one of them"
+        return [f"{head}.", *stopped_words(self.stops, self.draws, self.worlds)]
 
     # --- shares of worlds -------------------------------------------------------------------------------
 
@@ -404,29 +453,13 @@ class Ensemble:
     def __repr__(self) -> str:
         changed = f", interventions={list(self.interventions)}" if self.interventions else ""
         changed += f", given={self.given!r}" if self.given != "nothing" else ""
+        changed += f", draws={len(self.draws)}" if self.draws is not None else ""
         return f"Ensemble(worlds={self.worlds}, events={self.events.num_rows}, seed={self.seed}{changed})"
 
     def _repr_html_(self) -> str:
-        frame = self.frame
-        rows = []
-        for variable in frame.variables:
-            for state in variable.states:
-                if (self._moves(variable.name).to == variable.code(state)).any():
-                    entries = self.counts(variable.name, state)["entries"].to_numpy()
-                    low, mid, high = np.quantile(entries, [0.05, 0.5, 0.95], method="inverted_cdf")
-                    rows.append((variable.name, state, f"{mid:g}", f"{low:g} to {high:g}"))
-        names = ("variable", "state", "entries a world, median", "in 90 of 100 worlds")
-        head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-        )
-        changed = "".join(f"<br>changed: {html.escape(sentence)}" for sentence in self.interventions)
-        changed += f"<br>given: {html.escape(self.given)}" if self.given != "nothing" else ""
-        return (
-            f"<p><b>{self.worlds:,} worlds</b> of {len(frame.units):,} units, {frame.label(frame.start)} to "
-            f"{frame.label(frame.last)}, {self.events.num_rows:,} events, seed {self.seed}"
-            f"{changed}</p><table>{head}{body}</table>"
-        )
+        from tocsin.ensemble.as_html import as_html
+
+        return as_html(self)
 
     # --- pieces: a table in memory is one, a folder has many ---------------------------------------------
 

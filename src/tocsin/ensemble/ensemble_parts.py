@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from tocsin.ensemble.draws import Draws
 from tocsin.ensemble.ensemble import Answer, Ensemble
 from tocsin.ensemble.frame import Frame
 from tocsin.ensemble.parts import MANIFEST, Parts, open_parts
@@ -48,6 +49,8 @@ class EnsembleParts(Ensemble):
             "of": history,
             "interventions": tuple(interventions),
             "given": str(parts.content["given"]),
+            "draws": Draws.read(parts.content.get("draws")),
+            "stops": parts.stopped(),
             "_cache": {},
         }
         for name, value in content.items():

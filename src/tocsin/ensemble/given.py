@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from tocsin.ensemble.recipe import Drawn, Recipe
-from tocsin.errors import FitError, ModelError
-from tocsin.kernels.events import DONE
+from tocsin.ensemble.draws import Draws, Stopped, draws_of
+from tocsin.ensemble.kept import Kept, kept_of
+from tocsin.ensemble.recipe import Drawn, Recipe, drawn_through, drawn_worlds, in_order, together
+from tocsin.errors import ModelError, TooLarge
+from tocsin.kernels.events import NOT_FINITE
 from tocsin.kernels.given import simulate_given
 from tocsin.kernels.past import draw_causes
 from tocsin.kernels.slots import HAPPENED_MOVE, Past, Plan
@@ -27,9 +29,8 @@ from tocsin.program.given import (
     witnessed,
 )
 from tocsin.program.interventions import intervene
-from tocsin.program.names import pack
 from tocsin.program.parting import parting
-from tocsin.program.until import followed_until, opened_at
+from tocsin.program.until import followed_until, marks_of, opened_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,16 @@ if TYPE_CHECKING:
     from tocsin.program.program import Program
 
 NOTES = 2  # changes of hazards for which there is room at first, for each clock
+SHARED = (
+    "time",
+    "event",
+    "stream",
+    "first",
+    "clock",
+    "cause",
+    "source",
+    "base",
+)  # the same for most parameters
 Kind = TypeVar("Kind", bound=Recipe)
 
 
@@ -60,20 +71,18 @@ class HistoryRecipe(Recipe):
     split: bool
     fresh: bool
 
-    def draw(self, first: int, last: int) -> Drawn:
-        """Draw the worlds first..last-1."""
-        status, counts, times, events = simulate_given(
+    def draw(self, first: int, last: int, step: int = 1) -> Drawn:
+        """Draw the worlds first, first + step, ... below last, as far as the first that fails."""
+        found = simulate_given(
             self.layout,
             self.tables,
             self.plan,
             self.past,
             np.uint64(self.seed % 2**64),
-            (first, last, self.most),
+            (first, last, step, self.most),
             (self.start, self.split, self.fresh, crowd_of(self.past)),
         )
-        failed = status[0] != DONE
-        failure = (int(status[0]), int(status[1]), int(status[2]), float(status[3])) if failed else None
-        return Drawn(first, counts, times, events, failure)
+        return drawn_worlds(range(first, last, step), *found)
 
     def arrays(self) -> list[tuple[str, NDArray[Any]]]:
         """Return all arrays that worlds follow from, by name."""
@@ -95,24 +104,37 @@ class UntilRecipe(Recipe):
     happened: NDArray[np.int32]
     explained: NDArray[np.int64]
 
-    def draw(self, first: int, last: int) -> Drawn:
-        """Draw the worlds first..last-1."""
-        after = super().draw(first, last)
+    def draw(self, first: int, last: int, step: int = 1) -> Drawn:
+        """Draw the worlds first, first + step, ... below last, as far as the first that fails."""
+        after = super().draw(first, last, step)
         count = self.explained.size
-        if count == 0 or after.failure is not None:
+        if count == 0:
             return after
-        worlds = last - first
-        chosen = draw_causes(self.past, np.uint64(self.seed % 2**64), first, last)[:, self.explained]
+        seed = np.uint64(self.seed % 2**64)
+        chosen = draw_causes(self.past, seed, first, last, step)[:, self.explained]
+        worlds = len(chosen)
         before = np.empty((worlds, count, 6), dtype=np.int32)
         before[:, :, :4] = self.happened
         before[:, :, 4], before[:, :, 5] = self.past.cause[chosen], self.past.source[chosen]
-        world = np.concatenate(
-            [np.repeat(np.arange(worlds), count), np.repeat(np.arange(worlds), after.counts)]
+        if after.failure is not None and after.failure.world >= 0:  # no more than were drawn
+            worlds = (after.failure.world - first) // step + 1
+        counts = after.counts[:worlds] + count
+        # What happened before stands in each world in front of what came after.
+        where = np.arange(after.times.size) + np.repeat(
+            count * np.arange(1, worlds + 1), after.counts[:worlds]
         )
-        order = np.argsort(world, kind="stable")
-        times = np.concatenate([np.tile(self.past.time[self.explained], worlds), after.times])
-        events = np.concatenate([before.reshape(-1, 6), after.events])
-        return Drawn(first, after.counts + count, times[order], events[order], None)
+        times = np.empty(after.times.size + worlds * count)
+        events = np.empty((times.size, 6), dtype=np.int32)
+        early = np.ones(times.size, dtype=np.bool_)
+        early[where] = False
+        times[early], events[early] = (
+            np.tile(self.past.time[self.explained], worlds),
+            before[:worlds].reshape(-1, 6),
+        )
+        times[where], events[where] = after.times, after.events
+        whole = np.zeros_like(after.counts)
+        whole[:worlds] = counts
+        return Drawn(after.worlds, whole, times, events, after.failure)
 
     def arrays(self) -> list[tuple[str, NDArray[Any]]]:
         """Return all arrays that worlds follow from, by name."""
@@ -124,48 +146,85 @@ class DrawnRecipe(Recipe):
     """What it takes to draw worlds each of which has parameters of its own.
 
     Attributes:
-        setting: recipes for any parameters; vectors: the parameters (draws, P), of which world k has
-            number k mod draws.
+        setting: recipes for any parameters.
+        draws: the parameters.
+        made: recipes that were made, for where worlds are asked for range by range.
     """
 
     setting: Setting
-    vectors: NDArray[np.float64]
+    draws: Draws
+    made: Kept = field(default_factory=Kept)
 
-    def draw(self, first: int, last: int) -> Drawn:
-        """Draw the worlds first..last-1."""
-        draws, end = len(self.vectors), last
-        found: dict[int, Drawn] = {}
-        # Worlds with the same parameters share what is made of them.
-        for begin in range(first, min(first + draws, last)):
-            if begin >= end:
-                break
-            number = begin % draws
-            try:
-                recipe = self.setting.recipe(self.vectors[number])
-            except FitError as error:
-                raise FitError(f"world {begin}, with draw {number} of its parameters: {error}") from None
-            for world in range(begin, end, draws):
-                found[world] = recipe.draw(world, world + 1)
-                if found[world].failure is not None:
-                    end = world + 1  # the first that fails is told
-                    break
-        worlds = [found[world] for world in range(first, end)]
-        counts, times, events = (
-            np.concatenate([getattr(each, name) for each in worlds]) for name in ("counts", "times", "events")
+    def draw(self, first: int, last: int, step: int = 1) -> Drawn:
+        """Draw the worlds first, first + step, ... below last; those that fail are told among `stopped`."""
+        if step != 1:
+            return together([self._of(self._kept(int(self.draws.of(first))), first, last, step)])
+        count = len(self.draws)
+        parts = [
+            self._of(self._kept(begin % count), begin, last, count)
+            for begin in range(first, min(first + count, last))
+        ]
+        return in_order(together(parts)) if parts else super().draw(first, first)
+
+    def draw_of(self, numbers: Sequence[int], worlds: int) -> Drawn:
+        """Draw all worlds below `worlds` that have some draws; recipes are made and let go."""
+        count = len(self.draws)
+        return together([self._of(self._recipe(number), number, worlds, count) for number in numbers])
+
+    def _of(self, recipe: Recipe | None, first: int, last: int, step: int) -> Drawn:
+        if recipe is not None:
+            return drawn_through(recipe, first, last, step)
+        worlds = np.arange(first, last, step, dtype=np.int64)
+        opened = float(self.layout.window[0])
+        stopped = tuple(Stopped(int(world), NOT_FINITE, -1, -1, opened) for world in worlds)
+        return Drawn(
+            worlds, np.zeros(worlds.size, np.int64), np.zeros(0), np.zeros((0, 6), np.int32), None, stopped
         )
-        return Drawn(first, counts, times, events, worlds[-1].failure)
+
+    def _recipe(self, number: int) -> Recipe | None:
+        """Return the recipe of a draw, None where a factor of its hazards is too large for a number."""
+        try:
+            return replace(self.setting.recipe(self.draws.vectors[number]), most=self.most)
+        except TooLarge:
+            return None
+
+    def _kept(self, number: int) -> Recipe | None:
+        shared = {id(array) for _, array in super().arrays()}
+
+        def size(recipe: Recipe | None) -> int:
+            own = [] if recipe is None else recipe.arrays()
+            return sum(array.nbytes for _, array in own if id(array) not in shared)
+
+        return self.made.get(number, lambda: self._recipe(number), size)
 
     def arrays(self) -> list[tuple[str, NDArray[Any]]]:
         """Return all arrays that worlds follow from, by name."""
         program = self.setting.program
         facts = [*program.layout._asdict().items(), *program.trace._asdict().items()]
         said = np.frombuffer(str(self.setting.condition).encode(), dtype=np.uint8)
-        return [*super().arrays(), *facts, ("vectors", self.vectors), ("condition", said)]
+        return [*super().arrays(), *facts, ("vectors", self.draws.vectors), ("condition", said)]
+
+
+class Remembered(NamedTuple):
+    """What the past says under some parameters.
+
+    Attributes:
+        past: what its clocks had spent.
+        marks: of the entries that half-life memory carries beyond a date.
+        shape: decays and exponents of the causes.
+    """
+
+    past: Past
+    marks: NDArray[np.float64]
+    shape: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
     """A program, what is changed in it, and what its worlds are given: recipes for any parameters.
+
+    What the past says under some parameters follows from the program alone, so it is made once and kept with
+    the program: the next change that is asked about finds it there.
 
     Attributes:
         program: what happened.
@@ -187,56 +246,128 @@ class Setting:
 
     def recipe(self, vector: NDArray[np.float64]) -> Recipe:
         """Return the recipe for given parameters (P,), which the interventions may change."""
-        plain = self.part(Recipe, tables=self.changed.program.tables(self.changed.alter(vector)))
+        tables = self.changed.program.tables(self.changed.alter(vector))
         if self.condition.given == "nothing":
-            return plain
-        facts = self.program.tables(vector)
-        return (self._until if self.condition.given == "until" else self._history)(plain, facts)
+            return self.part(Recipe, tables=tables)
+        past = self.remembered(vector)
+        return (
+            self._until(tables, past)
+            if self.condition.given == "until"
+            else self._history(tables, past, vector)
+        )
 
-    def drawn(self, draws: Any) -> DrawnRecipe:
-        """Return the recipe of worlds with parameters of their own; see `vectors_of`."""
-        return self.part(DrawnRecipe, setting=self, vectors=vectors_of(draws, self.program.parameter_names))
+    def drawn(self, draws: Any, most: int | None = None) -> DrawnRecipe:
+        """Return the recipe of worlds with parameters of their own.
+
+        Parameters:
+            draws: see `draws_of`.
+            most: bound on the events of one world; by default that of worlds at given parameters.
+        """
+        found = draws_of(draws, self.program.parameter_names)
+        bound = self.plain.most if most is None else most
+        return replace(self.part(DrawnRecipe, setting=self, draws=found), most=bound)
 
     def part(self, kind: type[Kind], **own: Any) -> Kind:
         """Return a recipe of some kind with what the plain one has."""
         shared = {each.name: getattr(self.plain, each.name) for each in fields(Recipe)}
         return kind(**{**shared, **own})
 
-    def _until(self, plain: Recipe, facts: Tables) -> UntilRecipe:
-        program, time = self.program, self.condition.until
-        assert time is not None
-        plan, blank = self.witness
-        past = recorded(program, facts, plan, blank, until=time)
-        layout, tables = opened_at(program, facts, self.changed.layout, plain.tables, time)
-        explained = np.flatnonzero(past.event[:, HAPPENED_MOVE] >= 0)
-        unit, variable, state = past.event[explained, :3].T
+    def ready(self) -> None:
+        """Make what all parameters share, before threads ask for it."""
+        if self.condition.given == "nothing":
+            return
+        self.witness  # noqa: B018
+        self.opened if self.condition.given == "until" else (self.clocks, self.ties, self.followed)  # noqa: B018
+
+    def remembered(self, vector: NDArray[np.float64]) -> Remembered:
+        """Return what the past says under some parameters, made once for the program."""
+        kept, until = kept_of(self.program), self.condition.until
+
+        def make() -> Remembered:
+            facts = self.program.tables(vector)
+            plan, blank = self.witness
+            if until is None:
+                past = recorded(self.program, facts, plan, blank, NOTES * plan.pair.size + 1)
+                marks = np.empty(0)
+            else:
+                past = recorded(self.program, facts, plan, blank, until=until)
+                marks = facts.values[self.marked]
+            # Most arrays of a past are the same whatever the parameters: one copy is kept of them.
+            first: Past = kept.get(("first", until), lambda: past, lambda found: _bytes(found, found._fields))
+            same = {
+                name: getattr(first, name)
+                for name in SHARED
+                if _same(getattr(first, name), getattr(past, name))
+            }
+            return Remembered(past._replace(**same), marks, facts.shape)
+
+        def size(found: Remembered) -> int:
+            own = [name for name in found.past._fields if name not in SHARED]
+            return _bytes(found.past, own) + found.marks.nbytes + found.shape.nbytes
+
+        return kept.get(("past", until, vector.tobytes()), make, size)
+
+    def _until(self, tables: Tables, found: Remembered) -> UntilRecipe:
+        program = self.program
+        tables = tables._replace(values=np.concatenate([tables.values, found.marks]))
+        explained = np.flatnonzero(found.past.event[:, HAPPENED_MOVE] >= 0)
+        unit, variable, state = found.past.event[explained, :3].T
         joint = program.joint
         before = program.trace.events[explained, BEFORE]
         left = (before // joint.strides[variable]) % joint.sizes[variable]
         happened = np.stack([unit, variable, left, state], axis=1).astype(np.int32)
-        own = {"past": past, "happened": happened, "explained": explained}
-        return self.part(UntilRecipe, layout=layout, tables=tables, **own)
+        own = {"past": found.past, "happened": happened, "explained": explained}
+        return self.part(UntilRecipe, layout=self.opened, tables=tables, **own)
 
-    def _history(self, plain: Recipe, facts: Tables) -> HistoryRecipe:
+    def _history(self, tables: Tables, found: Remembered, vector: NDArray[np.float64]) -> HistoryRecipe:
         fresh, split = self.condition.clocks == "fresh", self.condition.clocks != "cause"
-        if fresh and not np.array_equal(facts.shape, plain.tables.shape):
+        if fresh and not np.array_equal(found.shape, tables.shape):
             raise ModelError(
                 "clocks='fresh' needs half-lives and responses as they were; ask clocks='cause' or 'source'"
             )
-        plan, blank = self.witness
-        fact = recorded(self.program, facts, plan, blank, NOTES * plan.pair.size + 1)
+        plan, _ = self.witness
+        event, layout = self.followed
+        _, to = self.ties
+        start = self._start(tables, found.past, vector)
+        past = translated(plan, found.past, to if split else None, self.clocks.pair.size)._replace(
+            event=event
+        )
+        own = {"plan": self.clocks, "past": past, "start": start, "split": split, "fresh": fresh}
+        return self.part(HistoryRecipe, layout=layout, tables=tables, **own)
+
+    def _start(self, tables: Tables, fact: Past, vector: NDArray[np.float64]) -> float:
+        """Return the time before which no world differs from what happened; the same for all couplings."""
         event, layout = self.followed
         ties, to = self.ties
-        start = parting((self.program.layout, plan, fact), (layout, ties, to), plain.tables, event)
-        past = translated(plan, fact, to if split else None, self.clocks.pair.size)._replace(event=event)
-        own = {"plan": self.clocks, "past": past, "start": start, "split": split, "fresh": fresh}
-        return self.part(HistoryRecipe, layout=layout, tables=plain.tables, **own)
+        asked = ("parting", repr(self.changed.interventions), vector.tobytes())
+        theirs, ours = (self.program.layout, self.witness[0], fact), (layout, ties, to)
+        return kept_of(self.program).get(
+            asked, lambda: parting(theirs, ours, tables, event), lambda _: len(asked[1]) + len(asked[2]) + 64
+        )
+
+    @cached_property
+    def opened(self) -> Layout:
+        """Return the layout that opens at the date."""
+        assert self.condition.until is not None
+        return opened_at(self.program, self.changed.layout, self.plain.tables, self.condition.until)
+
+    @cached_property
+    def marked(self) -> NDArray[np.int64]:
+        """Return where the marks of what memory carries beyond the date stand among the values of the past."""
+        assert self.condition.until is not None
+        return marks_of(self.program, self.condition.until)
 
     @cached_property
     def witness(self) -> tuple[Plan, Past]:
         """Return the clocks of what happened and its events, with room for what they had spent."""
         time = self.condition.until
-        return witnessed(self.program, np.inf if time is None else time)
+
+        def size(found: tuple[Plan, Past]) -> int:
+            return sum(_bytes(each, each._fields) for each in found)
+
+        return kept_of(self.program).get(
+            ("witness", time), lambda: witnessed(self.program, np.inf if time is None else time), size
+        )
 
     @cached_property
     def clocks(self) -> Plan:
@@ -266,35 +397,9 @@ class Setting:
         return followed_until(fact, self.changed.layout, time)
 
 
-def vectors_of(draws: Any, names: Sequence[str]) -> NDArray[np.float64]:
-    """Return draws of parameters as an array (draws, P).
+def _bytes(found: Any, names: Sequence[str]) -> int:
+    return int(sum(getattr(found, name).nbytes for name in names))
 
-    Parameters:
-        draws: a frame with a column for each parameter name, an array in the order of `names`, or a
-            Posterior without random effects.
 
-    Raises:
-        ModelError: they do not fit the model.
-    """
-    if hasattr(draws, "flat") and hasattr(draws, "effects"):
-        if draws.effects.blocks:
-            raise ModelError("draws= takes no posterior with random effects: they belong to its own worlds")
-        found = list(names)
-        if draws.parameter_names != found:
-            raise ModelError("draws= come from a posterior of another model")
-        draws = draws.flat()[0]
-    elif hasattr(draws, "columns"):
-        columns = [str(name) for name in draws.columns]
-        pack(dict.fromkeys(columns, 0.0), names)
-        draws = draws.to_numpy()[:, [columns.index(name) for name in names]]
-    try:
-        vectors = np.array(draws, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ModelError("draws= must hold numbers") from None
-    if vectors.ndim != 2 or vectors.shape[1] != len(names) or not len(vectors):
-        raise ModelError(
-            f"draws= must have a row for each draw and {len(names)} parameters, not the shape {vectors.shape}"
-        )
-    for vector in vectors:
-        pack(vector, names)
-    return vectors
+def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return one.shape == other.shape and bool(np.array_equal(one, other))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tocsin.ensemble.draws import Stopped
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
 from tocsin.results import digest_of_file
@@ -27,6 +29,7 @@ FORM = 1
 MANIFEST, FRAME = "manifest.json", "frame.json"
 _OURS = re.compile(rf"part-\d{{6,}}\.parquet|{re.escape(MANIFEST)}|{re.escape(FRAME)}")
 _KEY = b"tocsin.part"
+_STOPPED = b"tocsin.stopped"
 _ENCODING = {"world": "DELTA_BINARY_PACKED", "time": "BYTE_STREAM_SPLIT"}
 # What tells one run from another, in the order in which a difference is told, and how it is called.
 _TELLING = {
@@ -106,6 +109,18 @@ class Parts:
             pass
         raise self.refused(number)
 
+    def stopped(self) -> tuple[Stopped, ...]:
+        """Return the worlds that were stopped, as all parts tell them; none where parameters are not drawn."""
+        if self.content.get("draws") is None:
+            return ()
+        found: list[Stopped] = []
+        for number in range(len(self)):
+            try:
+                found += stopped_in(pq.read_schema(self.path(number)))
+            except (OSError, pa.ArrowException, ValueError):
+                raise self.refused(number) from None
+        return tuple(found)
+
     def refused(self, number: int) -> TocsinError:
         """Return the error for a part that cannot be used."""
         fault = self.fault(number, whole=True) or "it changed while it was read"
@@ -144,12 +159,17 @@ class Parts:
         return None
 
 
-def encode(table: pa.Table, label: dict[str, Any]) -> bytes:
-    """Return a table of events as the bytes of a part; the same events give the same bytes."""
+def encode(table: pa.Table, label: dict[str, Any], stopped: Sequence[Stopped] = ()) -> bytes:
+    """Return a table of events as the bytes of a part; the same events give the same bytes.
+
+    Parameters:
+        stopped: worlds of the part that were stopped.
+    """
     sink = pa.BufferOutputStream()
-    labelled = table.unify_dictionaries().replace_schema_metadata(
-        {_KEY: json.dumps(label, sort_keys=True).encode()}
-    )
+    said = {_KEY: json.dumps(label, sort_keys=True).encode()}
+    if stopped:
+        said[_STOPPED] = json.dumps(stopped).encode()
+    labelled = table.unify_dictionaries().replace_schema_metadata(said)
     # LZ4 reads three times as fast as Zstandard here and is a twentieth larger.
     pq.write_table(
         labelled,
@@ -164,9 +184,15 @@ def encode(table: pa.Table, label: dict[str, Any]) -> bytes:
     return content
 
 
-def decode(content: bytes) -> pa.Table:
-    """Return the events in the bytes of a part."""
-    return pq.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+def decode(content: bytes) -> tuple[pa.Table, list[Stopped]]:
+    """Return the events in the bytes of a part, and its worlds that were stopped."""
+    table = pq.read_table(pa.BufferReader(content))
+    return table.replace_schema_metadata(None), stopped_in(table.schema)
+
+
+def stopped_in(schema: pa.Schema) -> list[Stopped]:
+    """Return the worlds that were stopped, as the schema of a part tells them."""
+    return [Stopped(*each) for each in json.loads((schema.metadata or {}).get(_STOPPED, b"[]"))]
 
 
 def open_parts(folder: Path) -> tuple[Parts, Frame]:
@@ -182,6 +208,7 @@ def open_parts(folder: Path) -> tuple[Parts, Frame]:
         raise TocsinError(f"{folder}: its manifest cannot be read: {error}") from None
     if isinstance(content, dict):
         content.setdefault("given", "nothing")  # as folders were before worlds could be given something
+        content.setdefault("draws", None)
     needed = {"form", "size", "frame", *_TELLING}
     if not isinstance(content, dict) or not needed <= set(content):
         raise TocsinError(f"{folder / MANIFEST}: not the manifest of a folder of worlds")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from tocsin.ensemble.draws import Stopped
 from tocsin.kernels.events import DONE
 from tocsin.kernels.simulate import simulate as simulate_kernel
 from tocsin.words import FORCED
@@ -22,17 +23,25 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16  # events
 Columns = dict[str, "NDArray[Any]"]
-Failure = tuple[int, int, int, float]  # status, cause, unit, time: where drawing a world failed
+ALL = -1  # the world of a failure that all worlds share, as they open
 
 
 class Drawn(NamedTuple):
-    """Worlds as the kernel returns them: first world, events of each, their times and codes (events, 6)."""
+    """Worlds as the kernel returns them.
 
-    first: int
+    Attributes:
+        worlds: their numbers; counts: events of each (worlds,).
+        times, events: times and codes of the events, world after world: (events,) and (events, 6).
+        failure: where drawing failed: the worlds after that one were not drawn.
+        stopped: worlds that ended before their time, which is no failure where parameters are drawn.
+    """
+
+    worlds: NDArray[np.int64]
     counts: NDArray[np.int64]
     times: NDArray[np.float64]
     events: NDArray[np.int32]
-    failure: Failure | None
+    failure: Stopped | None = None
+    stopped: tuple[Stopped, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +65,11 @@ class Recipe:
     causes: tuple[str, ...]
     day: date | None
 
-    def draw(self, first: int, last: int) -> Drawn:
-        """Draw the worlds first..last-1."""
+    def draw(self, first: int, last: int, step: int = 1) -> Drawn:
+        """Draw the worlds first, first + step, ... below last, as far as the first that fails."""
         key = np.uint64(self.seed % 2**64)
-        status, counts, times, events = simulate_kernel(self.layout, self.tables, key, first, last, self.most)
-        failure = (
-            None if status[0] == DONE else (int(status[0]), int(status[1]), int(status[2]), float(status[3]))
-        )
-        return Drawn(first, counts, times, events, failure)
+        found = simulate_kernel(self.layout, self.tables, key, first, last, self.most, step)
+        return drawn_worlds(range(first, last, step), *found)
 
     def arrays(self) -> list[tuple[str, NDArray[Any]]]:
         """Return all arrays that worlds follow from, by name."""
@@ -77,8 +83,7 @@ class Recipe:
         for position, each in enumerate(self.variables):
             code[position, : len(each.states)] = [states.index(state) for state in each.states]
         cause_code = np.array([causes.index(name) for name in [*self.causes, FORCED]], dtype=np.int32)
-        worlds = np.arange(drawn.first, drawn.first + drawn.counts.size)
-        found: Columns = {"world": np.repeat(worlds, drawn.counts), "time": drawn.times}
+        found: Columns = {"world": np.repeat(drawn.worlds, drawn.counts), "time": drawn.times}
         if self.day is not None:
             found["date"] = np.empty(count, dtype=np.int32)
         found |= {
@@ -101,8 +106,8 @@ class Recipe:
         """Return the events of worlds that follow one another, as the table of an ensemble."""
         whole = parts[0] if len(parts) == 1 else {}
         if not parts:
-            nothing = Drawn(0, np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 6), np.int32), None)
-            whole = self.columns(nothing)
+            none = np.zeros(0, np.int64)
+            whole = self.columns(Drawn(none, none, np.zeros(0), np.zeros((0, 6), np.int32)))
         elif len(parts) > 1:
             # Joined by NumPy, which asks for large pages: fresh memory in small ones costs more than the copy.
             whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -130,6 +135,83 @@ class Recipe:
 
     def _causes(self) -> list[str]:
         return list(dict.fromkeys([*self.causes, FORCED]))
+
+
+def drawn_worlds(
+    worlds: range,
+    status: tuple[int, int, int, float],
+    failed: int,
+    counts: NDArray[np.int64],
+    times: NDArray[np.float64],
+    events: NDArray[np.int32],
+) -> Drawn:
+    """Return what a kernel says of the worlds that it was asked for."""
+    numbers = np.arange(worlds.start, worlds.stop, worlds.step, dtype=np.int64)
+    failure = None
+    if status[0] != DONE:
+        failure = Stopped(int(failed), int(status[0]), int(status[1]), int(status[2]), float(status[3]))
+    return Drawn(numbers, counts, times, events, failure)
+
+
+def drawn_through(recipe: Recipe, first: int, last: int, step: int) -> Drawn:
+    """Draw worlds, and go on after each that fails: it ends where it failed, and is told among `stopped`."""
+    parts: list[Drawn] = []
+    stopped: list[Stopped] = []
+    begin = first
+    while begin < last:
+        drawn = recipe.draw(begin, last, step)
+        if drawn.failure is None:
+            parts.append(drawn)
+            break
+        if drawn.failure.world == ALL:
+            stopped += [drawn.failure._replace(world=world) for world in range(begin, last, step)]
+            parts.append(drawn)
+            break
+        reached = (drawn.failure.world - begin) // step + 1
+        parts.append(drawn._replace(worlds=drawn.worlds[:reached], counts=drawn.counts[:reached]))
+        stopped.append(drawn.failure)
+        begin += reached * step
+    return together(parts, stopped)
+
+
+def together(parts: Sequence[Drawn], stopped: Sequence[Stopped] = ()) -> Drawn:
+    """Return worlds of several kernel calls as one, in the order of their calls."""
+    if len(parts) == 1 and not stopped and not parts[0].stopped:
+        return parts[0]
+    worlds, counts, times, events = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("worlds", "counts", "times", "events")
+    )
+    told = [each for part in parts for each in part.stopped]
+    return Drawn(worlds, counts, times, events, None, (*told, *stopped))
+
+
+def in_order(drawn: Drawn) -> Drawn:
+    """Return worlds in the order of their numbers, with those that were stopped."""
+    order = np.argsort(drawn.worlds, kind="stable")
+    taken = rows_in_order(drawn.worlds, drawn.counts)
+    return Drawn(
+        drawn.worlds[order],
+        drawn.counts[order],
+        drawn.times[taken],
+        drawn.events[taken],
+        drawn.failure,
+        tuple(sorted(drawn.stopped)),
+    )
+
+
+def rows_in_order(worlds: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where the rows of worlds stand, world after world in the order of their numbers.
+
+    Parameters:
+        worlds, counts: worlds in the order in which their rows stand, and how many rows each has.
+    """
+    order = np.argsort(worlds, kind="stable")
+    sizes = counts[order]
+    begin = np.cumsum(counts) - counts
+    # The beginning of its world, and its place in it.
+    shift = np.repeat(begin[order] - (np.cumsum(sizes) - sizes), sizes)
+    return np.asarray(np.arange(shift.size) + shift)
 
 
 def first_worlds(recipe: Recipe) -> int:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pyarrow as pa
 
+from tocsin.ensemble.draws import Draws, Stopped
 from tocsin.ensemble.parts import Parts, claim, decode, digest, encode
-from tocsin.ensemble.recipe import Failure, Recipe, first_worlds
+from tocsin.ensemble.recipe import Recipe, first_worlds
 from tocsin.errors import ModelError, TocsinError
 from tocsin.locks import alone
 
@@ -32,7 +33,7 @@ FEWEST_PARTS = 64  # where there are that many worlds, so that threads and machi
 AHEAD = 2  # parts asked for beyond each worker's own, so that none waits
 
 Progress = Callable[[int, int], None]
-Refuse = Callable[[Failure], NoReturn]
+Refuse = Callable[[Stopped], NoReturn]
 
 
 def versions() -> dict[str, str]:
@@ -52,6 +53,7 @@ def manifest_of(
     params: NDArray[np.float64],
     interventions: Sequence[object],
     given: str = "nothing",
+    draws: Draws | None = None,
 ) -> dict[str, Any]:
     """Return what a folder says of the run whose worlds it keeps."""
     return {
@@ -66,6 +68,7 @@ def manifest_of(
         },
         "interventions": [str(each) for each in interventions],
         "given": given,
+        "draws": None if draws is None else draws.content(),
         "versions": versions(),
     }
 
@@ -93,10 +96,12 @@ def part_size(recipe: Recipe, worlds: int, refuse: Refuse) -> int:
     return int(np.clip(PART_EVENTS / mean, 1, max(1, -(-worlds // FEWEST_PARTS))))
 
 
-def draw_part(recipe: Recipe, label: dict[str, Any]) -> bytes | Failure:
+def draw_part(recipe: Recipe, label: dict[str, Any]) -> bytes | Stopped:
     """Return a part as bytes, or where drawing it failed."""
     drawn = recipe.draw(label["first"], label["last"])
-    return encode(recipe.table([recipe.columns(drawn)]), label) if drawn.failure is None else drawn.failure
+    if drawn.failure is not None:
+        return drawn.failure
+    return encode(recipe.table([recipe.columns(drawn)]), label, drawn.stopped)
 
 
 def keep(
@@ -135,21 +140,26 @@ def keep(
 
 def gather(
     recipe: Recipe, content: dict[str, Any], refuse: Refuse, progress: Progress | None, runner: Client
-) -> pa.Table:
-    """Draw the worlds of a run on a cluster and return their events."""
+) -> tuple[pa.Table, tuple[Stopped, ...]]:
+    """Draw the worlds of a run on a cluster; return their events and the worlds that were stopped."""
+    from tocsin.ensemble.simulate import refused_or_told
+
     parts = Parts(Path(), content)
     tables: dict[int, pa.Table] = {}
+    stopped: list[Stopped] = []
     done = 0
     for number, drawn in draw_parts(recipe, parts, list(range(len(parts))), runner):
         if not isinstance(drawn, bytes):
             refuse(drawn)
-        tables[number] = decode(drawn)
+        tables[number], told = decode(drawn)
+        stopped += told
         done += _width(parts, number)
         if progress is not None:
             progress(done, parts.worlds)
     if not tables:
-        return recipe.table([])
-    return pa.concat_tables([tables[number] for number in sorted(tables)]).unify_dictionaries()
+        return recipe.table([]), ()
+    table = pa.concat_tables([tables[number] for number in sorted(tables)]).unify_dictionaries()
+    return table, refused_or_told(stopped, parts.worlds, refuse)
 
 
 def _width(parts: Parts, number: int) -> int:
@@ -165,12 +175,12 @@ def _threads() -> int:
 
 def draw_parts(
     recipe: Recipe, parts: Parts, todo: Sequence[int], runner: Client | None
-) -> Iterator[tuple[int, bytes | Failure]]:
+) -> Iterator[tuple[int, bytes | Stopped]]:
     """Draw the parts asked for, in whatever order they are finished."""
     return _on_threads(recipe, parts, todo) if runner is None else _on_cluster(recipe, parts, todo, runner)
 
 
-def _on_threads(recipe: Recipe, parts: Parts, todo: Sequence[int]) -> Iterator[tuple[int, bytes | Failure]]:
+def _on_threads(recipe: Recipe, parts: Parts, todo: Sequence[int]) -> Iterator[tuple[int, bytes | Stopped]]:
     count = _threads()
     with ThreadPoolExecutor(count) as pool:
         waiting = deque(todo)
@@ -193,7 +203,7 @@ def _unpack(packed: bytes) -> Recipe:
     return recipe
 
 
-def _part_elsewhere(recipe: Recipe, label: dict[str, Any], expected: dict[str, str]) -> bytes | Failure | str:
+def _part_elsewhere(recipe: Recipe, label: dict[str, Any], expected: dict[str, str]) -> bytes | Stopped | str:
     found = versions()
     if found != expected:
         return ", ".join(
@@ -216,7 +226,7 @@ def check_runner(runner: Any) -> None:
 
 def _on_cluster(
     recipe: Recipe, parts: Parts, todo: Sequence[int], runner: Client
-) -> Iterator[tuple[int, bytes | Failure]]:
+) -> Iterator[tuple[int, bytes | Stopped]]:
     import distributed
 
     cluster: Any = runner  # dask's functions carry no types

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pyarrow as pa
 
+from tocsin.ensemble.draws import Stopped, draws_of
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
-from tocsin.ensemble.recipe import Columns, Failure, Recipe, first_worlds
-from tocsin.errors import FitError, ModelError
+from tocsin.ensemble.recipe import Columns, Drawn, Recipe, first_worlds, rows_in_order
+from tocsin.errors import FitError, ModelError, TooLarge
 from tocsin.kernels.events import ENDLESS, FORCED
 from tocsin.kernels.layout import WHEN, A, B, C
+from tocsin.kernels.sweep import EXPLAINED
 from tocsin.program.given import NOTHING
 from tocsin.program.interventions import intervene
 from tocsin.program.interventions.apply import led_breaks
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from numpy.typing import NDArray
 
+    from tocsin.ensemble.given import DrawnRecipe
     from tocsin.kernels.layout import Layout
     from tocsin.program.given import Condition
     from tocsin.program.interventions import Changed, Intervention
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 1_000_000  # of one world, or a hundred a unit where that is more
 BATCH_EVENTS = 200_000
+FEWEST_EVENTS = 20_000  # that a world may have where parameters are drawn, or a hundred times what happened
+SHARES = 8  # of the draws that each thread takes, one after the other
 
 
 def threads() -> int:
@@ -90,18 +95,20 @@ def frame_of_worlds(program: Program, layout: Layout) -> Frame:
     )
 
 
-def _refuse(program: Program, failure: Failure) -> NoReturn:
-    status, cause, unit, time = failure
+def _refuse(program: Program, failure: Stopped, most: int | None = None) -> NoReturn:
+    _, status, cause, unit, time = failure
+    if unit < 0:
+        raise TooLarge("a hazard overflows: a coefficient or a covariate is too large")
     name = program.history.numbers.units[unit]
     if status == ENDLESS:
         what = "an intervention" if cause == FORCED else repr(program.cause_name(cause))
         raise FitError(
-            f"a world does not end: more than {most_events(program)} events by {program.when(time)}, "
+            f"a world does not end: more than {most or most_events(program)} events by {program.when(time)}, "
             f"the last of them by {what} in {name!r}; the hazards are too high"
         )
     if (program.layout.rows < 0).any():
         program.refuse_missing(cause, unit, time)
-    raise FitError(
+    raise TooLarge(
         f"the hazard of {program.cause_name(cause)!r} in {name!r} at {program.when(time)} is not a finite "
         "number: a coefficient, a covariate or a tie weight is too large"
     )
@@ -110,6 +117,17 @@ def _refuse(program: Program, failure: Failure) -> NoReturn:
 def most_events(program: Program) -> int:
     """Return the bound on the events of one world."""
     return max(MOST_EVENTS, 100 * len(program.history.numbers.units))
+
+
+def most_drawn(program: Program) -> int:
+    """Return the bound on the events of one world where parameters are drawn: one beyond it has no end.
+
+    It is far from what happened, and such that worlds without end fill no memory.
+    """
+    happened = int((program.trace.events[:, EXPLAINED] >= 0).sum())
+    return min(
+        most_events(program), max(FEWEST_EVENTS, 100 * happened, 100 * len(program.history.numbers.units))
+    )
 
 
 def recipe_of(
@@ -157,25 +175,32 @@ def simulate(
             on from its finished parts.
         runner: a dask.distributed Client, whose machines draw the worlds.
         condition: what of the observed history the worlds share.
-        draws: parameters for each world, instead of `vector` for all.
+        draws: parameters drawn from their uncertainty, instead of `vector` for all; see `draws_of`. A world that
+            does not end, or whose hazard overflows, is then stopped and told in `Ensemble.stopped`.
+
+    Raises:
+        FitError: at `vector`, a world does not end or a hazard overflows; or under draws every world.
     """
     check_numbers(worlds, seed)
+    drawn = None if draws is None else draws_of(draws, program.parameter_names)
     recipe, changed = recipe_of(program, vector, seed, interventions)
     shown = changed.layout
-    if condition != NOTHING or draws is not None:
+    most = most_drawn(program)
+    if condition != NOTHING or drawn is not None:
         from tocsin.ensemble.given import Setting
 
         setting = Setting(program, changed, recipe, condition)
         shown = setting.shown
-        recipe = setting.recipe(vector) if draws is None else setting.drawn(draws)
+        recipe = setting.recipe(vector) if drawn is None else setting.drawn(drawn, most)
     frame = frame_of_worlds(changed.program, shown)
     sentences = tuple(str(intervention) for intervention in changed.interventions)
 
-    def refuse(failure: Failure) -> NoReturn:
-        _refuse(changed.program, failure)
+    def refuse(failure: Stopped) -> NoReturn:
+        _refuse(changed.program, failure, None if drawn is None else most)
 
+    stopped: tuple[Stopped, ...] = ()
     if folder is None and runner is None:
-        table = draw_all(recipe, int(worlds), refuse, progress)
+        table, stopped = draw_all(recipe, int(worlds), refuse, progress)
     else:
         from tocsin.ensemble.runner import check_runner, gather, keep, manifest_of, part_size
 
@@ -189,24 +214,31 @@ def simulate(
             vector,
             changed.interventions,
             str(condition),
+            drawn,
         )
         if folder is not None:
             from tocsin.ensemble.ensemble_parts import EnsembleParts
 
             parts = keep(recipe, content, frame, Path(folder), refuse, progress, runner)
+            refused_or_told(parts.stopped(), int(worlds), refuse)
             return EnsembleParts(parts, frame, program.history, sentences)
         assert runner is not None
-        table = gather(recipe, content, refuse, progress, runner)
-    return Ensemble(table, int(worlds), int(seed), frame, program.history, sentences, str(condition))
+        table, stopped = gather(recipe, content, refuse, progress, runner)
+    shared = (program.history, sentences, str(condition), drawn, stopped)
+    return Ensemble(table, int(worlds), int(seed), frame, *shared)
 
 
 def draw_all(
     recipe: Recipe,
     worlds: int,
-    refuse: Callable[[Failure], NoReturn],
+    refuse: Callable[[Stopped], NoReturn],
     progress: Callable[[int, int], None] | None = None,
-) -> pa.Table:
-    """Draw all worlds over the threads of this machine and return their events."""
+) -> tuple[pa.Table, tuple[Stopped, ...]]:
+    """Draw all worlds over the threads of this machine; return their events and the worlds that were stopped."""
+    from tocsin.ensemble.given import DrawnRecipe
+
+    if isinstance(recipe, DrawnRecipe):
+        return _draw_drawn(recipe, worlds, refuse, progress)
 
     def batch(first: int, last: int) -> Columns:
         drawn = recipe.draw(first, last)
@@ -241,4 +273,56 @@ def draw_all(
                 for future in pending:
                     future.cancel()
                 raise
-    return recipe.table(parts)
+    return recipe.table(parts), ()
+
+
+def _draw_drawn(
+    recipe: DrawnRecipe,
+    worlds: int,
+    refuse: Callable[[Stopped], NoReturn],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[pa.Table, tuple[Stopped, ...]]:
+    """Draw all worlds, draw after draw of their parameters: what a draw needs is made once for its worlds."""
+    used = min(len(recipe.draws), worlds)
+    pool_size = threads()
+    size = max(1, -(-used // (pool_size * SHARES)))
+    shares = [range(first, min(first + size, used)) for first in range(0, used, size)]
+    recipe.setting.ready()
+
+    def share(numbers: range) -> tuple[Drawn, Columns]:
+        drawn = recipe.draw_of(numbers, worlds)
+        return drawn, recipe.columns(drawn)
+
+    found: list[tuple[Drawn, Columns]] = []
+    with ThreadPoolExecutor(pool_size) as pool:
+        pending = [pool.submit(share, numbers) for numbers in shares]
+        try:
+            for future in pending:
+                found.append(future.result())
+                if progress is not None:
+                    progress(sum(drawn.worlds.size for drawn, _ in found), worlds)
+        except BaseException:
+            for future in pending:
+                future.cancel()
+            raise
+    stopped = refused_or_told([each for drawn, _ in found for each in drawn.stopped], worlds, refuse)
+    parts = [columns for _, columns in found]
+    if len(parts) > 1 or used < worlds:
+        world, counts = (
+            np.concatenate([getattr(drawn, name) for drawn, _ in found]) for name in ("worlds", "counts")
+        )
+        taken = rows_in_order(world, counts)
+        with ThreadPoolExecutor(pool_size) as pool:
+            names = list(parts[0])
+            whole = list(pool.map(lambda name: np.concatenate([part[name] for part in parts])[taken], names))
+        parts = [dict(zip(names, whole, strict=True))]
+    return recipe.table(parts), stopped
+
+
+def refused_or_told(
+    stopped: Sequence[Stopped], worlds: int, refuse: Callable[[Stopped], NoReturn]
+) -> tuple[Stopped, ...]:
+    """Return the worlds that were stopped, in their order; refuse where that is every world."""
+    if worlds and len(stopped) == worlds:
+        refuse(min(stopped))
+    return tuple(sorted(stopped))

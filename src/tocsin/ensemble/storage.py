@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tocsin.ensemble.draws import Draws, Stopped
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
 from tocsin.results import check_file
@@ -30,6 +31,8 @@ def write_ensemble(ensemble: Ensemble, path: Path) -> Path:
         "seed": ensemble.seed,
         "interventions": list(ensemble.interventions),
         "given": ensemble.given,
+        "draws": None if ensemble.draws is None else ensemble.draws.content(),
+        "stopped": [list(each) for each in ensemble.stops],
     }
     metadata = {
         _KEY: json.dumps(facts, sort_keys=True).encode(),
@@ -80,4 +83,6 @@ def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
         history=history,
         interventions=facts["interventions"],
         given=facts.get("given", "nothing"),
+        draws=Draws.read(facts.get("draws")),
+        stops=[Stopped(*each) for each in facts.get("stopped", ())],
     )

@@ -24,7 +24,7 @@ from tocsin.show.wave import Wave, wave_in, wave_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.ensemble.recipe import Failure
+    from tocsin.ensemble.draws import Stopped
     from tocsin.history import History
     from tocsin.model import Model
     from tocsin.program import Program
@@ -209,7 +209,7 @@ class Laboratory:
                 most = int(self.limits.swelling * max(usual, 100.0))
                 recipe = dataclasses.replace(recipe, most=most)
             frame = frame_of_worlds(changed.program, changed.layout)
-            table = draw_all(
+            table, _ = draw_all(
                 recipe, scenario.worlds, _refuser(changed, recipe.most), lambda done, of: go_on()
             )
         except Refused:
@@ -232,13 +232,13 @@ class Laboratory:
                     )
 
 
-def _refuser(changed: Any, most: int) -> Callable[[Failure], NoReturn]:
+def _refuser(changed: Any, most: int) -> Callable[[Stopped], NoReturn]:
     """Return what to do where drawing a world fails."""
     from tocsin.ensemble.simulate import _refuse
     from tocsin.kernels.events import ENDLESS
 
-    def refuse(failure: Failure) -> NoReturn:
-        if failure[0] == ENDLESS:
+    def refuse(failure: Stopped) -> NoReturn:
+        if failure.status == ENDLESS:
             raise Refused(
                 f"with this change a world has more than {most:,} events, many times what it has without: "
                 "change less, or use the command line, which has no such bound",

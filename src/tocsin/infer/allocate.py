@@ -60,7 +60,7 @@ class Judge:
         Worlds that share a draw of the parameters are one sample between them.
         """
         sample = differences
-        draws = len(differences) if self.luck.draws is None else self.luck.draws.shape[0]
+        draws = len(differences) if self.luck.draws is None else len(self.luck.draws)
         if 1 < draws < len(differences):
             turn = np.arange(len(differences)) % draws
             sample = np.bincount(turn, weights=differences) / np.bincount(turn)
@@ -81,7 +81,7 @@ def allocate(
     progress: Callable[[int, int], None] | None = None,
 ) -> Allocation:
     """Find where and when a budget changes an expected outcome most; see `Given.allocate`."""
-    from tocsin.ensemble.given import vectors_of
+    from tocsin.ensemble.draws import draws_of
     from tocsin.ensemble.simulate import check_numbers
 
     check_numbers(worlds, seed)
@@ -98,7 +98,7 @@ def allocate(
         )
     options = support.options(program)
     if draws is not None:
-        draws = vectors_of(draws, program.parameter_names)
+        draws = draws_of(draws, program.parameter_names)
     judge = Judge(options, Luck(vector, tuple(interventions), draws), asked)
     sign = 1.0 if maximise else -1.0
     search = greedy(

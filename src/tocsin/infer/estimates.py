@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tocsin.ensemble.draws import Draws
     from tocsin.history import History
     from tocsin.infer.compare import Comparison
     from tocsin.infer.prior import Prior
@@ -84,6 +85,7 @@ class Fit(Given):
         self._vcov, self._score, self._status, self._free = vcov, score, dict(status), free
         self._search = search
         self._blocks: dict[str, tuple[Task, Found]] = {}  # by transition, made when profiles are asked for
+        self.drawn: dict[int, Draws] = {}  # draws of the parameters by their number, as they are asked for
         self._bounds: dict[
             tuple[str, float], tuple[float, float]
         ] = {}  # profile intervals, as they are asked for
@@ -463,6 +465,15 @@ class Fit(Given):
                 "history)"
             )
         return self._search
+
+    @property
+    def program_of_fit(self) -> Program | None:
+        """Return the program that was fitted, None for a fit loaded without its history."""
+        if self._search is not None:
+            return self._search[0].program
+        if self._compiled is not None and self._compiled[0] == self.digest:
+            return self._compiled[1]
+        return None
 
     def _program_of(self, history: History | None) -> Program:
         return self.fitted_program if history is None else self.program(history)

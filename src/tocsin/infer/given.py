@@ -58,22 +58,28 @@ class Given:
         runner: Client | None = None,
         given: str = "nothing",
         clocks: str = "cause",
-        draws: Any = None,
+        draws: Any = "fit",
     ) -> Ensemble:
-        """Simulate worlds of a history at these parameters; see `Program.simulate`.
+        """Simulate worlds of a history; see `Program.simulate`.
 
         Parameters:
+            draws: which parameters worlds have: ``"fit"`` draws them from their uncertainty (of a fit; 200 draws,
+                kept with it), ``"best"`` takes the estimates; or a number of draws, a frame with a column for each
+                parameter (`draws`), or a posterior. World k has draw k modulo their number. Given parameters have
+                no uncertainty, and none is drawn.
             folder: keep the worlds there, as Parquet parts, instead of in memory.
             runner: a dask.distributed Client, whose machines draw the worlds.
         """
         from tocsin.ensemble.simulate import simulate
+        from tocsin.infer.drawn import draws_for
         from tocsin.program.given import Condition
 
         program = self.program(history)
+        drawn = draws_for(self, program, draws)
         vector = program.pack(self.values)
         condition = Condition.parse(given, clocks, history)
         return simulate(
-            program, vector, worlds, seed, interventions, progress, folder, runner, condition, draws
+            program, vector, worlds, seed, interventions, progress, folder, runner, condition, drawn
         )
 
     def what_if(
@@ -85,7 +91,7 @@ class Given:
         given: str = "nothing",
         against: Sequence[Intervention | str] | Intervention | str = (),
         clocks: Sequence[str] | str | None = None,
-        draws: Any = None,
+        draws: Any = "fit",
         wave: str | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> WhatIf:
@@ -98,7 +104,7 @@ class Given:
                 are coupled, and comes under each coupling with its range.
             against: another change, in the place of none.
             clocks: under ``history`` only some couplings: ``cause``, ``source``, ``fresh``.
-            draws: parameters for each world; see `simulate`.
+            draws: which parameters worlds have; see `simulate`.
             wave: the state to follow, such as ``regime=soviet``; by default the model's own.
             progress: called with what is being done, worlds done and worlds in all.
 
@@ -183,7 +189,7 @@ class Given:
         seed: int = 1,
         maximise: bool = True,
         interventions: Sequence[Intervention | str] = (),
-        draws: Any = None,
+        draws: Any = "fit",
         progress: Callable[[int, int], None] | None = None,
     ) -> Allocation:
         """Find where and when scarce support raises (or lowers) an expected outcome most.
@@ -200,7 +206,7 @@ class Given:
             worlds: worlds of each evaluation; the plan is judged on four times as many, drawn with seed + 1.
             maximise: whether more is better.
             interventions: changes that hold in all worlds, on top of each choice.
-            draws: parameters for each world, so that plan and intervals hold what the estimates leave open; see
+            draws: which parameters worlds have, so that plan and intervals hold what the estimates leave open; see
                 `simulate`.
             progress: called with evaluations done and to be done at the least.
 
@@ -208,6 +214,7 @@ class Given:
             ModelError: the support or the outcome is wrong; every problem is listed.
         """
         from tocsin.infer.allocate import allocate
+        from tocsin.infer.drawn import draws_for
 
         program = self.program(history)
         return allocate(
@@ -219,7 +226,7 @@ class Given:
             seed,
             maximise,
             interventions,
-            draws,
+            draws_for(self, program, draws),
             progress,
         )
 

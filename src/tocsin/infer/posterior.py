@@ -295,7 +295,7 @@ class Posterior:
         vectors, effect = self.flat()
         effects = self._effects_for(history)
         if (given, clocks) != ("nothing", "cause"):
-            # `vectors_of` refuses random effects: the clocks are read off the record without them.
+            # `draws_of` refuses random effects: the clocks are read off the record without them.
             return effects.plain.simulate(
                 vectors[0], worlds, seed, interventions, progress, given, clocks, draws=self
             )

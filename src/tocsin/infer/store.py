@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin.ensemble.draws import Draws
 from tocsin.errors import TocsinError
+from tocsin.infer.drawn import kept_draws
 from tocsin.infer.prior import Prior
 from tocsin.results import check_file
 from tocsin.whole import write_whole
@@ -57,11 +59,14 @@ def to_dict(fit: Fit) -> dict[str, Any]:
         "fixed": {name: _written(value) for name, value in fit.fixed.items()},
         "tied": [list(group) for group in fit.tied],
         "history": fit.digest,
+        "draws": {str(count): draws.content() for count, draws in sorted(fit.drawn.items())},
     }
 
 
 def save(fit: Fit, path: str | Path) -> None:
     """Write a fit as JSON, whole or not at all."""
+    if fit.program_of_fit is not None:  # a fit read without its history draws as this one does
+        kept_draws(fit)
     write_whole(Path(path), json.dumps(to_dict(fit), indent=1) + "\n")
 
 
@@ -109,6 +114,10 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
             name: Answer(_read(statistic), _read(p), str(word))
             for name, (statistic, p, word) in content["tests"].items()
         }
+        for count, kept in content.get("draws", {}).items():
+            draws = Draws.read(kept)
+            if draws is not None:
+                fit.drawn[int(count)] = draws
     except OSError as error:
         raise TocsinError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.ensemble import Ensemble
+    from tocsin.ensemble.draws import Draws
     from tocsin.history import History
     from tocsin.program import Program
     from tocsin.program.interventions import Intervention
@@ -89,12 +90,12 @@ class Luck:
     Attributes:
         vector: parameters (P,).
         changes: interventions.
-        draws: parameters for each world instead (draws, P), in turn; or None.
+        draws: parameters for each world instead, in turn; or None.
     """
 
     vector: Floats
     changes: tuple[Intervention | str, ...] = ()
-    draws: Floats | None = None
+    draws: Draws | None = None
 
     def simulate(
         self, program: Program, worlds: int, seed: int, more: Sequence[Intervention] = ()

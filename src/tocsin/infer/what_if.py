@@ -40,7 +40,7 @@ class WhatIf:
         wave: variable and state that are followed unless another is asked for.
         pairs: the two ensembles, paired; under ``history`` for each coupling of the clocks (``cause``,
             ``source``, ``fresh``), else under the one name ``cause``.
-        drawn: whether every world has parameters of its own.
+        best: what the parameters are called where all worlds have the same: ``at the best estimates`` of a fit.
     """
 
     history: History
@@ -50,13 +50,18 @@ class WhatIf:
     condition: Condition
     wave: tuple[str, str]
     pairs: dict[str, Paired]
-    drawn: bool = False
+    best: str = "at the given parameters"
     _chains: dict[str, Chains] = field(default_factory=dict)
 
     @property
     def worlds(self) -> int:
         """Return how many pairs of worlds there are of each coupling."""
         return next(iter(self.pairs.values())).worlds
+
+    @property
+    def drawn(self) -> bool:
+        """Return whether worlds have parameters drawn from their uncertainty."""
+        return next(iter(self.pairs.values())).changed.draws is not None
 
     @property
     def question(self) -> str:
@@ -201,6 +206,7 @@ def what_if(
 ) -> WhatIf:
     """Answer a what-if question; see `Given.what_if`."""
     from tocsin.ensemble.simulate import check_numbers
+    from tocsin.infer.estimates import Fit
 
     check_numbers(worlds, seed)
     if worlds < 2:
@@ -230,7 +236,8 @@ def what_if(
             drawn(changes, f"simulating changed worlds{under}"),
             drawn(beside, f"simulating the worlds beside them{under}"),
         )
-    return WhatIf(history, program, changes, beside, asked, _wave(given, wave), pairs, draws is not None)
+    best = "at the best estimates" if isinstance(given, Fit) else "at the given parameters"
+    return WhatIf(history, program, changes, beside, asked, _wave(given, wave), pairs, best)
 
 
 def _listed(changes: Sequence[Intervention | str] | Intervention | str) -> list[Intervention | str]:

@@ -433,40 +433,52 @@ def recall(run, past, log, times, events, known):
 @entry
 def run_given(lay, tab, opened, run, plan, past, seed, bounds, start, fresh, crowd):
     """Simulate worlds; see `simulate_given`."""
-    first, last, most = bounds
-    counts = np.zeros(last - first, dtype=np.int64)
+    first, last, step, most = bounds
+    size = (last - first + step - 1) // step
+    counts = np.zeros(size, dtype=np.int64)
     room = 1024 + past.time.size + 2 * crowd
     times, events = np.empty(room, dtype=np.float64), np.empty((room, 6), dtype=np.int32)
     log, place = np.zeros(8, dtype=np.int64), np.zeros(5, dtype=np.int64)
     opened.flag[NOTED] = past.base.size  # there is nothing to note
-    time = reach(lay, tab, opened, plan, past, start, False, place)
-    if place[PLACE_STATUS] != DONE:
-        return (NOT_FINITE, place[PLACE_CAUSE], place[PLACE_WHO], time), counts, times[:0], events[:0]
-    known, noted = place[PLACE_OBSERVED], np.int64(0)
+    never = start > lay.window[1]  # nothing is ever different
+    known, noted, live, time = past.time.size, np.int64(0), np.int64(0), lay.window[1]
     apart = start > lay.window[0]
-    live = survey(run, opened, fresh, apart)
+    if not never:
+        time = reach(lay, tab, opened, plan, past, start, False, place)
+        if place[PLACE_STATUS] != DONE:
+            return (
+                (NOT_FINITE, place[PLACE_CAUSE], place[PLACE_WHO], time),
+                NONE,
+                counts,
+                times[:0],
+                events[:0],
+            )
+        known = place[PLACE_OBSERVED]
+        live = survey(run, opened, fresh, apart)
     while apart and noted < past.base.size and past.base_at[0, noted] < start:
         noted += 1
-    for number in range(first, last):
+    number = NONE
+    for done in range(size):
+        number = np.int64(first + done * step)
         if log[WRITTEN] + past.time.size + crowd >= times.size:
-            times, events = longer(times, events, number - first, last - first)
+            times, events = longer(times, events, done, size)
         log[BEGAN], log[UPCOMING] = log[WRITTEN], place[PLACE_UPCOMING]
         log[OBSERVED], log[NEXT_BASE], log[STATUS] = known, noted, FULL
         run.key[0] = combine(seed, np.uint64(number))
         recall(run, past, log, times, events, known)
-        if start > lay.window[1]:  # nothing is ever different
+        if never:
             log[STATUS] = DONE
         else:
             begin(lay, tab, run, opened, plan, past, known, run.key[0], fresh, live)
         while log[STATUS] == FULL:
             if log[WRITTEN] + crowd >= times.size:
-                times, events = longer(times, events, number - first, last - first)
+                times, events = longer(times, events, done, size)
             time = go_on(lay, tab, run, plan, past, log, times, events, most, crowd)
-        counts[number - first] = log[WRITTEN] - log[BEGAN]
+        counts[done] = log[WRITTEN] - log[BEGAN]
         if log[STATUS] != DONE:
             break
     written = log[WRITTEN]
-    return (log[STATUS], log[CAUSE], log[WHO], time), counts, times[:written], events[:written]
+    return (log[STATUS], log[CAUSE], log[WHO], time), number, counts, times[:written], events[:written]
 
 
 def simulate_given(
@@ -475,7 +487,7 @@ def simulate_given(
     plan: Plan,
     past: Past,
     seed: np.uint64,
-    bounds: tuple[int, int, int],
+    bounds: tuple[int, int, int, int],
     modes: tuple[float, bool, bool, int],
 ) -> tuple[Any, ...]:
     """Simulate worlds given what happened.
@@ -484,7 +496,8 @@ def simulate_given(
         lay, tab, plan: the program as it is changed, its Tables and its clocks.
         past: what happened, with the clocks of `plan`.
         seed: 64-bit seed of the ensemble.
-        bounds: number of the first world, one beyond the last, bound on the events of one world.
+        bounds: number of the first world, one beyond the last, the step between them, and the bound on the
+            events of one world.
         modes: the time before which no hazard differs from what it was (infinite where none ever does);
             whether each source has clocks of its own; whether chance is fresh from where a world parts from
             the observed one; and the most observed events at one instant.

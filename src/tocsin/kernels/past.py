@@ -197,14 +197,15 @@ def name_streams(pair, source, unit_key, cause_key, other):
 
 
 @entry
-def draw_causes(past, seed, first, last):
+def draw_causes(past, seed, first, last, step):
     """Return which clock fired at each observed event (worlds, E), -1 where none did."""
-    chosen = np.full((last - first, past.time.size), -1, dtype=np.int64)
-    for number in range(first, last):
-        key = combine(seed, np.uint64(number))
+    size = (last - first + step - 1) // step
+    chosen = np.full((size, past.time.size), -1, dtype=np.int64)
+    for done in range(size):
+        key = combine(seed, np.uint64(first + done * step))
         for x in range(past.time.size):
             if past.event[x, HAPPENED_MOVE] >= 0:
-                chosen[number - first, x] = cause_of(past, key, x)
+                chosen[done, x] = cause_of(past, key, x)
     return chosen
 
 

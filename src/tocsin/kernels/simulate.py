@@ -334,47 +334,53 @@ def run(lay, tab, world, log, times, events, most):
 
 
 @entry
-def run_worlds(lay, tab, opened, world, seed, first, last, most):
-    """Simulate the worlds first..last-1; see `simulate`. A single world may be `opened` itself."""
-    counts = np.zeros(last - first, dtype=np.int64)
+def run_worlds(lay, tab, opened, world, seed, first, last, step, most):
+    """Simulate the worlds first, first + step, ...; see `simulate`. A single world may be `opened` itself."""
+    size = (last - first + step - 1) // step
+    counts = np.zeros(size, dtype=np.int64)
     # Room costs nothing until it is written to.
-    most_often = max(1024, 2 * lay.state.size) if last - first == 1 else 1024
+    most_often = max(1024, 2 * lay.state.size) if size == 1 else 1024
     times = np.empty(most_often, dtype=np.float64)
     events = np.empty((most_often, 6), dtype=np.int32)
     log = np.zeros(6, dtype=np.int64)
     time = lay.window[0]
     log[CAUSE], log[WHO] = open_window(lay, tab, opened)
     if log[WHO] >= 0:
-        return (NOT_FINITE, log[CAUSE], log[WHO], time), counts, times[:0], events[:0]
+        return (NOT_FINITE, log[CAUSE], log[WHO], time), NO_EVENT, counts, times[:0], events[:0]
     world.stream[:, STREAM] = opened.stream[:, STREAM]
-    for number in range(first, last):
-        begin(lay, tab, world, opened, combine(seed, np.uint64(number)), last - first > 1)
+    number = NO_EVENT
+    for done in range(size):
+        number = np.int64(first + done * step)
+        begin(lay, tab, world, opened, combine(seed, np.uint64(number)), size > 1)
         log[BEGAN], log[UPCOMING], log[STATUS] = log[WRITTEN], 0, FULL
         while log[STATUS] == FULL:
             if log[WRITTEN] == times.size:
-                times, events = longer(times, events, number - first, last - first)
+                times, events = longer(times, events, done, size)
             time = run(lay, tab, world, log, times, events, most)
-        counts[number - first] = log[WRITTEN] - log[BEGAN]
+        counts[done] = log[WRITTEN] - log[BEGAN]
         if log[STATUS] != DONE:
             break
     written = log[WRITTEN]
-    return (log[STATUS], log[CAUSE], log[WHO], time), counts, times[:written], events[:written]
+    return (log[STATUS], log[CAUSE], log[WHO], time), number, counts, times[:written], events[:written]
 
 
-def simulate(lay: Layout, tab: Tables, seed: np.uint64, first: int, last: int, most: int) -> tuple[Any, ...]:
-    """Simulate the worlds first..last-1 of an ensemble.
+def simulate(
+    lay: Layout, tab: Tables, seed: np.uint64, first: int, last: int, most: int, step: int = 1
+) -> tuple[Any, ...]:
+    """Simulate the worlds first, first + step, ... below last of an ensemble, as far as the first that fails.
 
     Parameters:
         lay, tab: the program's Layout and Tables.
         seed: 64-bit seed of the ensemble.
-        first, last: numbers of the worlds.
+        first, last, step: numbers of the worlds.
         most: bound on the events of one world.
 
     Returns:
-        Status, and the cause, unit and time where it failed; events per world; times of all events; and for
+        Status, and the cause, unit and time where it failed; the world that it failed in (-1: all of them, as
+        they open); events per world; times of all events; and for
         every event (events, 6) its unit, variable, state left, state entered, cause (-1 where forced) and
         source (-1 for none).
     """
     opened = blank(lay)
-    world = blank(lay) if last - first > 1 else opened
-    return tuple(run_worlds(lay, tab, opened, world, seed, first, last, most))
+    world = blank(lay) if last - first > step else opened
+    return tuple(run_worlds(lay, tab, opened, world, seed, first, last, step, most))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, suggestion
+from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, TooLarge, suggestion
 from tocsin.kernels.layout import IN_SOURCE, IN_TIE, LAYER, OUT_TARGET, TRANSITION, WHEN, A, B, C
 from tocsin.kernels.past import NOT_FINITE, UNEXPLAINED, gather, name_streams, record
 from tocsin.kernels.slots import Past, Plan
@@ -158,7 +158,12 @@ def recorded(
                   if row[TRANSITION] == transition]  # fmt: skip
         program.refuse_event(status[1], 1, causes)
     if status[0] == NOT_FINITE:
-        program.refuse_missing(status[1], status[2], status[3])
+        if (layout.rows < 0).any():
+            program.refuse_missing(status[1], status[2], status[3])
+        raise TooLarge(
+            f"the hazard of {program.cause_name(status[1])!r} in {program.history.numbers.units[status[2]]!r} at "
+            f"{program.when(status[3])} is not a finite number: a coefficient, a covariate or a tie weight is too large"
+        )
     return past
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from tocsin.errors import FitError
+from tocsin.errors import FitError, TooLarge
 from tocsin.kernels.layout import SOURCE, TARGET, Tables
 from tocsin.kernels.sweep import EXPLAINED, UNIT, Trace
 from tocsin.model.declaration import Contagion
@@ -133,7 +133,7 @@ class Program:
                     part = np.exp(part)
                 part = factors(self.designs[design], part)
                 if not np.isfinite(part).all():
-                    raise FitError(
+                    raise TooLarge(
                         f"the hazard of {self.cause_name(number)!r} overflows: "
                         "a coefficient or a covariate is too large"
                     )

@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     from tocsin.program.program import Program
 
 
-def opened_at(
-    program: Program, tables: Tables, layout: Layout, changed: Tables, time: float
-) -> tuple[Layout, Tables]:
-    """Return a layout whose window begins at a time, after all that happened until then, and its tables.
+def opened_at(program: Program, layout: Layout, changed: Tables, time: float) -> Layout:
+    """Return a layout whose window begins at a time, after all that happened until then.
+
+    Its entries have their marks behind the values of the changed tables: see `marks_of`.
 
     Parameters:
-        program, tables: what happened.
-        layout, changed: what is to act from then on.
+        program: what happened.
+        layout, changed: what is to act from then on, and its tables, of whatever parameters.
 
     Raises:
         ModelError: an event is forced before that time.
@@ -73,24 +73,34 @@ def opened_at(
     totals[a[sums], b[sums]] = value[sums]
     offset[a[pieces], b[pieces]] = c[pieces]
     keeps = ~acts | ((kind == FORCE) & (layout.break_at[WHEN] == time) & (value > 0.0))
-    early, early_time, marks = _entries(program, tables, changed, known)
+    early, early_time, marked = _entries(program, known)
     if time == layout.window[0]:
-        early, early_time, marks = layout.early, layout.early_time, np.empty(0)
-    return (
-        layout._replace(
-            window=np.array([time, layout.window[1]]),
-            state=state,
-            weight=weight,
-            dense=dense,
-            totals=totals,
-            offset=offset,
-            early=early,
-            early_time=early_time,
-            break_at=np.ascontiguousarray(layout.break_at[:, keeps]),
-            breaks=np.ascontiguousarray(layout.breaks[keeps]),
-        ),
-        changed._replace(values=np.concatenate([changed.values, marks])),
+        early, early_time = layout.early, layout.early_time
+    else:
+        where = np.flatnonzero(marked)
+        early[where, 2] = changed.values.size + np.arange(where.size) - changed.first[1, early[where, 0]]
+    return layout._replace(
+        window=np.array([time, layout.window[1]]),
+        state=state,
+        weight=weight,
+        dense=dense,
+        totals=totals,
+        offset=offset,
+        early=early,
+        early_time=early_time,
+        break_at=np.ascontiguousarray(layout.break_at[:, keeps]),
+        breaks=np.ascontiguousarray(layout.breaks[keeps]),
     )
+
+
+def marks_of(program: Program, time: float) -> NDArray[np.int64]:
+    """Return where the marks of the entries of `opened_at` stand among the values of what happened."""
+    if time == program.layout.window[0]:
+        return np.empty(0, dtype=np.int64)
+    known = int(np.searchsorted(program.trace.time, time, side="right"))
+    early, _, marked = _entries(program, known)
+    first = program.tables(np.zeros(len(program.parameter_names))).first
+    return np.asarray(first[1, early[marked, 0]] + early[marked, 2], dtype=np.int64)
 
 
 def followed_until(fact: Layout, changed: Layout, time: float) -> Layout:
@@ -128,18 +138,17 @@ def _refuse_early(program: Program, layout: Layout, time: float) -> None:
 
 
 def _entries(
-    program: Program, tables: Tables, changed: Tables, known: int
-) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
+    program: Program, known: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.bool_]]:
     """Return the entries that half-life memory carries beyond the first `known` events.
 
     Returns:
-        Cause, unit and row of the source design (entries, 3), times (entries,), and the marks of those rows,
-        which stand behind the values of the changed tables.
+        Cause, unit and row of the source design (entries, 3), times (entries,), and whether the entry has a mark,
+        which the row names.
     """
     layout, trace = program.layout, program.trace
     events = trace.events[:known]
-    rows, times, marks = [], [], []
-    size = changed.values.size
+    rows, times, marked = [], [], []
     for c in np.flatnonzero(layout.cause[:, DECAYS]):
         old, new = events[:, BEFORE], events[:, AFTER]
         entered = entering(layout.counts[c], layout.clause[c], old, new, events[:, VARIABLE])
@@ -153,15 +162,13 @@ def _entries(
                 row = _row(program, design, unit, float(trace.time[x]), int(new[x]))
             found.append((unit, float(trace.time[x]), row))
         for unit, time, row in found:
-            if design >= 0 and row >= 0:
-                marks.append(tables.values[tables.first[1, c] + row])
-                row = size + len(marks) - 1 - int(changed.first[1, c])
+            marked.append(design >= 0 and row >= 0)
             rows.append((int(c), unit, row))
             times.append(time)
     return (
         np.array(rows, dtype=np.int32).reshape(-1, 3),
         np.array(times, dtype=np.float64),
-        np.array(marks, dtype=np.float64),
+        np.array(marked, dtype=np.bool_),
     )
 
 
