@@ -35,6 +35,8 @@ def _read(value: float | str | None) -> float:
 def to_dict(fit: Fit) -> dict[str, Any]:
     """Return a fit as plain values that JSON holds exactly; see `save`."""
     fit._complete()
+    if fit.program_of_fit is not None:  # a fit read without its history draws as this one does
+        kept_draws(fit)
     return {
         "model": fit.model.to_toml(),
         "params": {name: _written(value) for name, value in fit.values.items()},
@@ -65,8 +67,6 @@ def to_dict(fit: Fit) -> dict[str, Any]:
 
 def save(fit: Fit, path: str | Path) -> None:
     """Write a fit as JSON, whole or not at all."""
-    if fit.program_of_fit is not None:  # a fit read without its history draws as this one does
-        kept_draws(fit)
     write_whole(Path(path), json.dumps(to_dict(fit), indent=1) + "\n")
 
 
