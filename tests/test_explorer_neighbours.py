@@ -211,6 +211,7 @@ def test_a_connection_too_many_hears_why() -> None:
     with served(application(slow.laboratory), doors=doors) as address, lines() as line:
         asked = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(3)]
         until(lambda: slow.begun)
+        time.sleep(0.3)  # all three have arrived
         status, headers, body = line(address, GREEDY).ask("/").answer()
         assert status == 503 and sealed(headers) and "too many connections" in json.loads(body)["error"]
         assert line(address).ask("/").answer()[0] == 200
@@ -225,7 +226,7 @@ def test_the_one_with_most_connections_gives_one_up() -> None:
     with served(application(slow.laboratory), doors=doors) as address, lines() as line:
         asked = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(5)]
         until(lambda: slow.begun)
-        time.sleep(0.2)  # all five have arrived
+        time.sleep(0.3)  # all five have arrived
         assert line(address).ask("/").answer()[0] == 200
         slow.let(5)
         assert sorted(each.answer()[0] for each in asked) == [0, 200, 200, 200, 200]
@@ -332,28 +333,35 @@ def test_what_nobody_waits_for_is_neither_begun_nor_ended() -> None:
         return found
 
     slow.laboratory._draw = counted  # type: ignore[method-assign]
-    with served(application(slow.laboratory)) as address, lines() as line:
+    with served(application(slow.laboratory), doors=Doors(parting=0.1)) as address, lines() as line:
         gone = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(1, 9)]
         until(lambda: slow.begun == [1])
         time.sleep(0.3)
         for each in gone:
             each.close()
-        time.sleep(0.3)
+        time.sleep(0.6)
         slow.let(10)
         # What was being drawn stops at its next world; the seven that waited are not begun.
         assert line(address).ask("/api/worlds?seed=50").answer()[0] == 200
         assert slow.begun == [1, 50] and drawn == [50]
 
 
+def test_who_has_closed_his_half_of_the_line_hears_a_quick_answer() -> None:
+    with served(application(small()), doors=Doors(parting=10)) as address, lines() as line:
+        asked = line(address).ask("/api/about")
+        asked.socket.shutdown(socket.SHUT_WR)
+        assert asked.answer()[0] == 200 and asked.ends() == b""
+
+
 def test_what_two_ask_for_is_made_for_the_one_who_stays() -> None:
     slow = Slow()
-    with served(application(slow.laboratory)) as address, lines() as line:
+    with served(application(slow.laboratory), doors=Doors(parting=0.1)) as address, lines() as line:
         first = line(address, GREEDY).ask("/api/worlds?seed=7")
         until(lambda: slow.begun == [7])
         second = line(address).ask("/api/worlds?seed=7")
         time.sleep(0.2)
         first.close()
-        time.sleep(0.2)
+        time.sleep(0.4)
         slow.let()
         status, _, body = second.answer()
         assert status == 200 and json.loads(body)["seed"] == 7 and slow.begun == [7]

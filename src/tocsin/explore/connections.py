@@ -36,6 +36,7 @@ class Doors:
         stalled: seconds in which some of an answer must be taken.
         answer: seconds in which the whole of it must be.
         lingering: seconds for which a connection that was sent away is still listened to, so that it hears why.
+        parting: seconds that an answer has left when the visitor has closed the line, or only his half of it.
     """
 
     connections: int = 256
@@ -45,6 +46,7 @@ class Doors:
     stalled: float = 10.0
     answer: float = 60.0
     lingering: float = 2.0
+    parting: float = 1.0
 
 
 class Doorkeeper:
@@ -118,6 +120,7 @@ class Connection(H11Protocol):
         self.visitor = ""
         self.since = 0.0  # since when the next question is waited for
         self._silent = True  # nothing of it has come
+        self._ended = False  # nothing more will come
         self._said = False  # it was sent away: what still comes is not read
         self._unsent: tuple[float, float, int] | None = None  # since when, when it last moved, letters
         self._moved = False
@@ -155,6 +158,14 @@ class Connection(H11Protocol):
             # Whatever a stranger sends, it is theirs to mend and not for the log.
             self.say(400, "this is no question that can be read")
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Take the end of what a visitor sends for his going away, once a quick answer has had its time."""
+        if self.idle or self._said:
+            return False
+        self._ended = True
+        self.loop.call_later(self.doors.parting, self.transport.close)
+        return True
+
     def send_400_response(self, msg: str) -> None:
         """Say that what came is not HTTP."""
         status = getattr(sys.exc_info()[1], "error_status_hint", 400)
@@ -170,6 +181,8 @@ class Connection(H11Protocol):
         self.since = self.loop.time()
         self._silent = not self.conn.trailing_data[0]
         super().on_response_complete()
+        if self._ended and self.idle:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """End with the server."""
