@@ -117,6 +117,14 @@ class Slow:
     def __init__(self, **limits: Any) -> None:
         self.laboratory: Laboratory = small(**limits)
         self.begun: list[int] = []
+        self.asked = 0
+        read = self.laboratory.reader.question
+
+        def question(*more: Any) -> Any:
+            self.asked += 1
+            return read(*more)
+
+        self.laboratory.reader.question = question  # type: ignore[method-assign]
         self.gate = threading.Semaphore(0)
         original = self.laboratory._draw
 
@@ -210,8 +218,7 @@ def test_a_connection_too_many_hears_why() -> None:
     doors = Doors(connections=20, each=3)
     with served(application(slow.laboratory), doors=doors) as address, lines() as line:
         asked = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(3)]
-        until(lambda: slow.begun)
-        time.sleep(0.3)  # all three have arrived
+        until(lambda: slow.begun and slow.asked == 3)
         status, headers, body = line(address, GREEDY).ask("/").answer()
         assert status == 503 and sealed(headers) and "too many connections" in json.loads(body)["error"]
         assert line(address).ask("/").answer()[0] == 200
@@ -225,8 +232,7 @@ def test_the_one_with_most_connections_gives_one_up() -> None:
     doors = Doors(connections=5, each=5)
     with served(application(slow.laboratory), doors=doors) as address, lines() as line:
         asked = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(5)]
-        until(lambda: slow.begun)
-        time.sleep(0.3)  # all five have arrived
+        until(lambda: slow.begun and slow.asked == 5)
         assert line(address).ask("/").answer()[0] == 200
         slow.let(5)
         assert sorted(each.answer()[0] for each in asked) == [0, 200, 200, 200, 200]
@@ -287,12 +293,12 @@ def test_a_neighbour_waits_for_one_question_of_a_greedy_visitor() -> None:
     slow = Slow()
     with served(application(slow.laboratory)) as address, lines() as line:
         greedy = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(9)]
-        until(lambda: slow.begun)
-        time.sleep(0.3)
+        until(lambda: slow.begun and slow.asked == 9)
         for n in range(100, 105):  # one question after the other: each is next, whatever waits beside it
             running = len(slow.begun)
+            before = slow.asked
             asked = line(address).ask(f"/api/worlds?seed={n}")
-            time.sleep(0.3)
+            until(lambda before=before: slow.asked > before)  # type: ignore[misc]
             assert len(slow.begun) == running
             slow.let()  # what was running
             until(lambda running=running: len(slow.begun) > running)  # type: ignore[misc]
@@ -308,10 +314,9 @@ def test_a_full_queue_sheds_the_greedy() -> None:
     slow = Slow(waiting=4, each=4)
     with served(application(slow.laboratory)) as address, lines() as line:
         greedy = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(7)]
-        until(lambda: slow.begun)
-        time.sleep(0.3)
+        until(lambda: slow.begun and slow.asked == 7)
         neighbour = line(address).ask("/api/worlds?seed=99")
-        time.sleep(0.2)
+        until(lambda: slow.asked == 8)
         slow.let(20)
         assert neighbour.answer()[0] == 200
         answers = [each.answer() for each in greedy]
@@ -335,8 +340,7 @@ def test_what_nobody_waits_for_is_neither_begun_nor_ended() -> None:
     slow.laboratory._draw = counted  # type: ignore[method-assign]
     with served(application(slow.laboratory), doors=Doors(parting=0.1)) as address, lines() as line:
         gone = [line(address, GREEDY).ask(f"/api/worlds?seed={n}") for n in range(1, 9)]
-        until(lambda: slow.begun == [1])
-        time.sleep(0.3)
+        until(lambda: slow.begun == [1] and slow.asked == 8)
         for each in gone:
             each.close()
         time.sleep(0.6)
@@ -359,7 +363,7 @@ def test_what_two_ask_for_is_made_for_the_one_who_stays() -> None:
         first = line(address, GREEDY).ask("/api/worlds?seed=7")
         until(lambda: slow.begun == [7])
         second = line(address).ask("/api/worlds?seed=7")
-        time.sleep(0.2)
+        until(lambda: slow.asked == 2)
         first.close()
         time.sleep(0.4)
         slow.let()
@@ -376,9 +380,9 @@ def test_tables_are_made_once_and_wait_behind_questions() -> None:
         same = [line(address, GREEDY).ask("/api/download?table=worlds&seed=5") for _ in range(30)]
         until(lambda: slow.begun == [5])
         others = [line(address, GREEDY).ask(f"/api/download?table=worlds&seed={n}") for n in range(10, 20)]
-        time.sleep(0.5)
+        until(lambda: slow.asked == 40)
         own = line(address, GREEDY).ask("/api/worlds?seed=6")  # his page goes before his tables
-        time.sleep(0.2)
+        until(lambda: slow.asked == 41)
         slow.let(50)
         assert own.answer()[0] == 200 and slow.begun[:2] == [5, 6]
         texts = {each.answer()[2] for each in same}

@@ -29,7 +29,7 @@ class Doors:
     """How many connections there may be, and how long they may take.
 
     Attributes:
-        connections: in all.
+        connections: in all, and never more than half of the files that the system lets a process open.
         each: of one visitor.
         first: seconds to the first letter of a question, and between an answer and the next question.
         question: seconds in which a question must have arrived whole.
@@ -39,8 +39,8 @@ class Doors:
         parting: seconds that an answer has left when the visitor has closed the line, or only his half of it.
     """
 
-    connections: int = 256
-    each: int = 64
+    connections: int = 512
+    each: int = 128
     first: float = 5.0
     question: float = 10.0
     stalled: float = 10.0
@@ -61,7 +61,7 @@ class Doorkeeper:
     """
 
     def __init__(self, doors: Doors, proxies: Sequence[str] = ()) -> None:
-        self.doors = doors
+        self.doors, self.most = doors, min(doors.connections, _files() // 2)
         self.proxies = [ipaddress.ip_network(each, strict=False) for each in proxies]
         self.lingering: set[Connection] = set()
         self._open: dict[str, list[Connection]] = {}
@@ -72,7 +72,7 @@ class Doorkeeper:
         own = self._open.get(visitor, [])
         if visitor and len(own) >= self.doors.each and not _close_one(own):
             return False
-        if sum(map(len, self._open.values())) >= self.doors.connections:
+        if sum(map(len, self._open.values())) >= self.most:
             most = max((each for name, each in self._open.items() if name), key=len, default=[])
             greedier = len(most) > len(own) + 1
             everyone = [each for group in self._open.values() for each in group]
@@ -100,6 +100,16 @@ class Doorkeeper:
             return host
         behind = address is not None and any(address in network for network in self.proxies)
         return "" if behind else host
+
+
+def _files() -> int:
+    """Return how many files this process may have open."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 512
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 2**20 if most == resource.RLIM_INFINITY else most
 
 
 def _close_one(connections: Iterable[Connection]) -> bool:
