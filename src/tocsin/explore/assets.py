@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
+NOTICE = (
+    "Vega, Vega-Lite and Vega-Embed: Copyright (c) University of Washington Interactive Data Lab, "
+    "BSD 3-Clause License, https://github.com/vega"
+)
+
 
 @dataclass(frozen=True)
 class Asset:
@@ -63,7 +68,7 @@ def vega_bundle() -> str:
 
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # The bundle declares names of its own at its top: they stay its own.
-    return f"(()=>{{{bundle}\n}})();"
+    return f"/*! {NOTICE} */\n(()=>{{{bundle}\n}})();"
 
 
 def file_name(laboratory: Laboratory, what: str) -> str:

@@ -118,9 +118,21 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
             draws = Draws.read(kept)
             if draws is not None:
                 fit.drawn[int(count)] = draws
+        # Tables that do not go together are seen here, and not where they are first used.
+        _ = fit.vcov, fit.score, fit.summary()
+    except TocsinError as error:
+        raise TocsinError(f"{path}: {error}") from None
     except OSError as error:
         raise TocsinError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise TocsinError(f"{path}: not a saved fit ({type(error).__name__}: {error})") from None
     if history is not None:
         _attach(fit, history, str(path))

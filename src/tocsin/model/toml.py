@@ -97,7 +97,10 @@ def read_model(source: str | Path) -> Model:
         fields = _table(entry, f"{where}, variables.{name}", _VARIABLE, ("states",))
         if not isinstance(fields["states"], list) or not isinstance(fields.get("recurrent", False), bool):
             raise ModelError(f"{where}, variables.{name}: states is a list and recurrent is true or false")
-        variables.append(StateVariable(name, **fields))
+        try:
+            variables.append(StateVariable(name, **fields))
+        except ModelError as error:
+            raise ModelError(f"{where}, variables.{name}: {error}") from None
     transitions = []
     for number, entry in enumerate(_listed(content["transition"], where), start=1):
         place = f"{where}, transition {number}"
