@@ -40,6 +40,12 @@ def numeric(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> A
     return pa.Array.from_buffers(kind, len(values), [mask, pa.py_buffer(values)])
 
 
+def truths(values: NDArray[np.bool_]) -> Any:
+    """Return truth values as an Arrow array."""
+    packed = pa.py_buffer(np.packbits(values, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, packed])
+
+
 def _validity(missing: NDArray[np.bool_]) -> Any:
     if not missing.any():
         return None

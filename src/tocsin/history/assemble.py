@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tocsin.history import arrow, schema, validate
+from tocsin.history import arrow, instants, schema, validate
 from tocsin.history.cells import encode
 from tocsin.history.frames import Raw
 from tocsin.history.pairs import MANY_TIES, distinct_pairs
@@ -32,6 +32,7 @@ class Declared:
         layers: combine rule by layer; `strict` if these are all the layers there are.
         outside: value of a covariate where no row covers it.
         text_columns: own columns of units that are text although their cells look like numbers.
+        levels: levels of own columns of units that are categories, in their order, the reference first.
         broken: variables whose declaration is at fault, so that nothing of theirs can be judged.
         trusted: True for parts of a history that was checked before: no misspelling is looked for.
         file: what problems in these call their place, and the line of each name in it.
@@ -42,6 +43,7 @@ class Declared:
     strict: bool = False
     outside: Mapping[str, float] = field(default_factory=dict)
     text_columns: frozenset[str] = frozenset()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     trusted: bool = False
     file: str = "history"
@@ -50,20 +52,24 @@ class Declared:
 
 def assemble(
     raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report
-) -> dict[str, Any] | None:
+) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]] | None:
     """Read and check all tables; None (and a full report) where anything is wrong.
 
     Returns:
-        Arrow tables by name. Columns that say only the default (weights of 1, rows that hold throughout the
-        window) are left out, so that large tables stay small.
+        Arrow tables by name, and the declared levels of categories. Columns that say only the default (weights
+        of 1, rows that hold throughout the window) are left out, so that large tables stay small.
     """
-    reader = Reader(clock, declared.variables, report, declared.text_columns, declared.broken)
+    reader = Reader(
+        clock, declared.variables, report, declared.text_columns, declared.broken, declared.levels
+    )
     units = reader.units(raws["units"])
     events = reader.events(raws["events"])
     ties = reader.ties(raws["ties"])
     covariates = reader.covariates(raws["covariates"])
     episodes = reader.episodes(raws["episodes"])
     sources = reader.sources(raws["sources"])
+    if not clock.dated:
+        instants.meet((units, events, ties, covariates, episodes), (clock.first, clock.last))
     found = None
     if "unit" in units.columns:
         placed = validate.check_presence(units, events, clock, report)
@@ -76,6 +82,7 @@ def assemble(
         kinds = covariates.coded["covariate"].to_pylist() if "covariate" in covariates.coded else []
         validate.check_declared("layer", declared.layers, layers, declared.file, report, declared.lines)
         validate.check_declared("covariate", declared.outside, kinds, declared.file, report, declared.lines)
+        validate.check_levels(declared.levels, units, kinds, declared.file, report, declared.lines)
     for name in schema.CONSTANT:
         if name in declared.outside:
             line = declared.lines.get(name)
@@ -83,7 +90,7 @@ def assemble(
     validate.check_names(units, covariates, declared.variables, report)
     if report or found is None:
         return None
-    return {
+    tables = {
         "units": _table(units, np.argsort(units.columns["unit"], kind="stable"), schema.UNITS, clock),
         "events": _table(
             events, _ordered_events(events, found.order), schema.EVENTS, clock, declared.variables
@@ -93,6 +100,7 @@ def assemble(
         "episodes": _table(episodes, _by_content(episodes, ("start", "unit")), schema.EPISODES, clock),
         "sources": _table(sources, _by_content(sources, ("key",)), schema.SOURCES, clock),
     }
+    return tables, units.levels
 
 
 def _ordered_events(events: Parsed, order: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tocsin.history import arrow
 from tocsin.history.clock import EARLIEST, EPOCH, LATEST, Clock, floored, is_number, read_date
 from tocsin.history.frames import Raw, plain, python_value
+from tocsin.history.written import is_missing, slip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,8 +72,13 @@ def _distinct_texts(values: Any) -> Any:
     return arrow.strings(plain(value) for value in listed(values))
 
 
-def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tuple[NDArray[np.int32], Any]:
+def names(
+    raw: Raw, column: str, report: Report, *, required: bool = True, valid: Container[str] = ()
+) -> tuple[NDArray[np.int32], Any]:
     """Read a column of identifiers.
+
+    Parameters:
+        required: whether every row names something; else NA and its like are missing, unless they are `valid`.
 
     Returns:
         Codes (rows,), -1 where missing or wrong, into an Arrow array of distinct strings.
@@ -91,6 +97,8 @@ def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tu
     nul = arrow.to_numpy(pc.match_substring(texts, "\0"))
     if nul.any():
         report.rows(raw, np.flatnonzero((codes >= 0) & nul[codes]), column, "a NUL character in a name")
+    if not required:
+        empty = np.array([is_missing(text) and text not in valid for text in texts.to_pylist()], bool)
     if empty.any():
         codes = np.where((codes >= 0) & ~empty[codes], codes, -1).astype(np.int32)
     if required:
@@ -98,12 +106,17 @@ def names(raw: Raw, column: str, report: Report, *, required: bool = True) -> tu
     return codes, texts
 
 
-def floats(raw: Raw, column: str, report: Report, what: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def floats(
+    raw: Raw, column: str, report: Report, what: str, hint: str = ""
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Read a column of numbers.
+
+    Parameters:
+        what: names the quantity; hint: what else may be wrong, for the messages.
 
     Returns:
         Values (rows,) with NaN where missing or wrong, and the rows that are missing. Whatever is neither
-        missing nor a finite number has been reported as a bad number; `what` names the quantity.
+        missing nor a finite number has been reported as a bad number.
     """
     array = raw.columns[column]
     kind = array.type
@@ -137,12 +150,17 @@ def floats(raw: Raw, column: str, report: Report, what: str) -> tuple[NDArray[np
     else:
         for k, text in enumerate(distinct.to_pylist()):
             text = text.strip()
-            blank[k] = not text
+            blank[k] = is_missing(text)
             if is_number(text):
                 value = float(text)
                 parsed[k] = value + 0.0 if np.isfinite(value) else np.nan
     values, missing = parsed[codes], blank[codes]
-    report.rows(raw, np.flatnonzero(np.isnan(values) & ~missing), column, why, kind="bad number")
+
+    def message(row: int) -> str:
+        cure = slip(raw.value(column, row) or "") or hint
+        return f"{why}; {cure}" if cure else why
+
+    report.rows(raw, np.flatnonzero(np.isnan(values) & ~missing), column, message, kind="bad number")
     return values, missing
 
 
@@ -203,7 +221,7 @@ def times(
     wrong = np.zeros(len(distinct) + 1, bool)
     blank[-1] = True
     for k, value in enumerate(listed(distinct)):
-        if value != value or (isinstance(value, str) and not value.strip()):
+        if value != value or (isinstance(value, str) and is_missing(value)):
             blank[k] = True
             continue
         try:

@@ -35,6 +35,8 @@ def digest_of(history: History) -> str:
     }
     if history.waves:  # absent where nothing is named, so that older digests stand
         head["waves"] = history.waves
+    if history.levels:
+        head["levels"] = history.levels
     sha.update(json.dumps(head, sort_keys=True).encode("utf-8", "surrogatepass"))
     for name in sorted(history._tables):
         table = history._tables[name]

@@ -61,7 +61,26 @@ def merge(one: History, other: History) -> History:
         layers=_agreed(one.layers, other.layers, "the combine rule of layer"),
         outside=_agreed(one.outside, other.outside, "the outside value of covariate"),
         variables=tuple(variables.values()),
+        levels=_of_both(one, other),
     )
+
+
+def _of_both(one: History, other: History) -> dict[str, tuple[str, ...]]:
+    """Return the declared levels of both: one order that both agree to, what one alone has after the rest."""
+    found = one.levels
+    for name, theirs in other.levels.items():
+        mine = found.get(name)
+        if mine is None:
+            there = one.numbers.levels.get(name, ())
+            found[name] = (*theirs, *(level for level in there if level not in theirs))
+            continue
+        if [level for level in mine if level in theirs] != [level for level in theirs if level in mine]:
+            raise TocsinError(f"the histories order the levels of {name!r} differently: {mine} and {theirs}")
+        found[name] = (*mine, *(level for level in theirs if level not in mine))
+    for name, mine in found.items():
+        there = other.numbers.levels.get(name, ())
+        found[name] = (*mine, *(level for level in there if level not in mine))
+    return found
 
 
 def _joined(mine: Any, theirs: Any) -> Any:

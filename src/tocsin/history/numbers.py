@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tocsin.history import arrow, schema
 from tocsin.history.panel import Panel, panel_of
@@ -83,6 +84,7 @@ class Numbers:
         ties: layer -> arrays.
         covariates: name -> arrays.
         static: own columns of units: float64 with NaN, or objects (str) with None, where missing.
+        levels: of those that are objects, their levels in order: as declared, or else sorted.
     """
 
     units: tuple[str, ...]
@@ -99,6 +101,7 @@ class Numbers:
     ties: dict[str, TieArrays]
     covariates: dict[str, CovariateArrays]
     static: dict[str, NDArray[Any]]
+    levels: dict[str, tuple[str, ...]]
 
     @cached_property
     def panel(self) -> Panel | None:
@@ -112,6 +115,7 @@ def numbers_of(
     variables: Sequence[StateVariable],
     layers: Mapping[str, str | None],
     outside: Mapping[str, float],
+    levels: Mapping[str, tuple[str, ...]],
 ) -> Numbers:
     """Turn the canonical tables of a history into arrays."""
     units = tables["units"]
@@ -139,12 +143,16 @@ def numbers_of(
         variables=variables,
     )
     static: dict[str, NDArray[Any]] = {}
+    categories: dict[str, tuple[str, ...]] = {}
     skip = {"unit", "label", "enter", "exit", *schema.PROVENANCE, *(variable.name for variable in variables)}
     for name in units.column_names:
         if name not in skip:
             column = units.column(name)
             text = not pa.types.is_floating(column.type)
             static[name] = np.array(column.to_pylist(), object) if text else _floats(column)
+            if text:
+                found = pc.unique(column.drop_null()).to_pylist()
+                categories[name] = levels.get(name) or tuple(sorted(found))
     return Numbers(
         units=names,
         unit_index=Positions(names),
@@ -160,6 +168,7 @@ def numbers_of(
         ties=_ties(tables["ties"], clock, layers, count),
         covariates=_covariates(tables["covariates"], clock, outside, count),
         static=static,
+        levels=categories,
     )
 
 
@@ -288,8 +297,10 @@ def _covariates(
     value = _floats(table.column("value")) if table.num_rows else np.zeros(0)
     start = clock.number(_times(table, "start", clock.first))
     end = clock.finish(_times(table, "end", clock.last))
+    lasting = end > start  # a row that begins where it ends holds at no time
     out: dict[str, CovariateArrays] = {}
     for name in sorted({*kinds, *outside}):
         mine = kind == kinds.index(name) if name in kinds else np.zeros(len(kind), bool)
+        mine &= lasting
         out[name] = CovariateArrays(unit[mine], value[mine], start[mine], end[mine])
     return out

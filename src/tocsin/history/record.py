@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from tocsin.history.frames import Raw, from_frame
 from tocsin.history.problems import Report
 from tocsin.history.waves import read_waves
 from tocsin.history.window import read_clock, read_time
+from tocsin.history.written import are_numbers
 from tocsin.words import StateVariable
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ class History:
         claims_path: a file of claims about it, each with its query.
 
     Any table may be a frame of pandas, Polars or Arrow, or a dict of columns; rows in any order; times dates
-    or plain numbers, as the window is.
+    or plain numbers, as the window is. An own column of units is of numbers where at least half of its cells
+    that are not missing (empty, NA, NaN, ".", N/A, null) are numbers; then a cell that is none is an error. A
+    dictionary (a pandas Categorical) is a category whatever its values; the order of its levels is kept, and
+    the first is the reference in formulas.
 
     Raises:
         HistoryError: anything is wrong; `problems` lists every fault.
@@ -115,9 +119,10 @@ class History:
     def _build(
         self, raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report, where: str
     ) -> None:
-        tables = assemble(raws, declared, clock, report)
+        assembled = assemble(raws, declared, clock, report)
         report.raise_if_any(where)
-        assert tables is not None  # nothing is missing without a problem
+        assert assembled is not None  # nothing is missing without a problem
+        tables, levels = assembled
         ties = tables["ties"].column("layer")
         used = ties.unique().to_pylist() if len(ties) else []
         self._tables: dict[str, Any] = tables
@@ -125,6 +130,7 @@ class History:
         self._variables = declared.variables
         self._layers = {name: declared.layers.get(name) for name in sorted({*declared.layers, *used})}
         self._outside = dict(sorted(declared.outside.items()))
+        self._levels = dict(sorted(levels.items()))
 
     def _describe(
         self,
@@ -224,6 +230,11 @@ class History:
         """Declared value of a covariate where no row covers it, by covariate."""
         return dict(self._outside)
 
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Declared levels of own columns of units that are categories, in their order, the reference first."""
+        return dict(self._levels)
+
     # Its tables.
 
     @property
@@ -267,12 +278,37 @@ class History:
         """
         if name not in self._tables:
             raise TocsinError(f"there is no table {name!r}; there are: {', '.join(TABLES)}")
-        return _completed(name, self._tables[name], self._clock)
+        table = _completed(name, self._tables[name], self._clock)
+        return self._with_levels(table) if name == "units" else table
 
     def _frame(self, name: str) -> pd.DataFrame:
         if name not in self._frames:
-            self._frames[name] = _to_pandas(self.table(name), self._clock)
+            kept = {*self._levels, *self._number_like} if name == "units" else set()
+            self._frames[name] = _to_pandas(self.table(name), kept)
         return self._frames[name].copy()
+
+    def _with_levels(self, units: Any) -> Any:
+        """The units with every category whose order or kind is declared as a dictionary."""
+        for column in [*self._levels, *self._number_like]:
+            values = units.column(column)
+            if pa.types.is_string(values.type):
+                levels = arrow.strings(self.numbers.levels[column])
+                coded = arrow.dictionary(arrow.positions(values, levels), levels)
+                units = units.set_column(units.column_names.index(column), column, coded)
+        return units
+
+    @cached_property
+    def _number_like(self) -> list[str]:
+        """Own columns of units that are categories although their cells are numbers; no levels say so."""
+        units = self._tables["units"]
+        skip = {*schema.UNITS.known, *(variable.name for variable in self._variables), *self._levels}
+        found = []
+        for name in units.column_names:
+            if name not in skip and pa.types.is_string(units.column(name).type):
+                counted = units.column(name).drop_null().value_counts().to_pylist()
+                if are_numbers({each["values"]: each["counts"] for each in counted}):
+                    found.append(name)
+        return found
 
     @cached_property
     def _frames(self) -> dict[str, pd.DataFrame]:
@@ -283,7 +319,9 @@ class History:
         """The history as arrays, for programs."""
         from tocsin.history.numbers import numbers_of
 
-        return numbers_of(self._tables, self._clock, self._variables, self._layers, self._outside)
+        return numbers_of(
+            self._tables, self._clock, self._variables, self._layers, self._outside, self._levels
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -421,12 +459,13 @@ def _completed(name: str, table: Any, clock: Clock) -> Any:
     return pa.table({column: columns[column] for column in order})
 
 
-def _to_pandas(table: Any, clock: Clock) -> pd.DataFrame:
+def _to_pandas(table: Any, categories: Container[str]) -> pd.DataFrame:
     import pandas  # noqa: F401  (slow to import, so only when a table is asked for)
 
     columns = {}
     for column, values in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_dictionary(values.type) and table.num_rows <= CATEGORICAL_ROWS:
+        few = table.num_rows <= CATEGORICAL_ROWS and column not in categories
+        if pa.types.is_dictionary(values.type) and few:
             values = values.cast(pa.string())
         elif pa.types.is_date32(values.type):
             values = values.cast(pa.timestamp("s"))

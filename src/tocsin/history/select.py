@@ -27,6 +27,7 @@ def rebuilt(
     layers: Mapping[str, str | None] | None = None,
     outside: Mapping[str, float] | None = None,
     variables: Any = None,
+    levels: Mapping[str, tuple[str, ...]] | None = None,
 ) -> History:
     """The same history with other tables, checked anew."""
     from tocsin.history.record import History
@@ -39,6 +40,10 @@ def rebuilt(
         history.variables if variables is None else variables,
         history.layers if layers is None else layers,
         outside=history.outside if outside is None else outside,
+        text_columns=frozenset(
+            field.name for field in tables["units"].schema if pa.types.is_string(field.type)
+        ),
+        levels=history.levels if levels is None else levels,
         trusted=True,
     )
     about = {

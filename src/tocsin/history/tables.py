@@ -11,13 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.history import arrow, schema
-from tocsin.history.cells import encode, floats, names, texts, times
-from tocsin.history.clock import Clock, is_number
-from tocsin.history.frames import Raw
+from tocsin.history.cells import encode, floats, listed, names, texts, times
+from tocsin.history.clock import Clock
+from tocsin.history.frames import Raw, plain
+from tocsin.history.instants import near
 from tocsin.history.schema import CONFIDENCES, Schema, nearest_of
+from tocsin.history.written import are_numbers, is_missing, leads_with_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,12 +39,14 @@ class Parsed:
         columns: arrays of `rows` values; int32 codes for names, float64, int64 days, or Arrow strings.
         coded: for the columns of codes, the names they stand for (Arrow strings).
         usable: rows (bool) whose every needed cell could be read.
+        levels: levels of the categories whose order is declared.
     """
 
     raw: Raw
     columns: dict[str, Any] = field(default_factory=dict)
     coded: dict[str, Any] = field(default_factory=dict)
     usable: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -66,12 +70,14 @@ class Reader:
         report: Report,
         text_columns: frozenset[str],
         broken: frozenset[str] = frozenset(),
+        levels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.clock = clock
         self.variables = {variable.name: variable for variable in variables}
         self.report = report
         self.text_columns = text_columns
         self.broken = broken
+        self.levels = levels or {}
         self.unit_names = arrow.strings([])
         self.units_known = True  # False where units could not be read whole: then no unit is "unknown"
         self.spelled: list[tuple[Any, NDArray[np.int32]]] = []  # names as columns had them, and which units
@@ -133,7 +139,7 @@ class Reader:
                     line = None if raw.lines is None else 1
                     self.report.add(raw.file, CONSTANT_NAME, line=line, column=name, value=name)
                     continue
-                out.columns[name] = self._static(raw, name)
+                out.columns[name] = self._static(out, raw, name)
         out.usable = good
         return out
 
@@ -169,7 +175,7 @@ class Reader:
         good &= (variable >= 0) & (state >= 0) & ~missing & ~wrong
         if "time_latest" in raw.columns:
             latest, gone, bad = times(raw, "time_latest", self.clock, self.report)
-            early = ~gone & ~bad & ~missing & ~wrong & (latest < moments)
+            early = ~gone & ~bad & ~missing & ~wrong & (latest < moments) & ~self._alike(latest, moments)
             self.report.rows(raw, np.flatnonzero(early), "time_latest", "time_latest before time")
             if not gone.all():
                 out.columns["time_latest"] = np.where(gone, moments, latest)
@@ -203,7 +209,7 @@ class Reader:
                 raw,
                 np.flatnonzero(missing),
                 "weight",
-                "no weight is given: write 1, or leave the column out",
+                "bad number: no weight is given; write 1, or leave the column out",
                 kind="missing",
             )
             self.report.rows(
@@ -369,47 +375,99 @@ class Reader:
         if begin not in out.columns and finish not in out.columns:
             return good
         first, last = out.numbers(begin, self.clock.first), out.numbers(finish, self.clock.last)
-        crossed = np.flatnonzero(good & (last < first))
+        crossed = np.flatnonzero(good & (last < first) & ~self._alike(first, last))
         at = finish if finish in out.raw.columns else begin
         self.report.rows(out.raw, crossed, at, upside_down)
         good[crossed] = False
         return good
 
+    def _alike(self, one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which times are the same up to rounding; see `instants.meet`."""
+        return np.zeros(len(one), bool) if self.clock.dated else near(one, other)
+
     def _states(self, out: Parsed, column: str, variable: StateVariable) -> None:
-        codes, values = names(out.raw, column, self.report, required=False)
+        codes, values = names(out.raw, column, self.report, required=False, valid=variable.states)
         valid = arrow.strings(variable.states)
         known = self._known(out.raw, column, codes, values, valid, f"state of {variable.name!r}")
         if np.any(known >= 0):
             out.columns[column], out.coded[column] = known, valid
 
-    def _static(self, raw: Raw, column: str) -> Any:
-        """An own column of units: numbers where all cells are numbers, else text."""
+    def _static(self, out: Parsed, raw: Raw, column: str) -> Any:
+        """An own column of units: numbers where its cells are numbers, else a category.
+
+        One cell does not decide: see `are_numbers`. A dictionary (a pandas Categorical) is a category whatever
+        its values, and their order is that of its levels.
+        """
         array = raw.columns[column]
-        kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+        declared = self.levels.get(column)
+        coded = pa.types.is_dictionary(array.type)
+        kind = array.type.value_type if coded else array.type
         if array.null_count == len(array):
             return np.full(raw.rows, np.nan)
-        numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-        if numeric or pa.types.is_decimal(kind):
+        typed = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        if (typed or pa.types.is_decimal(kind)) and not coded and declared is None:
             return floats(raw, column, self.report, "a covariate")[0]
-        if raw.lines is None or column in self.text_columns:
-            words = texts(raw, column, self.report)
-            return np.full(raw.rows, np.nan) if words.null_count == len(words) else words
-        _, distinct = encode(array)
-        written = [value for value in distinct.to_pylist() if value.strip()]
-        count = sum(counts_as_number(value) for value in written)
-        # One slip in a column of numbers must not turn it into a column of names in silence.
-        if count == len(written) or (count >= 4 and count >= 0.8 * len(written)):
-            return floats(
-                raw, column, self.report, f'{column!r} (or declare [columns.{column}] type = "text"), it'
-            )[0]
-        return texts(raw, column, self.report)
+        if declared is None and not coded and column not in self.text_columns:
+            codes, distinct = encode(array)
+            texts_ = [str(plain(value)) for value in listed(distinct)]
+            counts = np.bincount(codes[codes >= 0], minlength=len(texts_)).tolist()
+            if are_numbers(dict(zip(texts_, counts, strict=True))):
+                self._no_codes(raw, column, codes, texts_)
+                hint = f'if its cells are names, declare [columns.{column}] type = "text"'
+                return floats(raw, column, self.report, repr(column), hint)[0]
+        return self._category(out, raw, column, declared)
+
+    def _no_codes(self, raw: Raw, column: str, codes: NDArray[np.int32], distinct: Sequence[str]) -> None:
+        """Report numbers that begin with a zero: these are codes, or slips."""
+        zero = np.array([leads_with_zero(text) for text in distinct], bool)
+        rows = np.flatnonzero((codes >= 0) & zero[codes]) if zero.any() else ()
+        message = (
+            "bad number: it begins with a zero; if the cells of this column are codes, declare "
+            f'[columns.{column}] type = "text"'
+        )
+        self.report.rows(raw, rows, column, message, kind="bad number")
+
+    def _category(self, out: Parsed, raw: Raw, column: str, declared: tuple[str, ...] | None) -> Any:
+        """A column of names; of its levels those that are declared, by the history or by its dictionary."""
+        array = raw.columns[column]
+        codes, values = encode(array, unused=True)
+        words = [None if value is None else plain(value) for value in listed(values)]
+        known = set(declared or ())
+        empty = np.array([word is None or (is_missing(word) and word not in known) for word in words], bool)
+        if pa.types.is_dictionary(array.type) and declared is None:
+            levels = dict.fromkeys(word for word, none in zip(words, empty, strict=True) if word and not none)
+            out.levels[column] = tuple(levels)
+        elif declared is not None:
+            out.levels[column] = declared
+            near = cache(lambda value: nearest_of(value, list(declared)))
+            strange = np.array(
+                [not none and word not in known for word, none in zip(words, empty, strict=True)]
+            )
+            self.report.rows(
+                raw,
+                np.flatnonzero((codes >= 0) & strange[codes]) if strange.any() else (),
+                column,
+                f"no level of {column!r}; it has: {', '.join(declared)}",
+                nearest=near,
+                kind="unknown level",
+            )
+        found = texts(raw, column, self.report)
+        missing = (codes < 0) | (empty[codes] if len(empty) else True)
+        used = sorted({str(words[code]) for code in np.unique(codes[~missing]).tolist()})
+        if list(out.levels.get(column, ("",))) == used and not any(map(is_missing, used)):
+            del out.levels[column]  # as they would be without a word
+        if missing.all():
+            return np.full(raw.rows, np.nan)
+        return (
+            pc.if_else(arrow.truths(~missing), found, pa.scalar(None, found.type)) if missing.any() else found
+        )
 
     def _provenance(self, out: Parsed) -> None:
         for column in ("citation", "note"):
             if column in out.raw.columns:
                 out.columns[column] = texts(out.raw, column, self.report)
         if "confidence" in out.raw.columns:
-            codes, values = names(out.raw, "confidence", self.report, required=False)
+            codes, values = names(out.raw, "confidence", self.report, required=False, valid=CONFIDENCES)
             valid = arrow.strings(CONFIDENCES)
             known = self._known(out.raw, "confidence", codes, values, valid, "confidence")
             known = np.where(known < 0, len(CONFIDENCES) - 1, known).astype(np.int32)
@@ -421,13 +479,6 @@ class Reader:
         for name in out.raw.columns:
             if name not in kind.known and name.strip():
                 out.columns[name] = texts(out.raw, name, self.report)
-
-
-def counts_as_number(text: str) -> bool:
-    """Whether a cell of a covariate is meant as a number (020 is a code, not twenty)."""
-    text = text.strip()
-    digits = text.lstrip("+-")
-    return is_number(text) and not (len(digits) > 1 and digits[0] == "0" and digits[1].isdigit())
 
 
 def natural_order(values: Any) -> NDArray[np.int64]:

@@ -96,14 +96,16 @@ class _Head:
         )
         variables = self.variables(self.section(data, "variables"))
         layers = self.layers(self.section(data, "layers"))
-        outside = self.outside(self.section(data, "covariates"))
+        covariates = self.section(data, "covariates")
+        outside, levels = self.outside(covariates), self.levels(covariates)
         text_columns = self.columns(self.section(data, "columns"))
-        lines = {name: self.line(name) for name in [*layers, *outside]}
+        lines = {name: self.line(name) for name in [*layers, *outside, *levels]}
         declared = Declared(
             variables,
             layers,
             outside=outside,
             text_columns=text_columns,
+            levels=levels,
             broken=frozenset(self.broken),
             file=FILE,
             lines=lines,
@@ -165,7 +167,7 @@ class _Head:
     def outside(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
         found: dict[str, float] = {}
         for name, table in tables.items():
-            self.known(name, table, ("outside",))
+            self.known(name, table, ("outside", "levels"))
             if "outside" not in table:
                 continue
             value = table["outside"]
@@ -184,6 +186,22 @@ class _Head:
                     value,
                     at="outside",
                 )
+        return found
+
+    def levels(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+        """The levels of covariates that are categories, in their order."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, table in tables.items():
+            if "levels" not in table:
+                continue
+            given = table["levels"]
+            good = isinstance(given, list) and bool(given)
+            words = [given_ for given_ in given if isinstance(given_, str) and given_.strip()] if good else []
+            if not good or len(words) < len(given) or len(set(words)) < len(words):
+                why = f'covariate {name!r}: levels = ["...", ...], different names in order, the reference first'
+                self.bad(name, why, given, at="levels")
+                continue
+            found[name] = tuple(words)
         return found
 
     def columns(self, tables: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

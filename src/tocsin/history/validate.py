@@ -213,6 +213,27 @@ def check_declared(
             )
 
 
+def check_levels(
+    declared: Iterable[str],
+    units: Parsed,
+    dated: Sequence[str],
+    file: str,
+    report: Report,
+    lines: Mapping[str, int | None],
+) -> None:
+    """Report levels of what is no own column of units: only those can be categories."""
+    own = [name for name in units.raw.columns if name not in UNITS.known]
+    for name in declared:
+        if name in own or not units.raw.sound:
+            continue
+        why = (
+            f"{name!r} stands in the table of covariates, which holds numbers: it has no levels"
+            if name in dated
+            else f"the units have no column {name!r} of which these could be the levels"
+        )
+        report.add(file, why, line=lines.get(name), column=name, value=name, nearest=nearest(name, own))
+
+
 def check_layers(table: Parsed, declared: Sequence[str], strict: bool, report: Report) -> None:
     """Report ties of a layer that is not declared, where all layers are, or where it is a slip of one that
     is."""

@@ -15,7 +15,6 @@ from tocsin.errors import TocsinError, suggestion
 from tocsin.history import schema
 from tocsin.history.clock import Clock, number_text
 from tocsin.history.companions import LEDGER, SCENARIOS, TOUR, beside
-from tocsin.history.tables import counts_as_number
 
 if TYPE_CHECKING:
     from tocsin.history.record import History
@@ -151,24 +150,13 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
     layers = {name: {} if rule is None else {"combine": rule} for name, rule in history.layers.items()}
     if layers:
         head["layers"] = layers
-    if history.outside:
-        head["covariates"] = {name: {"outside": value} for name, value in history.outside.items()}
+    known: dict[str, Any] = {name: {"outside": value} for name, value in history.outside.items()}
+    known |= {name: {"levels": list(levels)} for name, levels in history.levels.items()}
+    if known:
+        head["covariates"] = known
     if history.waves:
         head["waves"] = {clause: {"one": one, "many": many} for clause, (one, many) in history.waves.items()}
-    texts = _ambiguous(history)
+    texts = history._number_like
     if texts:
         head["columns"] = {name: {"type": "text"} for name in texts}
     return head
-
-
-def _ambiguous(history: History) -> list[str]:
-    """Own columns of units that are text but would be read as numbers from CSV."""
-    units = history.table("units")
-    skip = {*schema.UNITS.known, *(variable.name for variable in history.variables)}
-    found = []
-    for name in units.column_names:
-        if name not in skip and pa.types.is_string(units.column(name).type):
-            values = units.column(name).unique().drop_null().to_pylist()
-            if any(counts_as_number(value) or not value.strip() for value in values):
-                found.append(name)
-    return found

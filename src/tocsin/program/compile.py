@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.errors import FitError, ModelError, suggestion
+from tocsin.history.clock import number_text
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
@@ -238,7 +239,7 @@ def _observed(model: Model, history: History, joint: JointStates, after: NDArray
 
 def describe_event(history: History, unit: str, time: float) -> str:
     """Return 'the event of UNIT on DATE' for messages."""
-    when = history.to_date(float(time)) if history.dated else f"{time:g}"
+    when = history.to_date(float(time)) if history.dated else number_text(time)
     return f"the event of {unit!r} at {when}"
 
 

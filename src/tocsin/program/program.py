@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from tocsin.errors import FitError, TooLarge
+from tocsin.history.clock import number_text
 from tocsin.kernels.layout import SOURCE, TARGET, Tables
 from tocsin.kernels.sweep import EXPLAINED, UNIT, Trace
 from tocsin.model.declaration import Contagion
@@ -263,7 +264,7 @@ class Program:
 
     def when(self, time: float) -> str:
         """Return a clock number as a date or a number, for messages."""
-        return str(self.history.to_date(float(time))) if self.history.dated else f"{time:g}"
+        return str(self.history.to_date(float(time))) if self.history.dated else number_text(time)
 
     def refuse_event(self, event: int, count: int, causes: Sequence[str]) -> NoReturn:
         """Raise FitError for an event (a position in the trace) that no cause can explain."""

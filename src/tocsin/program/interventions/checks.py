@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.errors import ModelError, TocsinError, suggestion
+from tocsin.history.clock import number_text
 from tocsin.model.declaration import BAR, Contagion
 from tocsin.model.terms import categories_of
 from tocsin.program.interventions import declared as d
@@ -169,7 +170,7 @@ class _Check:
         return f"; {it.target!r} is reached from: {listed}"
 
     def when(self, time: float) -> str:
-        return str(self.history.to_date(time)) if self.history.dated else f"{time:g}"
+        return str(self.history.to_date(time)) if self.history.dated else number_text(time)
 
     def room(self, it: d.AddTie) -> None:
         if not it.weight > 0:
