@@ -177,7 +177,11 @@ def test_source_events_agree_with_the_readable_twin(case: Case, seed: int) -> No
                     )
                     share = found[cause.name].rate / whole * sent / sum(sources.values()) * part / total
                     mine[key] = mine.get(key, 0.0) + share
-    table = case.model.with_params(params).attribute(case.history).parents
+    table = (
+        case.model.with_params(params, case.model.compile(case.history).learned)
+        .attribute(case.history)
+        .parents
+    )
     fading = {
         (move.name, cause.name)
         for move in case.model.transitions
@@ -199,7 +203,7 @@ def test_source_events_agree_with_the_readable_twin(case: Case, seed: int) -> No
 @given(cases(), st.integers(0, 2**32 - 1))
 def test_parts_add_up(case: Case, seed: int) -> None:
     params = case.params(case.model.compile(case.history).parameter_names, seed)
-    found = case.model.with_params(params).attribute(case.history)
+    found = case.model.with_params(params, case.model.compile(case.history).learned).attribute(case.history)
     keys = ["event", "cause"]
     assert found.causes.groupby("event")["share"].sum().to_list() == pytest.approx(
         [1.0] * found.causes["event"].nunique()

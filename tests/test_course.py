@@ -44,7 +44,9 @@ def test_hazards_agree_with_the_twin(case: Case, seed: int) -> None:
     numbers = case.history.numbers
     share = np.array([0.0, 0.2, 0.3, 0.75, 1.0])
     edges = [float(each) for each in numbers.start + share * (numbers.end - numbers.start)]
-    found = case.model.with_params(params).hazards_by_cause(case.history, times=edges)
+    found = case.model.with_params(params, case.model.compile(case.history).learned).hazards_by_cause(
+        case.history, times=edges
+    )
     wanted = by_twin(case, params, edges)
     assert (found["expected"] > 0).sum() == sum(value > 0 for value in wanted.values())
     for row in found.to_dict("records"):

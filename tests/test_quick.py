@@ -74,7 +74,8 @@ def hawkes(count: int = 5, end: float = 60.0, ties: int = 2) -> tuple[tc.Model, 
     params = {
         name: (-1.5 if name.endswith("| 1") else 0.2 * rng.normal()) for name in program.parameter_names
     }
-    return model, model.with_params(params).simulate(empty, worlds=1, seed=2).history(0)
+    learned = model.compile(empty).learned
+    return model, model.with_params(params, learned).simulate(empty, worlds=1, seed=2).history(0)
 
 
 def together(history: tc.History) -> tc.History:

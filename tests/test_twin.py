@@ -67,7 +67,7 @@ def same_residuals(case: Case, seed: int) -> None:
 
 def same_shares(case: Case, seed: int) -> None:
     _, params = compiled(case, seed)
-    found = case.model.with_params(params).attribute(case.history)
+    found = case.model.with_params(params, case.model.compile(case.history).learned).attribute(case.history)
 
     def numbered(events: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
         """Events as keys: with their rank among those that look the same."""

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tocsin.errors import TocsinError, suggestion
+from tocsin.formats import FORMAT
 from tocsin.words import StateVariable
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Frame:
     def to_json(self) -> str:
         """Return the frame as JSON text, the same for equal frames."""
         content = {
+            "format": FORMAT,
             "units": list(self.units),
             "variables": [
                 {"name": v.name, "states": list(v.states), "initial": v.initial, "recurrent": v.recurrent}

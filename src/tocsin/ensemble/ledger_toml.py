@@ -11,10 +11,11 @@ from typing import Any
 from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
 from tocsin.ensemble.ledger_check import problems_of, refuse
 from tocsin.errors import ModelError, suggestion
+from tocsin.formats import FORMAT
 from tocsin.history.companions import LEDGER
 from tocsin.history.packaged import packaged
 from tocsin.history.read import find_folder
-from tocsin.model.toml import load_toml
+from tocsin.model.toml import load_toml, refuse_format
 
 KINDS: dict[str, type] = {"stock": Stock, "treaty": Treaty, "clause": Clause, "fact": Fact}
 _NUMBERS = ("amount", "whole", "low", "high", "lasting")
@@ -41,9 +42,10 @@ def load_ledger(name_or_path: str | Path) -> Ledger:
 def read_ledger(source: str | Path) -> Ledger:
     """Read a ledger from a TOML file or text; raise ModelError that lists every problem."""
     content, where = load_toml(source, "ledger")
+    refuse_format(content, where)
     found: list[str] = []
     for key in content:
-        if key not in (*KINDS, "title", "note"):
+        if key not in ("format", *KINDS, "title", "note"):
             found.append(f"unknown key {key!r}" + suggestion(key, [*KINDS, "title", "note"]))
     for key in ("title", "note"):
         if not isinstance(content.get(key, ""), str):
@@ -131,7 +133,8 @@ def write_ledger(ledger: Ledger) -> str:
     """Return the ledger as TOML text."""
     import tomli_w
 
-    content: dict[str, Any] = {key: getattr(ledger, key) for key in ("title", "note") if getattr(ledger, key)}
+    content: dict[str, Any] = {"format": FORMAT}
+    content |= {key: getattr(ledger, key) for key in ("title", "note") if getattr(ledger, key)}
     for name, rows in (
         ("stock", ledger.stocks),
         ("treaty", ledger.treaties),

@@ -22,10 +22,10 @@ import pyarrow.parquet as pq
 from tocsin.ensemble.draws import Stopped
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
+from tocsin.formats import FORMAT, format_fault
 from tocsin.results import digest_of_file
 from tocsin.whole import clear_parts, write_whole
 
-FORM = 1
 MANIFEST, FRAME = "manifest.json", "frame.json"
 _OURS = re.compile(rf"part-\d{{6,}}\.parquet|{re.escape(MANIFEST)}|{re.escape(FRAME)}")
 _KEY = b"tocsin.part"
@@ -51,7 +51,7 @@ class Parts:
 
     Attributes:
         folder: where the parts lie.
-        content: the manifest: form, run, seed, worlds, size (worlds a part), history, model, parameters,
+        content: the manifest: format, run, seed, worlds, size (worlds a part), history, model, parameters,
             interventions, given, frame (digest of frame.json), versions.
     """
 
@@ -78,7 +78,7 @@ class Parts:
     def label(self, number: int) -> dict[str, Any]:
         """Return what the schema of a part says of it."""
         first, last = self.bounds(number)
-        return {"form": FORM, "run": self.content["run"], "first": first, "last": last}
+        return {"format": FORMAT, "run": self.content["run"], "first": first, "last": last}
 
     def fault(self, number: int, whole: bool = False) -> str | None:
         """Return why a part cannot be used, or None; with `whole`, the checksum of every page is tested."""
@@ -209,13 +209,12 @@ def open_parts(folder: Path) -> tuple[Parts, Frame]:
     if isinstance(content, dict):
         content.setdefault("given", "nothing")  # as folders were before worlds could be given something
         content.setdefault("draws", None)
-    needed = {"form", "size", "frame", *_TELLING}
+    needed = {"size", "frame", *_TELLING}
     if not isinstance(content, dict) or not needed <= set(content):
         raise TocsinError(f"{folder / MANIFEST}: not the manifest of a folder of worlds")
-    if content["form"] != FORM:
-        raise TocsinError(
-            f"{folder}: written by another version of Tocsin (form {content['form']}, not {FORM})"
-        )
+    fault = format_fault(content)
+    if fault is not None:
+        raise TocsinError(f"{folder}: these worlds cannot be read: {fault}")
     if digest(text) != content["frame"]:
         raise TocsinError(f"{folder / FRAME}: it does not belong to the manifest beside it")
     return Parts(folder, content), Frame.from_json(text)
@@ -245,7 +244,7 @@ def claim(folder: Path, content: dict[str, Any], frame: Frame) -> Parts:
         text = frame.to_json()
         write_whole(folder / FRAME, text.encode())
         # The manifest comes last: a folder that has one has its frame.
-        whole = {**content, "form": FORM, "frame": digest(text)}
+        whole = {**content, "format": FORMAT, "frame": digest(text)}
         write_whole(folder / MANIFEST, _json(whole))
     except OSError as error:
         raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from tocsin.ensemble.draws import Draws, Stopped
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
+from tocsin.formats import FORMAT, format_fault
 from tocsin.results import check_file
 from tocsin.whole import whole
 
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
     from tocsin.history import History
 
 _KEY = b"tocsin.ensemble"
-_FORM = 1
 
 
 def write_ensemble(ensemble: Ensemble, path: Path) -> Path:
     """Write an ensemble under a temporary name and move it into place; raise TocsinError if that fails."""
     facts = {
-        "form": _FORM,
+        "format": FORMAT,
         "worlds": ensemble.worlds,
         "seed": ensemble.seed,
         "interventions": list(ensemble.interventions),
@@ -72,8 +72,9 @@ def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
     if _KEY not in metadata:
         raise TocsinError(f"{path}: a Parquet file, but not an ensemble of Tocsin")
     facts = json.loads(metadata[_KEY])
-    if facts["form"] != _FORM:
-        raise TocsinError(f"{path}: written by another version of Tocsin (form {facts['form']}, not {_FORM})")
+    fault = format_fault(facts)
+    if fault is not None:
+        raise TocsinError(f"{path}: these worlds cannot be read: {fault}")
     frame = Frame.from_json(metadata[_KEY + b".frame"].decode())
     return Ensemble(
         table.replace_schema_metadata(None),

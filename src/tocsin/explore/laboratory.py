@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.draws import Stopped
     from tocsin.history import History
     from tocsin.model import Model
+    from tocsin.model.learned import Learned
     from tocsin.program import Program
 
 ANSWERS = 64  # remembered
@@ -94,7 +95,7 @@ class Laboratory:
     Parameters:
         source: where the history comes from: a packaged name or a folder.
         history, model: what is explored.
-        parameters: a value for every parameter of the model.
+        parameters: a value for every parameter of the model; learned: what its formulas learnt, of `fit.learned`.
         limits: how much may be asked for.
         seed: the seed unless another is asked for.
         wave: the state that is shown first.
@@ -111,6 +112,7 @@ class Laboratory:
         history: History,
         model: Model,
         parameters: dict[str, float],
+        learned: Learned | None,
         limits: Limits,
         seed: int = 1917,
         wave: Wave | None = None,
@@ -121,7 +123,8 @@ class Laboratory:
         self.parameters, self.limits, self.seed = parameters, limits, seed
         self.wave = wave or wave_of(model, None, history)
         self.model_source, self.window = model_source, window
-        self.program: Program = model.compile(history)
+        self.learned = learned
+        self.program: Program = model.compile(history, learned)
         self.vector: NDArray[np.float64] = self.program.pack(parameters)
         self.reader = Reader(history, model, self.wave, limits, seed)
         # Bytes as they are sent. What every visitor asks for is never let go, however much one asks beside it.
@@ -287,6 +290,7 @@ def open_laboratory(
         record,
         declared,
         parameters,
+        fit.learned,
         limits or Limits(),
         seed,
         followed,

@@ -97,5 +97,5 @@ def part_of(program: Program, parameters: Mapping[str, float], variable: str) ->
     if len(names) == len(program.joint.names) or not moves:
         return Part(tuple(program.joint.names), program, program.pack(parameters))
     variables = [each for each in program.model.variables if each.name in needed]
-    smaller = Model(variables, moves).compile(program.history)
+    smaller = Model(variables, moves).compile(program.history, program.learned)
     return Part(names, smaller, smaller.pack({name: parameters[name] for name in smaller.parameter_names}))

@@ -73,7 +73,9 @@ def attribution_of(laboratory: Laboratory) -> Any:
     """Return the attribution of the history; made once."""
     return laboratory.lasting.get(
         "attribution",
-        lambda: laboratory.model.with_params(laboratory.parameters).attribute(laboratory.history),
+        lambda: laboratory.model.with_params(laboratory.parameters, laboratory.learned).attribute(
+            laboratory.history
+        ),
     )
 
 

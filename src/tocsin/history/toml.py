@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import ModelError, nearest
+from tocsin.formats import format_fault
 from tocsin.history import waves
 from tocsin.history.assemble import Declared
 from tocsin.history.clock import Clock
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 FILE = "history.toml"
 TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
-KEYS = (*TEXTS, "window", "clock", "variables", "layers", "covariates", "columns", "waves")
+KEYS = ("format", *TEXTS, "window", "clock", "variables", "layers", "covariates", "columns", "waves")
 COMBINE = ("max", "sum")
 
 
@@ -80,6 +81,9 @@ class _Head:
         for key in data:
             if key not in KEYS:
                 self.bad(key, "unknown key", key, nearest(key, KEYS))
+        fault = format_fault(data, required=False)
+        if fault is not None:
+            self.bad("format", fault, data["format"])
         texts = {}
         for key in TEXTS:
             if key in data:

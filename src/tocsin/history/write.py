@@ -12,6 +12,7 @@ import pyarrow as pa
 import tomli_w
 
 from tocsin.errors import TocsinError, suggestion
+from tocsin.formats import FORMAT
 from tocsin.history import schema
 from tocsin.history.clock import Clock, number_text
 from tocsin.history.companions import LEDGER, SCENARIOS, TOUR, beside
@@ -130,7 +131,8 @@ def _quoted(text: str) -> str:
 
 
 def _head(history: History, has_model: bool) -> dict[str, Any]:
-    head: dict[str, Any] = {
+    head: dict[str, Any] = {"format": FORMAT}
+    head |= {
         key: getattr(history, key)
         for key in ("title", "description", "citation", "licence")
         if getattr(history, key)

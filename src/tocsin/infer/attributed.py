@@ -69,7 +69,7 @@ def attribute_posterior(
     if history is None or history.digest == posterior.history.digest:
         program = posterior.program()
     else:
-        program = posterior.model.compile(history)
+        program = posterior.model.compile(history, posterior.learned)
     vectors, _ = posterior.flat()
     splitter = Splitter(program, vectors.mean(axis=0))
     size = min(room(splitter, draws), len(vectors))

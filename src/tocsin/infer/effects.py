@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.history import History
+    from tocsin.model.learned import Learned
     from tocsin.program import Program
 
     Floats = NDArray[np.float64]
@@ -140,17 +141,24 @@ class Effects:
 Asked = Iterable[str] | Mapping[str, float] | bool | None
 
 
-def with_effects(model: Model, history: History, frailty: Asked = None, shock: Asked = None) -> Effects:
+def with_effects(
+    model: Model,
+    history: History,
+    frailty: Asked = None,
+    shock: Asked = None,
+    learned: Learned | None = None,
+) -> Effects:
     """Compile a model with random effects on some of its transitions.
 
     Parameters:
         frailty, shock: names of transitions, or True for all; a mapping gives the scale of the half-normal
             prior of each standard deviation (1 by default).
+        learned: what the formulas learnt from another history.
 
     Raises:
         ModelError: an unknown transition, or a scale that is not positive.
     """
-    plain = model.compile(history)
+    plain = model.compile(history, learned)
     wanted = [("frailty", _asked(frailty, model, "frailty")), ("shock", _asked(shock, model, "shock"))]
     if not any(asked for _, asked in wanted):
         return Effects(plain, plain, (), np.arange(len(plain.parameter_names)))

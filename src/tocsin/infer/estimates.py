@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tocsin.infer.search import Found, Task
     from tocsin.infer.strengths import Answer
     from tocsin.model import Model
+    from tocsin.model.learned import Learned
     from tocsin.program import Program
 
     Floats = NDArray[np.float64]
@@ -54,6 +55,7 @@ class Fit(Given):
         prior: the prior of a penalised fit, else None.
         fixed, tied: what was not estimated freely.
         digest: digest of the history that was fitted.
+        learned: what the formulas learnt from it: levels and references of categories; `Learned.references`.
     """
 
     def __init__(
@@ -74,10 +76,11 @@ class Fit(Given):
         free: int,
         fixed: Mapping[str, float],
         tied: Sequence[Sequence[str]],
+        learned: Learned,
         program: Program | None = None,
         search: tuple[Task, Found] | None = None,
     ) -> None:
-        super().__init__(model, values)
+        super().__init__(model, values, learned)
         self.loglik, self.objective = loglik, objective
         self.transitions, self.causes = transitions, causes
         self.warnings, self.prior, self.digest = warnings, prior, digest

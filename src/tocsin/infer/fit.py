@@ -90,6 +90,7 @@ def fit_program(
         fixed=dict(fixed or {}),
         tied=ties,
         digest=program.history.digest,
+        learned=program.learned,
         program=program,
         search=(task, found),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.errors import FitError, TocsinError, suggestion
+from tocsin.errors import FitError, ModelError, TocsinError, suggestion
 from tocsin.infer.checks import check_whole
 from tocsin.infer.prior import Prior
 from tocsin.kernels.sweep import EXPLAINED
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.infer.estimates import Fit
     from tocsin.model import Model
-    from tocsin.program import Program
 
     Floats = NDArray[np.float64]
     Progress = Callable[[str, int, int], None]
@@ -115,6 +114,8 @@ def forecast(
     Raises:
         TocsinError: an unknown state, a date or horizon outside the record, or nothing to fit.
     """
+    from tocsin.infer.uncertainty import draw_parameters
+
     _check(model, variable, state, horizon)
     cut, end = _bounds(history, as_of, horizon)
     check_whole(2, worlds=worlds, draws=draws)
@@ -122,15 +123,14 @@ def forecast(
     begin, tell = history.window[0], progress or _silent
     tell("fitting what was known", 0, 0)
     past = history.select(window=(begin, _shown(history, cut)))
-    chosen = Prior() if prior is None else prior
-    fit = model.fit(past, prior=chosen)
+    fit = model.fit(past, prior=Prior() if prior is None else prior)
     record = history.select(window=(begin, _last(history, end)))
     size = min(int(draws), int(worlds))
-    program = model.compile(record)
-    values, vectors = _carried(fit, program, chosen, size, seed)
+    program = model.compile(record, fit.learned)
+    vectors = draw_parameters(fit, fit.fitted_program, size, seed).vectors
     text = str(history.to_date(cut)) if history.dated else f"{cut:.17g}"
     ensemble = program.simulate(
-        values,
+        fit.values,
         worlds,
         seed,
         given=f"until {text}",
@@ -181,7 +181,7 @@ def backtest(
         as_of = _shown(history, cut)
         try:
             made.append(forecast(model, history, variable, state, as_of, horizon, worlds, seed, prior, draws))
-        except FitError as error:
+        except (FitError, ModelError) as error:
             skipped.append((as_of, str(error)))
     if not made:
         raise TocsinError(f"no forecast could be made: {skipped[0][1]}")
@@ -243,26 +243,6 @@ def _bounds(history: History, as_of: object, horizon: float) -> tuple[float, flo
 
 def _units(history: History) -> str:
     return {"day": "days", "month": "months", "year": "years"}.get(history.clock, "units of time")
-
-
-def _carried(
-    fit: Fit, program: Program, prior: Prior, size: int, seed: int
-) -> tuple[dict[str, float], Floats]:
-    """Return estimates and draws of the past as parameters of the program of the longer record.
-
-    A category not yet seen stands at the mean of its prior.
-    """
-    from tocsin.infer.uncertainty import draw_parameters
-
-    centre, _ = prior.centre_and_scale(program)
-    at = dict(zip(program.parameter_names, (float(x) for x in centre), strict=True))
-    values = {name: fit.values.get(name, mean) for name, mean in at.items()}
-    drawn = draw_parameters(fit, fit.fitted_program, size, seed).vectors
-    place = {name: k for k, name in enumerate(fit.values)}
-    vectors = np.empty((size, len(at)))
-    for column, (name, mean) in enumerate(at.items()):
-        vectors[:, column] = drawn[:, place[name]] if name in place else mean
-    return values, vectors
 
 
 def _told(

@@ -55,7 +55,7 @@ def forward_validation(
     pasts = []
     for cut in np.unique(cuts):
         last = history.to_date(float(cut)) if history.dated else float(cut)
-        pasts.append(model.compile(history.select(window=(begin, last))))
+        pasts.append(model.compile(history.select(window=(begin, last)), program.learned))
     ends = [*pasts[1:], program]
     scores = np.zeros((len(tried), len(pasts)))
     for row, prior in enumerate(tried):
@@ -64,14 +64,8 @@ def forward_validation(
                 known = Task.make(past, prior=prior).solve().vector
             except FitError as reason:
                 raise FitError(f"the history up to part {column + 1} cannot be fitted: {reason}") from None
-            values = dict(zip(past.parameter_names, known, strict=True))
-            centre, _ = prior.centre_and_scale(
-                following
-            )  # a category not yet seen stands at its prior's mean
-            at = np.array(
-                [values.get(name, mean) for name, mean in zip(following.parameter_names, centre, strict=True)]
-            )
-            scores[row, column] = following.loglik(at) - past.loglik(known)
+            # A level not yet seen has a parameter all the same, which stands at its prior's mean.
+            scores[row, column] = following.loglik(known) - past.loglik(known)
     total = scores.sum(axis=1)
     behind = scores - scores[int(np.argmax(total))]
     error = (

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tocsin.errors import TocsinError
+from tocsin.errors import ModelError, TocsinError
+from tocsin.model.learned import Learned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,17 +31,34 @@ class Given:
     Parameters:
         model: the declaration.
         values: a value for every parameter name.
+        learned: what the formulas learnt from the history that the values belong to.
     """
 
-    def __init__(self, model: Model, values: Mapping[str, float]) -> None:
+    def __init__(self, model: Model, values: Mapping[str, float], learned: Learned | None = None) -> None:
+        if learned is not None and not isinstance(learned, Learned):
+            raise ModelError(f"learned= is the `learned` of a fit or a program, not {type(learned).__name__}")
         self.model = model
         self.values = dict(values)
+        self.learned = learned
         self._compiled: tuple[str, Program] | None = None
 
     def program(self, history: History) -> Program:
-        """Return the model compiled against a history; the last one is remembered."""
+        """Return the model compiled against a history; the last one is remembered.
+
+        Raises:
+            ModelError: a category has a level that was never seen, or nobody said what its levels are.
+        """
         if self._compiled is None or self._compiled[0] != history.digest:
-            self._compiled = (history.digest, self.model.compile(history))
+            program = self.model.compile(history, self.learned)
+            if self.learned is None and program.learned.learns:
+                role = next(name for name, role in program.learned.items() if role.learns)
+                names = ", ".join(map(repr, program.learned[role].levels))
+                raise ModelError(
+                    f"the parameters of {role!r} speak of levels of {names}, which a formula learns from the history "
+                    "that is fitted: say which, with_params(params, learned=fit.learned), or "
+                    "learned=model.compile(history).learned for the history that they belong to"
+                )
+            self._compiled = (history.digest, program)
         return self._compiled[1]
 
     def log_likelihood(self, history: History) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import ModelError
+from tocsin.formats import FORMAT
 from tocsin.infer.convergence import warnings_of
 from tocsin.program.grouped import is_grouped
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from tocsin.infer.roughly import Rough
     from tocsin.infer.target import Belief
     from tocsin.model import Model
+    from tocsin.model.learned import Learned
     from tocsin.program import Program
     from tocsin.program.interventions import Intervention
 
@@ -79,6 +82,11 @@ class Posterior:
     def parameter_names(self) -> list[str]:
         """Return the names of the declared parameters, in the order of every vector."""
         return self.effects.plain.parameter_names
+
+    @property
+    def learned(self) -> Learned:
+        """Return what the formulas learnt from the history that was sampled: levels and references."""
+        return self.effects.plain.learned
 
     @property
     def params(self) -> pd.Series[float]:
@@ -149,6 +157,8 @@ class Posterior:
             "seed": self.seed,
             "prior": repr(self.prior),
             "history": self.history.digest,
+            "format": FORMAT,
+            "learned": json.dumps(self.learned.to_dict()),
         }
         stats = xarray.Dataset(
             {
@@ -338,7 +348,7 @@ class Posterior:
                 "random effects belong to the units and months of the history that was sampled: "
                 f"another history ({history.name!r}) cannot be simulated with them"
             )
-        other = with_effects(self.model, history)
+        other = with_effects(self.model, history, learned=self.learned)
         if other.plain.parameter_names != self.parameter_names:
             raise ModelError(f"the model has other parameters with the history {history.name!r}")
         return other

@@ -23,7 +23,7 @@ def estimates(fit: Fit, level: float) -> tuple[list[tuple[str, list[list[str]]]]
         if not blocks or blocks[-1][0] != row.cause:
             blocks.append((row.cause, []))
         blocks[-1][1].append([row.label, *row.cells])
-    return blocks, legend(table, fit.prior is not None, level)
+    return blocks, legend(table, fit.prior is not None, level, fit.learned)
 
 
 def _head(fit: Fit) -> list[str]:

@@ -11,8 +11,10 @@ import numpy as np
 
 from tocsin.ensemble.draws import Draws
 from tocsin.errors import TocsinError
+from tocsin.formats import FORMAT, format_fault
 from tocsin.infer.drawn import kept_draws
 from tocsin.infer.prior import Prior
+from tocsin.model.learned import Learned
 from tocsin.results import check_file
 from tocsin.whole import write_whole
 
@@ -38,7 +40,9 @@ def to_dict(fit: Fit) -> dict[str, Any]:
     if fit.program_of_fit is not None:  # a fit read without its history draws as this one does
         kept_draws(fit)
     return {
+        "format": FORMAT,
         "model": fit.model.to_toml(),
+        "learned": fit.learned.to_dict() if fit.learned is not None else {},
         "params": {name: _written(value) for name, value in fit.values.items()},
         "status": dict(fit._status),
         "loglik": fit.loglik,
@@ -91,6 +95,9 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
     check_file(Path(path))
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
+        fault = format_fault(content) if isinstance(content, dict) and "params" in content else None
+        if fault is not None:
+            raise TocsinError(f"{path}: this fit cannot be read: {fault}")
         fit = Fit(
             Model.from_toml(content["model"]),
             {name: _read(value) for name, value in content["params"].items()},
@@ -107,6 +114,7 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
             fixed={name: _read(value) for name, value in content["fixed"].items()},
             tied=[tuple(group) for group in content["tied"]],
             digest=str(content["history"]),
+            learned=Learned.from_dict(content["learned"]),
         )
         for name, level, lower, upper in content["profile intervals"]:
             fit._bounds[name, level] = (_read(lower), _read(upper))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.infer.estimates import Errors, Fit
+    from tocsin.model.learned import Learned
 
     Floats = NDArray[np.float64]
 
@@ -134,7 +135,10 @@ def _row(values: Mapping[str, Any], status: str) -> Row:
 
 
 def legend(
-    table: pd.DataFrame | Sequence[Mapping[str, Any]], penalised: bool, level: float = 0.95
+    table: pd.DataFrame | Sequence[Mapping[str, Any]],
+    penalised: bool,
+    level: float = 0.95,
+    learned: Learned | None = None,
 ) -> list[str]:
     """Return sentences that say what the columns of a table mean; those that it needs."""
     from scipy.special import ndtri
@@ -168,6 +172,10 @@ def legend(
         )
     if ONLY in words:
         lines.append("only cause: without it nothing could happen, so there is no null and no p.")
+    references = {} if learned is None else learned.references
+    if references:
+        beside = ", ".join(f"{name} with {reference}" for name, reference in references.items())
+        lines.append(f"Levels are compared with the reference of their category: {beside}.")
     if penalised and strengths:
         lines.append("Under a prior of its logarithm a strength is never none, so it has no p.")
     return lines

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tocsin.infer.given import Given
     from tocsin.infer.posterior import Posterior
     from tocsin.infer.prior import Prior
+    from tocsin.model.learned import Learned
     from tocsin.program import Program
 
 BAR = " | "
@@ -243,11 +244,22 @@ class Model:
 
     # The verbs of a model. Each imports what it needs when it is called, so that a declaration stays light.
 
-    def compile(self, history: History) -> Program:
-        """Join the model with a history into a program of arrays; raise ModelError or FitError on a clash."""
+    def compile(self, history: History, learned: Learned | None = None) -> Program:
+        """Join the model with a history into a program of arrays.
+
+        Parameters:
+            history: what happened.
+            learned: what the formulas learnt from the history that was fitted (`fit.learned`), where this is
+                another one: its categories have those levels and references. By default they are learnt here.
+
+        Raises:
+            ModelError: the model speaks of what the history does not have, or the history has a level of a
+                category that was never seen.
+            FitError: an observed event that no cause of the model can explain.
+        """
         from tocsin.program import compile_program
 
-        return compile_program(self, history)
+        return compile_program(self, history, learned)
 
     def fit(
         self,
@@ -310,15 +322,18 @@ class Model:
             self, history, draws, tune, chains, seed, prior, progress, frailty, shock, target_accept
         )
 
-    def with_params(self, params: Mapping[str, float]) -> Given:
+    def with_params(self, params: Mapping[str, float], learned: Learned | None = None) -> Given:
         """Return the model with given parameters, which simulates and attributes without a fit.
 
         Parameters:
             params: a value for every parameter name, in the terms of `Program.parameter_names`.
+            learned: what the formulas learnt from the history that the parameters belong to: `fit.learned`, or
+                `program.learned`. A formula with a category needs it, for the parameters of its levels mean
+                nothing without the reference.
         """
         from tocsin.infer.given import Given
 
-        return Given(self, {str(name): float(value) for name, value in dict(params).items()})
+        return Given(self, {str(name): float(value) for name, value in dict(params).items()}, learned)
 
     @staticmethod
     def from_toml(source: str | Path) -> Model:

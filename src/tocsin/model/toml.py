@@ -9,10 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.errors import ModelError, suggestion
+from tocsin.formats import FORMAT, format_fault
 from tocsin.model.declaration import Baseline, Cause, Contagion, Model, Transition, baseline, contagion
 from tocsin.words import StateVariable
 
-_NOT_TEXT = ("variables", "transition", "states", "recurrent", "half_life", "baseline", "contagion", "from")
+_NOT_TEXT = (
+    "format",
+    "variables",
+    "transition",
+    "states",
+    "recurrent",
+    "half_life",
+    "baseline",
+    "contagion",
+    "from",
+)
 _VARIABLE = ("states", "initial", "recurrent")
 _TRANSITION = ("variable", "from", "to", "requires", "baseline", "contagion", "note")
 _BASELINE = ("formula", "name", "note")
@@ -47,6 +58,13 @@ def load_toml(source: str | Path, unnamed: str) -> tuple[dict[str, Any], str]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ModelError(f"{where}: cannot be read: {reason}") from None
+
+
+def refuse_format(content: Mapping[str, Any], where: str) -> None:
+    """Refuse a file that people write whose format is another one; raise ModelError."""
+    fault = format_fault(content, required=False)
+    if fault is not None:
+        raise ModelError(f"{where}: {fault}")
 
 
 def _table(value: object, where: str, keys: Sequence[str], needed: Sequence[str] = ()) -> Mapping[str, Any]:
@@ -88,7 +106,10 @@ def _transition(table: Mapping[str, Any], where: str) -> Transition:
 def read_model(source: str | Path) -> Model:
     """Read a model from a TOML file or text; raise ModelError that names the file, the place and the cure."""
     content, where = load_toml(source, "model")
-    _table(content, where, ("title", "note", "variables", "transition"), ("variables", "transition"))
+    refuse_format(content, where)
+    _table(
+        content, where, ("format", "title", "note", "variables", "transition"), ("variables", "transition")
+    )
     variables = []
     tables = content["variables"]
     if not isinstance(tables, dict):
@@ -150,7 +171,7 @@ def write_model(model: Model) -> str:
         if abroad:
             table["contagion"] = abroad
         transitions.append(table)
-    return tomli_w.dumps({"variables": variables, "transition": transitions})
+    return tomli_w.dumps({"format": FORMAT, "variables": variables, "transition": transitions})
 
 
 def describe_html(model: Model) -> str:

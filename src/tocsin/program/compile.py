@@ -29,12 +29,13 @@ from tocsin.kernels.layout import (
 )
 from tocsin.kernels.states import trace_states
 from tocsin.model.declaration import Baseline, Contagion
+from tocsin.model.learned import Learned, Role
 from tocsin.program.changes import Changes
 from tocsin.program.damping import Damping, damped
 from tocsin.program.design import Design, build_design
 from tocsin.program.grouped import is_grouped, refuse_two
 from tocsin.program.joint import JointStates
-from tocsin.program.names import cause_key, name_parameters, unit_keys
+from tocsin.program.names import cause_key, name_parameters, role_names, unit_keys
 from tocsin.program.program import Observed, Program
 from tocsin.program.ties import Breaks, TieLayout, lay_dense, lay_ties, target_totals
 from tocsin.words import parse_clause
@@ -84,14 +85,20 @@ class _Designs:
     """
 
     def __init__(
-        self, history: History, joint: JointStates, observed: Observed, earlier: Program | None
+        self,
+        history: History,
+        joint: JointStates,
+        observed: Observed,
+        earlier: Program | None,
+        learned: Learned | None,
     ) -> None:
-        self.history, self.joint, self.earlier = history, joint, earlier
+        self.history, self.joint, self.earlier, self.learned = history, joint, earlier, learned
         self.early = (observed.unit[observed.early].astype(np.int64), observed.time[observed.early])
         self.number: dict[tuple[str, bool], int] = {}
         self.built: list[Design] = []
 
-    def get(self, formula: str, intercept: bool) -> int:
+    def get(self, formula: str, intercept: bool, role: str) -> int:
+        """Return the number of the design of a formula, made when it is first asked for."""
         key = (formula, intercept)
         if key not in self.number:
             self.number[key] = len(self.built)
@@ -100,9 +107,16 @@ class _Designs:
             if self.earlier is not None and number is not None and self.same(self.earlier, number):
                 self.built.append(self.earlier.designs[number])
             else:
-                self.built.append(
-                    build_design(formula, self.history, self.joint, intercept=intercept, early=early)
+                learnt = None if self.learned is None else self.learned.get(role)
+                made = build_design(
+                    formula, self.history, self.joint, intercept=intercept, early=early, learnt=learnt
                 )
+                if self.learned is not None and learnt is None and made.learnt.learns:
+                    raise ModelError(
+                        f"what was learnt says nothing of {role!r}, whose formula {formula!r} needs it: "
+                        "hand over the `learned` of a fit of this model"
+                    )
+                self.built.append(made)
         return self.number[key]
 
     def same(self, earlier: Program, number: int) -> bool:
@@ -256,6 +270,7 @@ class _Causes:
     counts: NDArray[np.uint8]
     clause: NDArray[np.uint8]
     listen: tuple[NDArray[np.int32], NDArray[np.int32]]
+    learned: Learned
 
 
 def _lay_causes(
@@ -265,6 +280,7 @@ def _lay_causes(
     observed: Observed,
     earlier: Program | None,
     dampings: Sequence[Damping],
+    learned: Learned | None,
 ) -> _Causes:
     listed: list[tuple[int, Cause]] = [
         (number, cause) for number, move in enumerate(model.transitions) for cause in move.causes
@@ -272,7 +288,8 @@ def _lay_causes(
     abroad = [cause for _, cause in listed if isinstance(cause, Contagion)]
     layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
     normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
-    designs = _Designs(history, joint, observed, earlier)
+    designs = _Designs(history, joint, observed, earlier, learned)
+    roles: dict[str, Role] = {}
     table = np.full((len(listed), 9), -1, dtype=np.int32)
     table[:, DECAYS] = 0
     counts = np.zeros((len(listed), joint.count), dtype=np.uint8)
@@ -285,7 +302,9 @@ def _lay_causes(
         if move.requires is not None:
             heard |= set(parse_clause(move.requires, model.by_name))
         formula = cause.formula if isinstance(cause, Baseline) else cause.susceptibility
-        table[number, [TRANSITION, TARGET]] = move_number, designs.get(formula, True)
+        target_role, source_role = role_names(move, cause)
+        table[number, [TRANSITION, TARGET]] = move_number, designs.get(formula, True, target_role)
+        roles[target_role] = designs.built[table[number, TARGET]].learnt
         if isinstance(cause, Contagion):
             when = parse_clause(cause.when, model.by_name)
             spoken = set(when)
@@ -295,7 +314,8 @@ def _lay_causes(
             if cause.normalise is not None:
                 table[number, TOTAL_OF] = normalised.index(cause.layer)
             if cause.infectiousness is not None:
-                table[number, SOURCE] = designs.get(cause.infectiousness, False)
+                table[number, SOURCE] = designs.get(cause.infectiousness, False, source_role)
+                roles[source_role] = designs.built[table[number, SOURCE]].learnt
                 if cause.half_life is None:  # the mark of an entry stays as it was
                     spoken |= set(designs.built[table[number, SOURCE]].uses)
         target_hears.append(heard | set(designs.built[table[number, TARGET]].uses))
@@ -316,7 +336,19 @@ def _lay_causes(
             having(SOURCE, len(designs.built)),
         ]
     )
-    return _Causes(listed, layers, normalised, designs.built, designs.number, table, counts, clause, listen)
+    roles |= {role: learned[role] for role in roles if learned is not None and role in learned}
+    return _Causes(
+        listed,
+        layers,
+        normalised,
+        designs.built,
+        designs.number,
+        table,
+        counts,
+        clause,
+        listen,
+        Learned(roles),
+    )
 
 
 def entering(
@@ -387,15 +419,19 @@ def _lay_changes(
     return Changes(causes.designs, base, parts, numbers.start, numbers.end), totals
 
 
-def compile_program(model: Model, history: History) -> Program:
+def compile_program(model: Model, history: History, learned: Learned | None = None) -> Program:
     """Join a model with a history into a program.
 
+    Parameters:
+        learned: what the formulas learnt from the history that was fitted, where this is another one.
+
     Raises:
-        ModelError: the model speaks of something that the history does not have.
+        ModelError: the model speaks of something that the history does not have, or the history has a level
+            that was never seen.
         FitError: an observed event that no cause of the model can explain.
     """
     _check_words(model, history)
-    program = join(model, history)
+    program = join(model, history, learned=learned)
     if is_grouped(history):
         refuse_two(program)
     return program
@@ -414,19 +450,26 @@ def _send_together(table: NDArray[np.int32], counts: NDArray[np.uint8]) -> None:
 
 
 def join(
-    model: Model, history: History, earlier: Program | None = None, dampings: Sequence[Damping] = ()
+    model: Model,
+    history: History,
+    earlier: Program | None = None,
+    dampings: Sequence[Damping] = (),
+    learned: Learned | None = None,
 ) -> Program:
     """Join a model with a history; see `compile_program`.
 
     Parameters:
         earlier: a program of the same model, whose designs are kept where nothing that they read has changed.
         dampings: hazards that are multiplied for some units over some time.
+        learned: what formulas learnt; by default what they did in the earlier program.
     """
+    if learned is None and earlier is not None:
+        learned = earlier.learned
     numbers = history.numbers
     joint = JointStates(model.variables)
     transition, after = _transition_tables(model, joint)
     observed = _observed(model, history, joint, after)
-    causes = _lay_causes(model, history, joint, observed, earlier, dampings)
+    causes = _lay_causes(model, history, joint, observed, earlier, dampings, learned)
     designs, table = causes.designs, causes.table
     parameter_names, slots = name_parameters(
         [
@@ -498,6 +541,7 @@ def join(
         parameter_names=parameter_names,
         designs=tuple(designs),
         design_of=causes.design_of,
+        learned=causes.learned,
         opening=layout,
         changes=changes,
         observed=observed,

@@ -8,16 +8,18 @@ and state the number of its row. Hazards then cost one look-up, whatever the for
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.errors import FitError, ModelError
+from tocsin.errors import FitError, ModelError, suggestion
 from tocsin.history.panel import THINNED
 from tocsin.model.formula import check_formula, design_matrix, summands
+from tocsin.model.learned import Level, Role
+from tocsin.model.terms import categories_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +46,7 @@ class Design:
         columns: column of `rows` for each joint state (joint states,).
         early: row of each early event and column of states (early events, columns), by left limit.
         uses: the names that the formula uses.
+        learnt: what the formula learnt of its columns: levels, and which are numbers.
         scale: by what the hazard of each row is multiplied (rows,), None for nothing; see `damping`.
     """
 
@@ -55,6 +58,7 @@ class Design:
     columns: NDArray[np.int32]
     early: NDArray[np.int32]
     uses: tuple[str, ...]
+    learnt: Role
     scale: NDArray[np.float64] | None = None
 
     @cached_property
@@ -279,11 +283,70 @@ def _of_panel(formula: str, history: History, joint: JointStates) -> Design | No
     nothing = np.empty((0, 1), dtype=np.int32)
     columns = joint.columns([])
     rows = panel.numbers[:, None]
+    learnt = Role(("1", *names), numbers=tuple(names))
     made = Design(
-        ("1", *names), chosen.whole.T, panel.start, panel.first, rows, columns, nothing, tuple(names)
+        learnt.terms, chosen.whole.T, panel.start, panel.first, rows, columns, nothing, tuple(names), learnt
     )
     made.__dict__.update(thin=chosen.thin, ranges=chosen.ranges)  # known already
     return made
+
+
+def _levels(
+    formula: str,
+    history: History,
+    raw: Mapping[str, NDArray[Any]],
+    combination: NDArray[np.int64],
+    unit: NDArray[np.int64],
+    learnt: Role | None,
+) -> dict[str, tuple[Level, ...]]:
+    """Return the levels of every category of a formula, by what reads it: ``x``, or ``C(year)`` for numbers.
+
+    Parameters:
+        raw: values of the names that are no state variables (pieces,); combination: -1 where one is missing.
+        unit: the unit of each piece, for messages.
+        learnt: what was learnt from another history, whose levels stand.
+
+    Raises:
+        ModelError: a level that is not among those that were learnt, or a kind of column that is another one.
+    """
+    found: dict[str, tuple[Level, ...]] = {}
+    as_categories = categories_of(formula)
+    known = combination >= 0
+    for name, values in raw.items() if known.any() else ():
+        text = values.dtype.kind == "O"
+        if learnt is not None and text == (name in learnt.numbers):
+            was, now = ("numbers", "a category") if text else ("a category", "numbers")
+            raise ModelError(
+                f"{name!r} was {was} in the history that was fitted, and is {now} in {history.name!r}"
+            )
+        column = name if text else f"C({name})"
+        if not text and name not in as_categories:
+            continue
+        there = set(np.unique(values[known].astype(str) if text else values[known]).tolist())
+        if learnt is None:
+            order = history.numbers.levels.get(name, sorted(there)) if text else sorted(there)
+            found[column] = tuple(level for level in order if level in there)
+            continue
+        found[column] = learnt.levels.get(column, ())
+        unseen = sorted(there.difference(found[column]))
+        if unseen:
+            raise _never_seen(name, unseen[0], found[column], history, unit[known & (values == unseen[0])])
+    return found
+
+
+def _never_seen(
+    name: str, level: Level, known: Sequence[Level], history: History, units: NDArray[np.int64]
+) -> ModelError:
+    """Return the refusal of a level of which a fit knows nothing."""
+    own = name in history.numbers.static or name in history.numbers.covariates
+    where = f" of unit {history.numbers.units[units[0]]!r}" if own else ""
+    have = ", ".join(str(each) for each in known[:8]) + (", ..." if len(known) > 8 else "")
+    return ModelError(
+        f"{name!r} is {str(level)!r}{where} in {history.name!r}, a level that was never seen when the model was fitted "
+        f"(it knows {have}): nothing is known of it"
+        + suggestion(str(level), [str(each) for each in known])
+        + "; fit a history that has it, or leave such units and times out"
+    )
 
 
 Moments = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
@@ -296,6 +359,7 @@ def build_design(
     *,
     intercept: bool = True,
     early: Moments | None = None,
+    learnt: Role | None = None,
 ) -> Design:
     """Evaluate a formula over the units, pieces of time and states of a history.
 
@@ -305,9 +369,10 @@ def build_design(
         joint: the joint states of the model.
         intercept: whether the formula has an intercept (infectiousness has none).
         early: units and times of early events, whose marks are read by left limit.
+        learnt: what the formula learnt from another history; None to learn from this one.
 
     Raises:
-        ModelError: an unknown name, or a formula that cannot be evaluated.
+        ModelError: an unknown name, a formula that cannot be evaluated, or a level that was never seen.
         FitError: more pieces of time than memory holds.
     """
     import pandas as pd
@@ -338,6 +403,10 @@ def build_design(
         np.concatenate([start, np.nextafter(early_time, -np.inf)]),
     )
     frame, combination = _distinct(raw, pieces + early_unit.size)
+    levels = _levels(formula, history, raw, combination, np.concatenate([unit, early_unit]), learnt)
+    for name, known in levels.items():
+        column = frame[name.removeprefix("C(").removesuffix(")") if name not in frame else name]
+        frame[name] = pd.Categorical(column, categories=list(known))
     moves = list(itertools.product(*(joint.variables[name].states for name in states)))
     blocks = []
     for values in moves if states else ():
@@ -364,5 +433,13 @@ def build_design(
     first = np.zeros(len(history.numbers.units) + 1, dtype=np.int64)
     first[1:] = np.cumsum(np.bincount(unit, minlength=len(history.numbers.units)))
     return Design(
-        tuple(terms), unique, start, first, rows[:pieces], joint.columns(states), rows[pieces:], names
+        tuple(terms),
+        unique,
+        start,
+        first,
+        rows[:pieces],
+        joint.columns(states),
+        rows[pieces:],
+        names,
+        Role(tuple(terms), levels, tuple(name for name in others if raw[name].dtype.kind in "fi")),
     )

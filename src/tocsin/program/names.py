@@ -35,6 +35,15 @@ class CauseSlots:
     alpha: int
 
 
+def role_names(transition: Transition, cause: Cause) -> tuple[str, str]:
+    """Return what the formulas of a cause's targets and of its sources are called in a `Learned`."""
+    head = f"{transition.name}{BAR}{cause.name}{BAR}"
+    return (
+        f"{head}{'propensity' if isinstance(cause, Baseline) else 'susceptibility'}",
+        f"{head}infectiousness",
+    )
+
+
 def name_parameters(
     causes: Sequence[tuple[Transition, Cause, Sequence[str], Sequence[str]]],
 ) -> tuple[list[str], list[CauseSlots]]:
@@ -47,11 +56,11 @@ def name_parameters(
     slots: list[CauseSlots] = []
     for transition, cause, target_terms, source_terms in causes:
         head = f"{transition.name}{BAR}{cause.name}{BAR}"
-        role = "propensity" if isinstance(cause, Baseline) else "susceptibility"
+        target_role, source_role = role_names(transition, cause)
         first = len(names)
-        names += [f"{head}{role}{BAR}{term}" for term in target_terms]
+        names += [f"{target_role}{BAR}{term}" for term in target_terms]
         target = range(first, len(names))
-        names += [f"{head}infectiousness{BAR}{term}" for term in source_terms]
+        names += [f"{source_role}{BAR}{term}" for term in source_terms]
         source = range(target.stop, len(names))
         half_life = alpha = -1
         if not isinstance(cause, Baseline):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.kernels.layout import Layout
     from tocsin.model import Cause, Model, Transition
+    from tocsin.model.learned import Learned
     from tocsin.program.changes import Changes
     from tocsin.program.design import Design
     from tocsin.program.interventions import Intervention
@@ -68,6 +69,7 @@ class Program:
         parameter_names: the names of the parameters, in the order of every vector.
         causes: transition and cause, in the order of the kernels.
         design_of: which design a formula has, with an intercept or without.
+        learned: what the formulas learnt from this history, or were told that they learnt from another.
         opening: the arrays, but for what changes at known times; see `kernels.layout.Layout`.
         changes: what changes at known times, laid out when it is asked for; None where `opening` has it.
         observed: what happened, as events with joint states.
@@ -82,6 +84,7 @@ class Program:
     parameter_names: list[str]
     designs: tuple[Design, ...]
     design_of: dict[tuple[str, bool], int]
+    learned: Learned
     opening: Layout
     changes: Changes | None
     observed: Observed

@@ -17,6 +17,7 @@ from tocsin.errors import TocsinError
 from tocsin.explore import assets, downloads, edition
 from tocsin.explore.laboratory import Laboratory
 from tocsin.explore.questions import Limits, Question, Reader, Scenario
+from tocsin.formats import FORMAT
 from tocsin.history.companions import TOUR, beside
 from tocsin.publish import pages, worksheets
 from tocsin.publish.outcomes import Outcome, outcome_of
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.model import Model
 
-FORM = 1
 _PAGES = re.compile(r"(index|laboratory|answers|tour-\d+|worksheet-\d+)\.html")
 SITE = Kind("manifest.json", rf"parts-[0-9a-f]{{8}}/[\w.-]+|{_PAGES.pattern}", ("made_by", "tocsin publish"))
 
@@ -175,7 +175,14 @@ def _laboratory(planned: Plan, tell: Progress) -> Laboratory:
     parameters = plain_parameters(fit)
     limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) * len(planned.shown) + 1)
     return Laboratory(
-        planned.source, planned.history, planned.model, parameters, limits, planned.seed, planned.wave
+        planned.source,
+        planned.history,
+        planned.model,
+        parameters,
+        fit.learned,
+        limits,
+        planned.seed,
+        planned.wave,
     )
 
 
@@ -278,7 +285,7 @@ def _manifest(planned: Plan, laboratory: Laboratory, files: Mapping[str, bytes])
     tour = planned.tour
     return to_json(
         {
-            "form": FORM,
+            "format": FORMAT,
             "made_by": "tocsin publish",
             "command": planned.command,
             "history": {
@@ -288,6 +295,7 @@ def _manifest(planned: Plan, laboratory: Laboratory, files: Mapping[str, bytes])
             },
             "model": planned.model.to_toml(),
             "parameters": laboratory.parameters,
+            "learned": {} if laboratory.learned is None else laboratory.learned.to_dict(),
             "wave": str(planned.wave),
             "shown": [str(show) for show in planned.shown],
             "worlds": planned.worlds,

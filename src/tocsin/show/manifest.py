@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
+from tocsin.formats import format_fault
 from tocsin.results import stopped
 
 if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.model import Model
 
-FORM = 1
 _PACKAGES = ("tocsin", "numpy", "scipy", "numba", "pandas", "pyarrow", "altair", "vl-convert-python")
 _NEEDED = (
-    "form",
     "history",
     "model",
     "parameters",
@@ -52,8 +51,11 @@ class Manifest:
             raise TocsinError(f"{path}: cannot be read: {reason}") from None
         except json.JSONDecodeError as error:
             raise TocsinError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
-        if not isinstance(content, dict) or content.get("form") != FORM or content.get("verb") != "replay":
-            raise TocsinError(f"{path}: not the manifest of a replay by this version of Tocsin")
+        if not isinstance(content, dict) or content.get("verb") != "replay":
+            raise TocsinError(f"{path}: not the manifest of a replay")
+        fault = format_fault(content)
+        if fault is not None:
+            raise TocsinError(f"{path}: this manifest cannot be read: {fault}")
         missing = [key for key in _NEEDED if key not in content]
         if missing:
             raise TocsinError(f"{path}: the manifest lacks {', '.join(missing)}")
@@ -78,6 +80,8 @@ def _check_kinds(content: dict[str, Any], path: Path) -> None:
     for key, inner in (("history", "digest"), ("model", "toml")):
         if not isinstance(content[key], dict) or not isinstance(content[key].get(inner), str):
             raise refuse(key)
+    if not isinstance(content["fit"], dict) or not isinstance(content["fit"].get("learned"), dict):
+        raise refuse("fit")
     for key in ("seed", "worlds"):
         if not isinstance(content[key], int) or isinstance(content[key], bool) or content[key] < 0:
             raise refuse(key)

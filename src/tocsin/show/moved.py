@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError
 from tocsin.model import Baseline
+from tocsin.model.learned import Learned
 from tocsin.show.arcs import arcs
 from tocsin.show.causes import hazards_by_cause
 from tocsin.show.map import difference_map, map_at
@@ -48,7 +49,7 @@ def what_moved(replay: Replay) -> Moved:
     events = c.observed.counts(c.wave.variable, c.wave.state)["entries"].item()
     if not into or not events:
         return Moved(c)
-    given = c.model.with_params(replay.parameters)
+    given = c.model.with_params(replay.parameters, Learned.from_dict(replay.fit["learned"]))
     attribution = given.attribute(c.history)
     causes = attribution.causes
     mine = causes[causes["transition"].isin([t.name for t in into])]

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.csvtext import csv_of
 from tocsin.errors import ModelError, SentenceError, TocsinError
+from tocsin.formats import FORMAT
+from tocsin.model.learned import Learned
 from tocsin.program.given import Condition
 from tocsin.results import RUN, check_run, digests, replacing, target
 from tocsin.show.compared import Comparison, wave_of
 from tocsin.show.files import to_json
-from tocsin.show.manifest import FORM, Manifest, facts_of, run_folder, short_digest, versions
+from tocsin.show.manifest import Manifest, facts_of, run_folder, short_digest, versions
 from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class Replay:
         """Return the content of the manifest, without the digests of the files."""
         c = self.comparison
         return {
-            "form": FORM,
+            "format": FORMAT,
             "verb": "replay",
             **facts_of(self.source, c.history, self.model_source, c.model),
             "window": list(self.window),
@@ -180,7 +182,9 @@ def replay(
     fit = fitted(declared, record, tell)
     parameters = plain_parameters(fit)
     # From here on the worlds come from the parameters as stored, as a repeated replay has them.
-    simulated = _simulate(declared, parameters, record, worlds, seed, interventions, (given, clocks), tell)
+    simulated = _simulate(
+        declared, parameters, fit.learned, record, worlds, seed, interventions, (given, clocks), tell
+    )
     return Replay(
         Comparison(record, declared, followed, *simulated),
         parameters,
@@ -225,6 +229,7 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
     simulated = _simulate(
         declared,
         stored.parameters,
+        Learned.from_dict(content["fit"].get("learned", {})),
         record,
         content["worlds"],
         content["seed"],
@@ -309,6 +314,7 @@ def _parsed(sentences: Sequence[str], record: History, model: Model) -> list[Any
 def _simulate(
     model: Model,
     parameters: dict[str, float],
+    learned: Learned | None,
     record: History,
     worlds: int,
     seed: int,
@@ -316,7 +322,7 @@ def _simulate(
     condition: tuple[str, str],
     tell: Progress,
 ) -> tuple[Any, Any]:
-    having = model.with_params(parameters)
+    having = model.with_params(parameters, learned)
     given, clocks = condition
 
     def worlds_of(changes: Sequence[Any], what: str) -> Any:

@@ -9,6 +9,7 @@ import pandas as pd
 from tocsin.infer.summary import legend
 from tocsin.infer.summary import rows as estimate_rows
 from tocsin.model import Baseline
+from tocsin.model.learned import Learned
 from tocsin.show import charts
 from tocsin.show.claimed import claims_section
 from tocsin.show.claims import claims_of
@@ -203,7 +204,9 @@ def _estimates(replay: Replay) -> list[str]:
     cells = [[row["name"], *each.cells] for row, each in zip(fit["estimates"], shown, strict=True)]
     head = ("parameter", "estimate", "standard error", "lower 95%", "upper 95%", "exp(estimate)", "p", "note")
     parts.append(table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, cells, range(1, 7)))
-    meanings = legend(fit["estimates"], fit.get("prior") is not None)
+    meanings = legend(
+        fit["estimates"], fit.get("prior") is not None, learned=Learned.from_dict(fit["learned"])
+    )
     parts += [f"<p class='source'>{e(meaning)}</p>" for meaning in meanings]
     if fit["transitions"]:
         names = fit["transitions"][0]

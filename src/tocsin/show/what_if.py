@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tocsin.csvtext import write_tables
+from tocsin.formats import FORMAT
 from tocsin.infer.what_if_words import cannot_say, signed_mean
 from tocsin.results import WHAT_IF, target
 from tocsin.show import charts
@@ -92,6 +93,7 @@ class Asked:
         answer = self.answer
         first = next(iter(answer.pairs.values())).changed
         return {
+            "format": FORMAT,
             "verb": "whatif",
             **facts_of(self.source, answer.history, self.model_source, answer.program.model),
             "window": list(self.window),
