@@ -256,3 +256,18 @@ def test_forward_validation_knows_levels_that_come_late() -> None:
     events = {"unit": [*names[:10], *names[20:30]], "variable": "s", "state": "b", "time": times}
     table = forward_validation(MODEL, history(None, units=units, events=events), parts=3)
     assert np.isfinite(table["score"]).all()
+
+
+def test_a_posterior_remembers_too(fit: tc.Fit) -> None:
+    pytest.importorskip("nutpie")
+    record = history(["b", "c", "b", "c"])
+    posterior = MODEL.sample(record, draws=30, tune=60, chains=1, seed=1)
+    assert posterior.learned == fit.learned
+    kept = posterior.data["posterior"].attrs
+    assert kept["format"] == 1 and Learned.from_dict(json.loads(kept["learned"])) == fit.learned
+    posterior.simulate(history(["c"] * 4), worlds=5)
+    with pytest.raises(tc.ModelError, match=UNSEEN):
+        posterior.simulate(history(["a", "a", "c", "c"]), worlds=5)
+    other = MODEL.compile(history(["a", "c", "a", "c"]))
+    with pytest.raises(tc.ModelError, match="other levels or references"):
+        other.simulate(fit.params, 5, 1, draws=posterior)

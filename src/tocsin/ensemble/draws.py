@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tocsin.model.learned import Learned
+
 WHY = {True: "no end", False: "hazard too large"}
 
 
@@ -98,10 +100,11 @@ class Draws:
         return Draws(tuple(names), np.ascontiguousarray(self.vectors[:, places]), self.said)
 
 
-def draws_of(draws: Any, names: Sequence[str]) -> Draws:
+def draws_of(draws: Any, names: Sequence[str], learned: Learned | None = None) -> Draws:
     """Return draws of parameters in the order of `names`.
 
     Parameters:
+        learned: what the formulas of the program learnt, with which a posterior's must agree.
         draws: `Draws`, a frame with a column for each parameter name, an array (D, P) in the order of `names`, or
             a Posterior without random effects.
 
@@ -116,6 +119,11 @@ def draws_of(draws: Any, names: Sequence[str]) -> Draws:
             raise ModelError("draws= takes no posterior with random effects: they belong to its own worlds")
         if sorted(draws.parameter_names) != sorted(names):
             raise ModelError("draws= come from a posterior of another model")
+        if learned is not None and not learned.agrees(draws.learned):
+            raise ModelError(
+                "draws= come from a posterior whose categories have other levels or references: simulate with "
+                "posterior.simulate(history), or with_params(params, learned=posterior.learned)"
+            )
         said = "{} draws of the parameters from their posterior"
         places = [draws.parameter_names.index(name) for name in names]
         draws = draws.flat()[0][:, places]

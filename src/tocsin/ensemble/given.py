@@ -263,7 +263,7 @@ class Setting:
             draws: see `draws_of`.
             most: bound on the events of one world; by default that of worlds at given parameters.
         """
-        found = draws_of(draws, self.program.parameter_names)
+        found = draws_of(draws, self.program.parameter_names, self.program.learned)
         bound = self.plain.most if most is None else most
         return replace(self.part(DrawnRecipe, setting=self, draws=found), most=bound)
 

@@ -182,7 +182,7 @@ def simulate(
         FitError: at `vector`, a world does not end or a hazard overflows; or under draws every world.
     """
     check_numbers(worlds, seed)
-    drawn = None if draws is None else draws_of(draws, program.parameter_names)
+    drawn = None if draws is None else draws_of(draws, program.parameter_names, program.learned)
     recipe, changed = recipe_of(program, vector, seed, interventions)
     shown = changed.layout
     most = most_drawn(program)

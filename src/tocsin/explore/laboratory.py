@@ -95,12 +95,13 @@ class Laboratory:
     Parameters:
         source: where the history comes from: a packaged name or a folder.
         history, model: what is explored.
-        parameters: a value for every parameter of the model; learned: what its formulas learnt, of `fit.learned`.
+        parameters: a value for every parameter of the model.
         limits: how much may be asked for.
         seed: the seed unless another is asked for.
         wave: the state that is shown first.
         model_source: the model's file, or None for the history's own.
         window: the narrower window that was asked for, as text.
+        learned: what the model's formulas learnt where it was fitted.
 
     Raises:
         FitError: the worlds cannot be simulated.
@@ -112,12 +113,12 @@ class Laboratory:
         history: History,
         model: Model,
         parameters: dict[str, float],
-        learned: Learned | None,
         limits: Limits,
         seed: int = 1917,
         wave: Wave | None = None,
         model_source: str | None = None,
         window: tuple[str | None, str | None] = (None, None),
+        learned: Learned | None = None,
     ) -> None:
         self.source, self.history, self.model = source, history, model
         self.parameters, self.limits, self.seed = parameters, limits, seed
@@ -290,12 +291,12 @@ def open_laboratory(
         record,
         declared,
         parameters,
-        fit.learned,
         limits or Limits(),
         seed,
         followed,
         None if model is None else model_source,
         (start, end),
+        fit.learned,
     )
     tell("simulating worlds", 0, 0)
     laboratory.warm()

@@ -98,7 +98,7 @@ def allocate(
         )
     options = support.options(program)
     if draws is not None:
-        draws = draws_of(draws, program.parameter_names)
+        draws = draws_of(draws, program.parameter_names, program.learned)
     judge = Judge(options, Luck(vector, tuple(interventions), draws), asked)
     sign = 1.0 if maximise else -1.0
     search = greedy(

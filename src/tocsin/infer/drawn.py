@@ -53,7 +53,7 @@ def draws_for(given: Given, program: Program, draws: Any) -> Draws | None:
     if isinstance(draws, str):
         assert fit is not None
         return kept_draws(fit, COUNT, program)
-    return draws_of(draws, program.parameter_names)
+    return draws_of(draws, program.parameter_names, program.learned)
 
 
 def _refused(draws: object) -> str:

@@ -79,6 +79,13 @@ class Learned(Mapping[str, Role]):
                     found[f"{column} in {name}"] = levels[0]
         return found
 
+    def agrees(self, other: Learned) -> bool:
+        """Return whether parameters by the one mean what they do by the other: the same levels and transforms."""
+        return all(
+            name in other and (role.levels, role.transforms) == (other[name].levels, other[name].transforms)
+            for name, role in self.roles.items()
+        )
+
     def with_numbers(self, role: str, centre: tuple[float, ...], scale: tuple[float, ...]) -> Learned:
         """Return the same with the mean and the spread of the terms of one formula."""
         known = replace(self.roles[role], centre=tuple(centre), scale=tuple(scale))

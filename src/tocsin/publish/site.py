@@ -179,10 +179,10 @@ def _laboratory(planned: Plan, tell: Progress) -> Laboratory:
         planned.history,
         planned.model,
         parameters,
-        fit.learned,
         limits,
         planned.seed,
         planned.wave,
+        learned=fit.learned,
     )
 
 
