@@ -222,7 +222,7 @@ def test_a_manifest_on_its_own_may_be_repeated(done: Path, tmp_path: Path) -> No
 
 
 def tocsin(*words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from tocsin.cli import main; main()", *words]
+    command = [sys.executable, "-m", "tocsin", *words]
     return subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
     )

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tocsin.ending import left_to_others
 from tocsin.errors import SentenceError, TocsinError
+from tocsin.shown import printable
 from tocsin.verb_options import (
     DoOption,
     FromOption,
@@ -341,7 +343,8 @@ def explore(
                 proxies=proxy or (),
                 progress=tell,
             )
-        serve_at.run(typer.echo)
+        with left_to_others():  # the server lets answers that are on their way arrive
+            serve_at.run(typer.echo)
 
     _guarded(act)
 
@@ -479,13 +482,16 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _guarded(act: Callable[[], None]) -> None:
+    from tocsin.machine import check_limit
+
     try:
+        check_limit()
         act()
     except SentenceError as error:
-        typer.echo(f"tocsin: {error}", err=True)
+        typer.echo(printable(f"tocsin: {error}"), err=True)
         raise typer.Exit(2) from None
     except TocsinError as error:
-        typer.echo(f"tocsin: {error}", err=True)
+        typer.echo(printable(f"tocsin: {error}"), err=True)
         raise typer.Exit(1) from None
 
 
@@ -493,8 +499,3 @@ import tocsin.verb_check  # noqa: E402
 import tocsin.verb_publish  # noqa: E402
 import tocsin.verb_whatif  # noqa: E402
 import tocsin.verbs  # noqa: E402, F401  (more verbs, on the same app)
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

@@ -27,6 +27,10 @@ class TooLarge(FitError):
     """A hazard is not a finite number: parameters, a covariate or a tie weight are too large."""
 
 
+class CacheWarning(UserWarning):
+    """Something that is kept to save time could not be kept."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One fault of a history: where it stands and what is wrong with it.

@@ -15,6 +15,7 @@ from tocsin.errors import TocsinError
 
 LOCK = ".lock"
 _held: dict[Path, tuple[int, int]] = {}  # the thread that holds a folder, and how often
+_files: dict[Path, bool] = {}  # folders with our lock, and whether they were made for it
 _guard = threading.Lock()
 
 
@@ -62,6 +63,7 @@ def alone(folder: Path, doing: str = "writing") -> Iterator[None]:
                 raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None
             if handle is None:
                 raise refused
+            _files[key] = made
         yield
     finally:
         if handle is not None:
@@ -69,6 +71,7 @@ def alone(folder: Path, doing: str = "writing") -> Iterator[None]:
             with suppress(OSError):
                 (folder / LOCK).unlink()
             os.close(handle)
+            _files.pop(key, None)
             if made:
                 with suppress(OSError):
                     folder.rmdir()  # only if it is empty: what went wrong left nothing
@@ -77,6 +80,15 @@ def alone(folder: Path, doing: str = "writing") -> Iterator[None]:
                 _held[key] = (me, times)
             else:
                 del _held[key]
+
+
+def release() -> None:
+    """Remove the locks of this process and the empty folders that it made; for when it is ended."""
+    for folder, made in list(_files.items()):
+        with suppress(OSError):
+            (folder / LOCK).unlink()
+            if made:
+                folder.rmdir()
 
 
 def _opened(path: Path) -> int | None:

@@ -93,6 +93,11 @@ def clear_parts(folder: Path, owns: Callable[[str], bool]) -> None:
                 os.close(handle)
 
 
+def written() -> list[str]:
+    """Return what this process has written, folders for the files in them."""
+    return list(dict.fromkeys(str(path) for path in finished if not path.parent.name.endswith(PART)))
+
+
 def remove_unfinished() -> None:
     """Remove what this process has not finished; for when it is ended."""
     for path in list(unfinished):

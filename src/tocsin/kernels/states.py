@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from tocsin.kernels.jit import cached
 
-@nb.njit(cache=True, nogil=True)
+
+@cached(nogil=True)
 def trace_states(initial, unit, variable, state, stride, size):
     """Follow the units through events in order.
 

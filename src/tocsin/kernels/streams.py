@@ -19,6 +19,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from tocsin.kernels.jit import cached
+
 _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
 _W0 = np.uint64(0x9E3779B9)
@@ -35,7 +37,7 @@ _1 = np.uint64(1)
 _52 = np.uint64(52)
 _ROOT_HALF = np.uint64(0x3FE6A09E667F3BCD)  # the bits of sqrt(1/2)
 _LN2 = math.log(2.0)
-_SHARED: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": True}
+_SHARED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
 
 
 @intrinsic
@@ -54,7 +56,7 @@ def double_of(typing_context: Any, value: Any) -> Any:
     )
 
 
-@nb.njit(nb.uint64(nb.uint64), **_SHARED)
+@cached(nb.uint64(nb.uint64), **_SHARED)
 def mix(value):
     """Scramble 64 bits (the finaliser of MurmurHash3, Appleby 2011); a bijection."""
     value ^= value >> _33
@@ -65,13 +67,13 @@ def mix(value):
     return value
 
 
-@nb.njit(nb.uint64(nb.uint64, nb.uint64), **_SHARED)
+@cached(nb.uint64(nb.uint64, nb.uint64), **_SHARED)
 def combine(first, second):
     """Make one key of two; the order of the two matters."""
     return mix(mix(first + _GOLDEN) ^ (second + _GOLDEN))
 
 
-@nb.njit(nb.types.UniTuple(nb.uint64, 2)(nb.uint64, nb.uint64, nb.uint64), **_SHARED)
+@cached(nb.types.UniTuple(nb.uint64, 2)(nb.uint64, nb.uint64, nb.uint64), **_SHARED)
 def philox(key, high, low):
     """Return the two 64-bit words of Philox4x32-10 for a 64-bit key and a 128-bit counter."""
     k0, k1 = key & _LOW, key >> _32
@@ -86,7 +88,7 @@ def philox(key, high, low):
     return c0 | (c1 << _32), c2 | (c3 << _32)
 
 
-@nb.njit(nb.float64(nb.uint64, nb.uint64, nb.int64), **_SHARED)
+@cached(nb.float64(nb.uint64, nb.uint64, nb.int64), **_SHARED)
 def uniform(world, clock, number):
     """Return draw `number` of a clock's stream in a world, in the open interval (0, 1)."""
     count = np.uint64(number)
@@ -95,7 +97,7 @@ def uniform(world, clock, number):
     return (np.float64(np.int64(word >> _11)) + 0.5) * (1.0 / 9007199254740992.0)
 
 
-@nb.njit(nb.float64(nb.float64), **_SHARED)
+@cached(nb.float64(nb.float64), **_SHARED)
 def minus_log(x):
     """Return -log(x) of a normal number x > 0, to the last two bits.
 
@@ -117,7 +119,7 @@ def minus_log(x):
     return -(exponent * _LN2 + (s * z * tail + 2.0 * s))
 
 
-@nb.njit(nb.float64(nb.uint64, nb.uint64, nb.int64), **_SHARED)
+@cached(nb.float64(nb.uint64, nb.uint64, nb.int64), **_SHARED)
 def threshold(world, clock, number):
     """Return the unit-exponential threshold `number` of a clock's stream in a world."""
     return minus_log(uniform(world, clock, number))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.machine import OutputError
 from tocsin.show.findings import answer
 from tocsin.show.sentences import counted, hundred, length, number, short, signed
+from tocsin.shown import printable
 
 if TYPE_CHECKING:
     from tocsin.infer import Fit
@@ -108,7 +113,20 @@ def estimates_table(fit: Fit, title: str, level: float = 0.95) -> Group:
     return Group(table, *(Text(meaning, style="dim") for meaning in meanings))
 
 
+class _Console(Console):
+    """A console on which text from data is only text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render with control characters of the text escaped; those of the console itself are none of it."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing here: the command says it (see `tocsin.machine`)."""
+        raise OutputError(errno.EPIPE, "nobody reads it any more")
+
+
 def console(stderr: bool = False, width: int = 140) -> Console:
     """Return the console to print on; a table that is piped away is not cut to a terminal's width."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=width)
+    made = _Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return made if made.is_terminal else _Console(stderr=stderr, highlight=False, width=width)

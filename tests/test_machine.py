@@ -1,0 +1,123 @@
+"""What the machine refuses is one sentence: narrow encodings, full and closed outputs, limits, signals."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from road import small_folder
+
+from tocsin.shown import printable
+
+COMMAND = f"{shlex.quote(sys.executable)} -m tocsin"
+
+
+def shell(line: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    line = line.replace("TOCSIN", COMMAND)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, env={**os.environ, **more}, timeout=300)
+    assert b"Traceback" not in done.stderr and b"Exception ignored" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_an_output_that_lacks_signs(encoding: str, tmp_path: Path) -> None:
+    small = small_folder(tmp_path / "small")
+    line = f"TOCSIN replay {small} --worlds 20 --out {tmp_path / 'out'}"
+    done = shell(line, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0 and b"Report: " in done.stdout
+    done.stdout.decode(encoding)
+    wrong = shell("TOCSIN fit żółw", PYTHONIOENCODING=encoding)
+    assert wrong.returncode == 1 and len(wrong.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("verb", ["--help", "histories", "validate 1917", "claims 1917", "histories 1917"])
+@pytest.mark.parametrize(
+    ("end", "words"), [("> /dev/full", "No space left"), (">&-", "closed"), ("| true", "")]
+)
+def test_an_output_that_takes_nothing(verb: str, end: str, words: str) -> None:
+    done = shell(f"set -o pipefail; TOCSIN {verb} {end}")
+    if end == "| true":
+        assert done.returncode in (0, 1)  # as much as fits is written before anybody looks
+    else:
+        assert done.returncode == 1
+        assert done.stderr.decode().startswith("tocsin: the output cannot be written: ")
+        assert words in done.stderr.decode() and len(done.stderr.splitlines()) == 1
+
+
+def test_what_was_written_is_said(tmp_path: Path) -> None:
+    small = small_folder(tmp_path / "small")
+    done = shell(f"TOCSIN replay {small} --worlds 20 --out {tmp_path / 'out'} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode().endswith(f"; written before: {tmp_path / 'out'}\n")
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_a_limit_on_memory_and_closed_errors(tmp_path: Path) -> None:
+    done = shell("ulimit -v 700000; TOCSIN fit 1917")
+    assert done.returncode == 1 and b"the limit on memory" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert shell("TOCSIN histories 2>&-").returncode == 0
+    assert shell("TOCSIN histories <&- >&- 2>&-").returncode == 1
+    assert shell("TOCSIN validate nowhere 2> /dev/full").returncode == 1
+
+
+@pytest.mark.parametrize("how", ["full", "unwritable", "damaged"])
+def test_a_cache_of_kernels_that_cannot_be_used(how: str, tmp_path: Path) -> None:
+    code = (
+        "import warnings, tocsin.kernels.streams as s; warnings.simplefilter('error');"
+        "print(s.uniform(1, 2, 3) == s.uniform(1, 2, 3))"
+    )
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    python = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"
+    line = f"NUMBA_CACHE_DIR={cache} {python}"
+    if how == "full":
+        line = f"ulimit -f 0; {line}"  # no file may grow: what a full disk does
+    elif how == "damaged":
+        assert shell(line).stdout == b"True\n"
+        for index in cache.rglob("*.nbi"):
+            index.write_bytes(index.read_bytes()[:60])
+    else:
+        line = f"export NUMBA_CACHE_LOCATOR_CLASSES=_Nowhere; {line}"
+    done = shell(line)
+    if how == "unwritable":
+        return  # which folders Numba tries is its own affair; that it is asked without harm is what counts
+    assert done.stdout == b"True\n"
+    assert done.stderr.decode().count("cache of compiled kernels cannot be") == 1
+
+
+def test_signals_at_any_instant(tmp_path: Path) -> None:
+    small = small_folder(tmp_path / "small")
+    chance = random.Random(3)
+    out = tmp_path / "out"
+    for number in range(16):
+        told = signal.SIGINT if number % 2 else signal.SIGTERM
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tocsin", "replay", str(small), "--worlds", "50", "--out", str(out)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(chance.uniform(0.1, 4.0))
+        process.send_signal(told)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode in (0, 128 + told, -signal.SIGTERM), (process.returncode, errors)
+        assert "Traceback" not in errors and "ignored" not in errors, errors
+        assert not list(out.glob(".*"))
+
+
+def test_signs_that_a_terminal_would_obey() -> None:
+    assert printable("a\x1b[31mb\rc\x07\x9b\u202e\udcff\td\n") == (
+        "a\\x1b[31mb\\x0dc\\x07\\x9b\\u202e\\udcff\td\n"
+    )
+    done = shell("TOCSIN $'no\\x1b[31mpe'")
+    assert done.returncode == 2 and b"\x1b" not in done.stderr
+    done = shell("TOCSIN validate $'no\\x1b[31mpe'")
+    assert done.returncode == 1 and b"\x1b" not in done.stderr and b"\\x1b[31m" in done.stderr
