@@ -68,7 +68,7 @@ def test_a_limit_on_memory_and_closed_errors(tmp_path: Path) -> None:
     assert shell("TOCSIN validate nowhere 2> /dev/full").returncode == 1
 
 
-@pytest.mark.parametrize("how", ["full", "unwritable", "damaged"])
+@pytest.mark.parametrize("how", ["full", "damaged"])
 def test_a_cache_of_kernels_that_cannot_be_used(how: str, tmp_path: Path) -> None:
     code = (
         "import warnings, tocsin.kernels.streams as s; warnings.simplefilter('error');"
@@ -84,11 +84,7 @@ def test_a_cache_of_kernels_that_cannot_be_used(how: str, tmp_path: Path) -> Non
         assert shell(line).stdout == b"True\n"
         for index in cache.rglob("*.nbi"):
             index.write_bytes(index.read_bytes()[:60])
-    else:
-        line = f"export NUMBA_CACHE_LOCATOR_CLASSES=_Nowhere; {line}"
     done = shell(line)
-    if how == "unwritable":
-        return  # which folders Numba tries is its own affair; that it is asked without harm is what counts
     assert done.stdout == b"True\n"
     assert done.stderr.decode().count("cache of compiled kernels cannot be") == 1
 
@@ -97,7 +93,7 @@ def test_signals_at_any_instant(tmp_path: Path) -> None:
     small = small_folder(tmp_path / "small")
     chance = random.Random(3)
     out = tmp_path / "out"
-    for number in range(16):
+    for number in range(10):
         told = signal.SIGINT if number % 2 else signal.SIGTERM
         process = subprocess.Popen(
             [sys.executable, "-m", "tocsin", "replay", str(small), "--worlds", "50", "--out", str(out)],
