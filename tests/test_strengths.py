@@ -266,3 +266,107 @@ def test_the_comintern_is_not_found_among_the_republics_of_1917() -> None:
     gain = 2 * (fit.loglik - without.loglik)
     assert found["p"] == pytest.approx(chi2.sf(gain, 1) / 2, rel=1e-6) and round(found["p"], 2) == 0.15
     assert found["lower"] == -math.inf and found["exp(estimate)"] > 0
+
+
+@pytest.fixture(scope="module")
+def open_to_some() -> tc.Fit:
+    """Who is open to others depends on x, which means nothing where nobody is."""
+    model = turning(tc.baseline(), tc.contagion("l", when="s=new", susceptibility="1 + x"))
+    return model.fit(drawn(contagious(), {HOME: -3.0, X: 0.0, AWAY: -3.5}, count=40, seed=2))
+
+
+def test_the_bootstrap_counts_worlds_without_contagion_that_gain_as_much(open_to_some: tc.Fit) -> None:
+    found = open_to_some.test("l", seed=3).iloc[0]
+    alone = turning(tc.baseline()).fit(open_to_some.history)
+    assert found["statistic"] == pytest.approx(2 * (open_to_some.loglik - alone.loglik), abs=1e-6)
+    assert found["worlds"] + found["failed"] == 199 and found["how"].startswith("parametric bootstrap")
+    assert found["error"] == pytest.approx(math.sqrt(found["p"] * (1 - found["p"]) / found["worlds"]))
+    # The same by hand: worlds of the fit without contagion, both models fitted to each.
+    worlds = alone.simulate(alone.history, 199, 3, draws="best")
+    larger = 0
+    for k in range(199):
+        history = worlds.history(k)
+        less = turning(tc.baseline()).fit(history)
+        more = open_to_some.model.fit(history)
+        larger += 2 * (more.loglik - less.loglik) >= found["statistic"] - 1e-6
+    assert abs(found["p"] - (1 + larger) / 200) <= 2 / 200
+    # One comparison of two fits asks the same.
+    assert alone.compare(open_to_some, worlds=199, seed=3).p == pytest.approx(found["p"], abs=2 / 200)
+    assert open_to_some.test("l", bootstrap=0).iloc[0][["p"]].isna().all()
+
+
+def test_the_bootstrap_is_the_same_for_any_number_of_threads(
+    open_to_some: tc.Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_to_some.test(seed=5)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    told: list[tuple[int, int]] = []
+    again = open_to_some.test(seed=5, progress=lambda what, done, total: told.append((done, total)))
+    assert again.equals(first) and told[-1] == (199, 199)
+
+
+def test_the_check_gives_the_p_that_the_summary_sends_for(open_to_some: tc.Fit, fit: tc.Fit) -> None:
+    check = open_to_some.check(worlds=19, seed=3)
+    asked = check.table.set_index("rival").loc["none (as fitted)"]
+    assert asked["p"] == open_to_some.test("l", seed=3)["p"].iloc[0]
+    assert "199 worlds, p ±" in asked["how"]
+    beside = check.table.set_index("rival").loc["calendar"]
+    assert beside["how"].startswith(("rank among 199 worlds without the cause", "half chi-square"))
+    assert not check.table["how"].str.contains("too large").any()
+    none = open_to_some.check(worlds=19, bootstrap=0).table.set_index("rival").loc["none (as fitted)"]
+    assert math.isnan(none["p"]) and "bootstrap=" in none["how"]
+    # Where the law is known the check and the summary have one number.
+    known = fit.check(worlds=19).table.set_index("rival").loc["none (as fitted)"]
+    assert known["p"] == pytest.approx(row(fit, AWAY)["p"], rel=1e-9) and known["how"] == "half chi-square"
+    for wrong in (19, 198, True):
+        with pytest.raises(tc.TocsinError, match="199 worlds or more"):
+            open_to_some.test(bootstrap=wrong)
+
+
+def test_a_known_law_agrees_with_the_bootstrap() -> None:
+    """Half a chi-square and 400 worlds, where the ratio is near 2.7."""
+    truth = {HOME: -2.5, X: 0.5, AWAY: -4.0}
+    fits = (contagious().fit(drawn(contagious(), truth, count=80, seed=s, end=30.0)) for s in range(40))
+    one = next(f for f in fits if 0.02 < row(f, AWAY)["p"] < 0.12)
+    drawn_p = one.test("l", bootstrap=400, always=True).iloc[0]
+    assert drawn_p["p"] == pytest.approx(row(one, AWAY)["p"], abs=4 * drawn_p["error"] + 0.01)
+    assert one.test("l").iloc[0]["how"] == "half chi-square"
+
+
+def test_causes_can_be_taken_out_together() -> None:
+    two = turning(
+        tc.baseline(),
+        tc.contagion("l", when="s=new"),
+        tc.contagion("l", when="s=new", half_life=2.0, name="n"),
+    )
+    fit = two.fit(drawn(contagious(), {HOME: -3.0, X: 0.0, AWAY: -1.5}, seed=2))
+    both = fit.test(together=True)
+    assert len(both) == 1 and both["p"].iloc[0] < 0.05 and both["worlds"].iloc[0] > 150
+    assert both["statistic"].iloc[0] == pytest.approx(twice_the_gain(fit, tc.baseline()), abs=1e-6)
+    assert len(fit.test(bootstrap=0)) == 2
+    with pytest.raises(tc.TocsinError, match="no contagion is called 'm'"):
+        fit.test("m")
+
+
+def test_a_half_life_goes_with_its_strength() -> None:
+    model = rioting(tc.baseline(), tc.contagion("l", when="riot=yes", half_life="estimate"))
+    home = {f"{AGAIN} | baseline | propensity | 1": -2.0}
+    found = model.fit(drawn(rioting(tc.baseline()), home, count=6, seed=2, end=10.0)).test("l").iloc[0]
+    assert found["how"].startswith("parametric bootstrap") and found["worlds"] > 190 and 0 < found["p"] <= 1
+
+
+def test_a_bootstrap_by_the_month() -> None:
+    first = pd.Timestamp("1900-01-01")
+    model = turning(tc.baseline(), tc.contagion("l", when="s=new", susceptibility="1 + x"))
+    record = drawn(turning(tc.baseline()), {HOME: -3.0}, seed=4)
+    months = [f"{first + pd.DateOffset(months=math.ceil(t) - 1):%Y-%m}" for t in record.events["time"]]
+    history = tc.History(
+        units(60),
+        record.events[["unit", "variable", "state"]].assign(time=months),
+        ties=ring(60),
+        variables=[TURN],
+        window=("1900-01", "1901-08"),
+        clock="month",
+    )
+    found = model.fit(history).test("l").iloc[0]
+    assert found["worlds"] == 199 and 0 < found["p"] <= 1

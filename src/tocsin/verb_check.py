@@ -25,20 +25,35 @@ def check(
         int,
         typer.Option("--placebos", metavar="N", min=19, help="How many placebo histories of each kind."),
     ] = 99,
+    bootstrap: Annotated[
+        int,
+        typer.Option(
+            "--bootstrap",
+            metavar="N",
+            min=0,
+            help="How many worlds without the cause, where its p can be found in no other way: 199 or more, or 0.",
+        ),
+    ] = 199,
     seed: SeedOption = 1917,
     model: ModelOption = None,
     start: FromOption = None,
     end: ToOption = None,
     out: TablesOption = None,
 ) -> None:
-    """Set every contagion beside its rivals: the calendar, the units, placebo ties, permuted times, a shock.
+    """Test every contagion against none, and set it beside its rivals: the calendar, the units, placebo ties,
+    permuted times, a shock.
 
     \b
       tocsin check 1917
       tocsin check 1917 --cause comintern
+      tocsin check 1917 --cause pow_return --bootstrap 999
       tocsin check 1917 --cause language --placebos 199 --out checked
     """
     first, last = _time(start, "--from"), _time(end, "--to")
+    if 0 < bootstrap < 199:
+        raise typer.BadParameter(
+            "a bootstrap needs 199 worlds or more, or 0 for none", param_hint="--bootstrap"
+        )
 
     def act() -> None:
         from tocsin.show.foretold import check_page, write_check
@@ -49,7 +64,7 @@ def check(
         with _held(out):
             with _progress() as tell:
                 found = fitted(declared, record, tell).check(
-                    worlds=placebos, seed=seed, progress=tell, causes=cause or None
+                    worlds=placebos, seed=seed, progress=tell, causes=cause or None, bootstrap=bootstrap
                 )
             if out is not None:
                 write_check(found, out)

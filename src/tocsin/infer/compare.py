@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.ensemble.simulate import threads
 from tocsin.errors import FitError, TocsinError
+from tocsin.infer.strengths import half_chi_square
 from tocsin.model.declaration import BAR, Contagion
+from tocsin.program.grouped import is_grouped, refuse_two
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.infer.bootstrap import Drawn
     from tocsin.infer.estimates import Fit
     from tocsin.infer.search import Task
     from tocsin.program import Program
@@ -34,6 +39,8 @@ class Comparison:
         extra: the parameters that the smaller fit does not have, or holds.
         drawn: the statistics of the bootstrap's worlds, else None.
         aic, bic: the larger fit's criterion less the smaller fit's.
+        error: the Monte-Carlo standard error of p, 0 where none was drawn.
+        failed: worlds of the bootstrap that could not be fitted, and do not count.
     """
 
     statistic: float
@@ -44,9 +51,12 @@ class Comparison:
     drawn: Floats | None
     aic: float
     bic: float
+    error: float = 0.0
+    failed: int = 0
 
     def __str__(self) -> str:
-        worlds = "" if self.drawn is None else f" of {len(self.drawn)} worlds"
+        worlds = "" if self.drawn is None else f" of {len(self.drawn)} worlds (± {self.error:.2g})"
+        worlds += f", {self.failed} more could not be fitted" if self.failed else ""
         return (
             f"likelihood ratio {self.statistic:.3f} for {self.df} parameter{'s' if self.df != 1 else ''} "
             f"({', '.join(self.extra)}): p = {self.p:.4g} by {self.method}{worlds}; "
@@ -67,24 +77,27 @@ def compare(one: Fit, other: Fit, worlds: int, seed: int) -> Comparison:
         raise TocsinError("the two fits have the same parameters; there is nothing to test")
     statistic = max(2.0 * (large.loglik - small.loglik), 0.0)
     method = _method(small, large, extra, lone)
-    drawn = None
+    drawn, failed, error = None, 0, 0.0
     if method == BOOTSTRAP:
-        drawn = bootstrap(small, large, worlds, seed)
-        p = (1.0 + float((drawn >= statistic - 1e-9).sum())) / (1.0 + drawn.size)
+        found = bootstrap(small, large, worlds, seed)
+        drawn, failed = found.ratios, found.failed
+        p, error = found.p(statistic)
     else:
         from scipy.special import chdtrc
 
-        p = float(chdtrc(df, statistic)) if method == CHI_SQUARE else _half(statistic)
+        p = float(chdtrc(df, statistic)) if method == CHI_SQUARE else half_chi_square(statistic)
     return Comparison(
-        statistic, df, p, method, tuple(extra), drawn, large.aic - small.aic, large.bic - small.bic
+        statistic,
+        df,
+        p,
+        method,
+        tuple(extra),
+        drawn,
+        large.aic - small.aic,
+        large.bic - small.bic,
+        error,
+        failed,
     )
-
-
-def _half(statistic: float) -> float:
-    """Return the tail of the mixture of zero and chi-square with one degree of freedom, half each."""
-    from scipy.special import chdtrc
-
-    return 0.5 * float(chdtrc(1, statistic)) if statistic > 0 else 1.0
 
 
 def _free(fit: Fit) -> int:
@@ -158,34 +171,45 @@ def _method(small: Fit, large: Fit, extra: list[str], lone: list[tuple[str, str]
         bounds = any(small.status[name] == "at a bound" for name in small.values)
         return CHI_SQUARE if inside and not bounds else BOOTSTRAP
     strength = extra[0].split(BAR)[2:] == ["susceptibility", "1"] if len(extra) == 1 else False
-    # Other strengths at zero would make the cone larger than a half-line.
+    # Other strengths at zero would make the cone larger than a half-line; those of transitions that share no
+    # parameter with this one are no part of it.
+    at_zero += [name for name in large.values if large.status[name] == "zero" and name not in extra]
+    if not (small.tied or large.tied or is_grouped(small.history)):
+        own = extra[0].split(BAR)[0]
+        at_zero = [name for name in at_zero if name.split(BAR)[0] == own]
     return HALF if strength and not at_zero else BOOTSTRAP
 
 
-def bootstrap(small: Fit, large: Fit, worlds: int, seed: int) -> Floats:
+def bootstrap(small: Fit, large: Fit, worlds: int, seed: int) -> Drawn:
     """Return the likelihood ratios of worlds simulated from the smaller fit, each fitted anew by both."""
+    from tocsin.infer.bootstrap import Drawn
     from tocsin.infer.worlds import Worlds
 
     if isinstance(worlds, bool) or not isinstance(worlds, int) or worlds < 19:
         raise TocsinError(f"a bootstrap needs worlds= of 19 or more, not {worlds!r}")
-    ensemble = small.simulate(small.history, worlds, seed)
-    ours = Worlds(small.fitted_program, ensemble)
-    theirs = Worlds(large.fitted_program, ensemble)
+    ensemble = small.simulate(small.history, worlds, seed, draws="best")
+    programs = [Worlds(fit.fitted_program, ensemble) for fit in (small, large)]
     tasks = small.search[0], large.search[0]
-    drawn = np.zeros(worlds)
-    for k in range(worlds):
-        ends = [_value(task, each[k]) for task, each in zip(tasks, (ours, theirs), strict=True)]
-        drawn[k] = max(2.0 * (ends[1] - ends[0]), 0.0)
-    return drawn
+
+    def ratio(k: int) -> float | None:
+        ends = [_value(task, each[k]) for task, each in zip(tasks, programs, strict=True)]
+        return None if None in ends else max(2.0 * (ends[1] - ends[0]), 0.0)  # type: ignore[operator]
+
+    with ThreadPoolExecutor(threads()) as pool:
+        found = list(pool.map(ratio, range(worlds)))
+    kept = np.array([value for value in found if value is not None])
+    return Drawn(kept, worlds - kept.size)
 
 
-def _value(task: Task, world: Program) -> float:
-    """Return the maximum of a task in a world; 0 where a transition had no event, which tells nothing."""
+def _value(task: Task, world: Program) -> float | None:
+    """Return the maximum of a task in a world; None where it cannot be fitted."""
     from tocsin.infer.worlds import complete
 
     if not complete(world):
-        return 0.0
+        return None
     try:
+        if is_grouped(world.history):
+            refuse_two(world)
         return replace(task, program=world).solve().value
-    except FitError:  # an event that no cause of the smaller can explain cannot come from it
-        return 0.0
+    except FitError:  # an event that no cause of the smaller can explain, or two in one interval
+        return None

@@ -39,7 +39,7 @@ def factors_at_summit(program: Program, constraint: Constraint, vector: Floats) 
         vector: parameters to begin with (P,).
     """
     vector = vector.copy()
-    groups = program.likelihood.groups
+    groups = [group for group in program.likelihood.groups if group]
     if not all(_free(program, constraint, group) for group in groups):
         return vector, False
     for group in groups:

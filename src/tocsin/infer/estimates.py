@@ -333,6 +333,42 @@ class Fit(Given):
 
         return compare(self, other, worlds, seed)
 
+    def test(
+        self,
+        causes: Sequence[str] | str | None = None,
+        bootstrap: int = 199,
+        seed: int = 1917,
+        together: bool = False,
+        always: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> pd.DataFrame:
+        """Test contagions against none: by half a chi-square where that is the law of the likelihood ratio, else by
+        a parametric bootstrap.
+
+        Worlds are simulated from the fit without the contagion, and both fits are made anew in each:
+        p = (1 + worlds whose ratio is as large) / (1 + worlds).
+
+        Parameters:
+            causes: names such as ``comintern`` or ``transition | cause``; all contagions by default.
+            bootstrap: how many worlds, at least 199; 0 for none.
+            seed: of the worlds.
+            together: whether the causes are taken out all at once, instead of one after the other.
+            always: whether to simulate also where the law is known.
+            progress: called with what is being done, worlds done and worlds in all.
+
+        Returns:
+            One row a test: cause, statistic (twice the gain in log-likelihood), p, error (Monte-Carlo standard error
+            of p), worlds, failed (worlds that could not be fitted, and do not count), how.
+
+        Raises:
+            TocsinError: no contagion has that name, a penalised fit, or one that was loaded without its history.
+
+        Source: Self & Liang (1987); Davison & Hinkley (1997), chapter 4.
+        """
+        from tocsin.infer.bootstrap import test
+
+        return test(self, causes, bootstrap, seed, together, always, progress)
+
     def hazards(self, when: object, history: History | None = None, level: float = 0.95) -> pd.DataFrame:
         """Return the hazard of each unit and transition at a moment, with delta-method intervals.
 
@@ -384,8 +420,9 @@ class Fit(Given):
         seed: int = 1917,
         progress: Callable[[str, int, int], None] | None = None,
         causes: Sequence[str] | str | None = None,
+        bootstrap: int = 199,
     ) -> Check:
-        """Set every contagion beside its rivals.
+        """Test every contagion against none (see `test`), and set it beside its rivals.
 
         Calendar effects (baselines that change from period to period), unit effects (a readiness of each
         unit's own), placebo ties (rewired, degrees kept) and permuted times, each with a test of the
@@ -398,13 +435,15 @@ class Fit(Given):
             seed: of the placebo histories.
             progress: called with what is being done, steps done and steps in all.
             causes: names of causes to look at, such as ``comintern``; all by default.
+            bootstrap: worlds of the parametric bootstrap of each strength whose likelihood ratio has no law that is
+                known, at least 199; 0 for none.
 
         Raises:
             TocsinError: the model has no contagion beside a baseline, or none of that name.
         """
         from tocsin.infer.rivals import check
 
-        return check(self, history, worlds, seed, progress, causes)
+        return check(self, history, worlds, seed, progress, causes, bootstrap)
 
     # --- how it is shown and kept -----------------------------------------------------------------------
 

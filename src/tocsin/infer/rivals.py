@@ -20,11 +20,13 @@ import numpy as np
 from tocsin.ensemble.simulate import threads
 from tocsin.errors import FitError, TocsinError, suggestion
 from tocsin.history.numbers import CovariateArrays
+from tocsin.infer.bootstrap import HALF, Drawn, against, check_worlds
 from tocsin.infer.checks import check_whole
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.leftout import left_out
 from tocsin.infer.placebo import altered, reshuffled, rewired
 from tocsin.infer.search import Found, Task
+from tocsin.infer.strengths import half_chi_square
 from tocsin.model.declaration import BAR, Baseline, Contagion, Model, Transition
 from tocsin.program.compile import join
 from tocsin.program.grouped import is_grouped, refuse_two
@@ -56,7 +58,7 @@ class Check:
         shocks: one row a cause: by how much an unseen shock would have to multiply the hazard at home of
             units while they are exposed, for the one-sided 95% interval of the contagion to reach zero
             (factor).
-        placebo: one row a cause and placebo history: cause, rival, statistic.
+        placebo: one row a cause and placebo history, or world of the bootstrap: cause, rival, statistic.
         left_out: effects that stand as propensity or susceptibility alone, with score tests.
     """
 
@@ -141,19 +143,29 @@ class Pair:
         strength = math.exp(large.vector[names.index(place)]) if place in names else math.nan
         return max(2.0 * (large.value - small.value), 0.0), strength
 
-    def p(self, statistic: float) -> tuple[float, str]:
-        """Return the p-value of a gain and how it was found; on the safe side where the cause has more
-        parameters."""
-        from scipy.special import chdtrc
 
-        own = [
-            name
-            for name in self.fit.values
-            if name.startswith(self.name + BAR) and name not in self.fit.fixed
-        ]
-        if len(own) == 1:
-            return (0.5 * float(chdtrc(1, statistic)) if statistic > 0 else 1.0), "half chi-square"
-        return float(chdtrc(len(own), statistic)), f"chi-square {len(own)}, too large rather than too small"
+@dataclass(frozen=True)
+class Law:
+    """The law of a gain in log-likelihood if there is no contagion: half a chi-square, or that of drawn worlds."""
+
+    lawful: bool
+    drawn: Drawn | None
+
+    def p(self, statistic: float) -> tuple[float, str]:
+        """Return the p-value of a gain and how it was found."""
+        if self.lawful or not statistic:
+            return half_chi_square(statistic), HALF
+        if self.drawn is None or not self.drawn.ratios.size:
+            return math.nan, "its law is not known: see bootstrap="
+        return self.drawn.p(statistic)[0], f"rank among {self.drawn.ratios.size} worlds without the cause"
+
+    @property
+    def edge(self) -> float:
+        """Return the gain at which p is 0.05, NaN where it is not known."""
+        if self.lawful:
+            return ONE_SIDED
+        known = self.drawn is not None and self.drawn.ratios.size
+        return float(np.quantile(self.drawn.ratios, 0.95, method="higher")) if known else math.nan  # type: ignore[union-attr]
 
 
 def check(
@@ -163,6 +175,7 @@ def check(
     seed: int,
     progress: Progress | None = None,
     causes: Sequence[str] | str | None = None,
+    bootstrap: int = 199,
 ) -> Check:
     """Set every contagion of a fit beside its rivals; see `Fit.check`."""
     import pandas as pd
@@ -190,7 +203,10 @@ def check(
         pairs = [pair for pair in pairs if pair.name in asked or pair.cause.name in asked]
     if isinstance(worlds, bool) or not isinstance(worlds, int) or worlds < 19:
         raise TocsinError(f"placebo tests need worlds= of 19 or more, not {worlds!r}")
+    check_worlds(bootstrap)
     check_whole(seed=seed)
+    task, found = fit.search if history is None else _again(fit, record)
+    plain = (task, found) if fit.prior is None else _again(fit, record, plain=True)
     rows: list[tuple[object, ...]] = []
     drawn: list[tuple[object, ...]] = []
     shocks: list[tuple[object, ...]] = []
@@ -199,9 +215,18 @@ def check(
         tell = partial(progress, f"checking {pair.name}") if progress is not None else _silent
         tell(0, 2 * worlds)
         observed, strength = pair.gain(pair.task(record, False), pair.task(record, True))
-        rows.append((pair.name, "none (as fitted)", strength, observed, *pair.p(observed)))
-        rows.append((pair.name, "calendar", *_calendar(pair, record)))
-        rows.append((pair.name, "unit effects", *_unit_effects(pair, record)))
+        place = next(c for c in range(len(task.program.causes)) if task.program.cause_name(c) == pair.name)
+        drawing = (
+            partial(progress, f"simulating worlds without {pair.name}") if progress is not None else None
+        )
+        answer = against(fit.model, *plain, [place], bootstrap, seed, told=drawing)
+        law = Law(answer.lawful, answer.drawn)
+        gain = observed if math.isnan(answer.statistic) else answer.statistic
+        rows.append((pair.name, "none (as fitted)", strength, gain, answer.p, answer.how))
+        if answer.drawn is not None:
+            drawn += [(pair.name, "none (as fitted)", ratio) for ratio in answer.drawn.ratios]
+        rows.append((pair.name, "calendar", *_calendar(pair, record, law)))
+        rows.append((pair.name, "unit effects", *_unit_effects(pair, record, law)))
         kinds = (
             ("placebo ties", lambda rng, p=pair: rewired(record, p.cause.layer, rng)),
             ("permuted times", lambda rng: reshuffled(record, rng)),
@@ -216,8 +241,7 @@ def check(
             if gains.size and np.ptp(gains) < 1e-9 and abs(gains[0] - observed) < 1e-6:
                 p, how = math.nan, "says nothing: the placebo is the history itself"
             rows.append((pair.name, rival, strength, observed, p, how))
-        shocks.append((pair.name, *_shock(pair, record)))
-    task, found = fit.search if history is None else _again(fit, record)
+        shocks.append((pair.name, *_shock(pair, record, law.edge)))
     lost = [(x.name, x.twin, x.statistic, x.p, x.shared, x.warning() or "") for x in left_out(task, found)]
     return Check(
         pd.DataFrame(rows, columns=["cause", "rival", "strength", "statistic", "p", "how"]),
@@ -235,10 +259,11 @@ def _further(tell: Callable[[int, int], None], before: int, total: int, done: in
     tell(before + done, total)
 
 
-def _again(fit: Fit, history: History) -> tuple[Task, Found]:
+def _again(fit: Fit, history: History, plain: bool = False) -> tuple[Task, Found]:
+    """Return the task of a fit and its maximum in a history; `plain` leaves a prior out."""
     from tocsin.infer.fit import prepared
 
-    task, _ = prepared(fit.program(history), fit.prior, fit.fixed, fit.tied)
+    task, _ = prepared(fit.program(history), None if plain else fit.prior, fit.fixed, fit.tied)
     return task, task.solve()
 
 
@@ -298,7 +323,7 @@ def _times(pair: Pair, history: History) -> Floats:
     return program.trace.time[program.trace.events[:, 4] >= 0]
 
 
-def _calendar(pair: Pair, history: History) -> tuple[float, float, float, str]:
+def _calendar(pair: Pair, history: History, law: Law) -> tuple[float, float, float, str]:
     """Let the baselines change from period to period, each with about as many events."""
     times, numbers = _times(pair, history), history.numbers
     periods = int(np.clip(times.size // 8, 2, 8))
@@ -314,11 +339,11 @@ def _calendar(pair: Pair, history: History) -> tuple[float, float, float, str]:
     gain, strength = pair.gain(
         pair.task(other, False, f"C({PERIOD})"), pair.task(other, True, f"C({PERIOD})")
     )
-    p, how = pair.p(gain)
+    p, how = law.p(gain)
     return strength, gain, p, f"{how}; {size} periods"
 
 
-def _unit_effects(pair: Pair, history: History) -> tuple[float, float, float, str]:
+def _unit_effects(pair: Pair, history: History, law: Law) -> tuple[float, float, float, str]:
     """Let every unit have a readiness of its own, normal on the logarithm, integrated out by Laplace's
     method."""
     numbers = history.numbers
@@ -349,13 +374,19 @@ def _unit_effects(pair: Pair, history: History) -> tuple[float, float, float, st
                 )
         best.append(max(ends))
     gain = max(2.0 * (best[1][0] - best[0][0]), 0.0)
-    p, how = pair.p(gain)
+    p, how = law.p(gain)
     return math.exp(best[1][1]), gain, p, f"{how}; Laplace"
 
 
-def _shock(pair: Pair, history: History) -> tuple[float, str]:
+def _shock(pair: Pair, history: History, edge: float) -> tuple[float, str]:
     """Return the factor of an unseen shock that would bring the interval of the contagion to zero, and a
-    reading."""
+    reading.
+
+    Parameters:
+        edge: the gain of the cause at which its p is 0.05.
+    """
+    if math.isnan(edge):
+        return math.nan, "not looked for, as the law of its likelihood ratio is not known: see bootstrap="
     task = pair.task(history, True)
     found = task.solve()
     number = next(c for c, slots in enumerate(task.program.slots) if slots.cause == pair.cause.name)
@@ -377,16 +408,16 @@ def _shock(pair: Pair, history: History) -> tuple[float, str]:
     def statistic(shock: float) -> float:
         return pair.gain(*(pair.of_program(program, shock) for program in programs))[0]
 
-    if statistic(0.0) < ONE_SIDED:
+    if statistic(0.0) < edge:
         return 1.0, "its interval reaches zero without any shock"
     low, high = 0.0, 0.5
-    while statistic(high) >= ONE_SIDED:
+    while statistic(high) >= edge:
         low, high = high, 2.0 * high
         if high > 8.0:
             return math.inf, "no shock of a size that could be would bring its interval to zero"
     for _ in range(12):
         middle = (low + high) / 2
-        low, high = (middle, high) if statistic(middle) >= ONE_SIDED else (low, middle)
+        low, high = (middle, high) if statistic(middle) >= edge else (low, middle)
     factor = math.exp((low + high) / 2)
     return factor, (
         f"an unseen shock that multiplies the hazard at home of units by {factor:.2f} while they are "

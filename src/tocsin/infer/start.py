@@ -85,7 +85,7 @@ def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: in
     likelihood = program.likelihood
     for _ in range(steps if any(len(group) > 1 for group in likelihood.groups) else 0):
         moved = vector.copy()
-        for group in likelihood.groups:
+        for group in filter(None, likelihood.groups):
             shares, events = likelihood.given_to(group, vector)
             if not events or not np.isfinite(shares).all():
                 return vector

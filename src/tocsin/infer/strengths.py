@@ -135,13 +135,18 @@ def null(task: Task, found: Found, numbers: Collection[int]) -> Found:
     gone = tuple(c for c in found.gone if c not in numbers)
     begin = found.vector.copy()
     best = held.climb(begin, gone=gone)
-    if any(
-        p >= 0 and held.constraint.group[p] >= 0 for s in held.program.slots for p in (s.half_life, s.alpha)
-    ):
-        # With shapes to be found there may be several hills.
+    if shaped(held):
         other = held.solve()
         best = max(best, other, key=lambda end: end.value)
     return best
+
+
+def shaped(task: Task) -> bool:
+    """Say whether half-lives, alphas or marks are to be found, so that there may be several hills."""
+    group = task.constraint.group
+    return any(
+        p >= 0 and group[p] >= 0 for s in task.program.slots for p in (s.half_life, s.alpha, *s.source)
+    )
 
 
 def lawful(task: Task, numbers: Sequence[int], *ends: Found) -> bool:

@@ -102,7 +102,7 @@ def _bootstrap(fit: Fit, size: int, seed: int) -> Drawn:
                 f"of {lost + len(vectors)} simulated worlds only {len(vectors)} had an event of every "
                 "transition and could be fitted: too few events for a bootstrap"
             )
-        worlds = Worlds(fit.fitted_program, fit.simulate(fit.history, size, seed + rounds))
+        worlds = Worlds(fit.fitted_program, fit.simulate(fit.history, size, seed + rounds, draws="best"))
         rounds += 1
         for k in range(size):
             refitted = _refitted(task, worlds[k], found.vector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from tocsin.ensemble.spells import codes_of
 from tocsin.kernels.states import trace_states
 from tocsin.kernels.sweep import EXPLAINED
+from tocsin.program.grouped import is_grouped
 from tocsin.program.program import Observed
 
 if TYPE_CHECKING:
@@ -19,11 +21,11 @@ if TYPE_CHECKING:
     from tocsin.program import Program
 
 
-def complete(world: Program) -> bool:
-    """Return whether every transition has an event in a world; else its fit would run away."""
+def complete(world: Program, transitions: Sequence[int] | None = None) -> bool:
+    """Return whether every transition, or each of some, has an event in a world; else its fit would run away."""
     explained = world.trace.events[:, EXPLAINED]
     counts = np.bincount(explained[explained >= 0], minlength=len(world.model.transitions))
-    return bool(counts.all())
+    return bool(counts.all() if transitions is None else counts[list(transitions)].all())
 
 
 class Worlds:
@@ -75,7 +77,10 @@ class Worlds:
         """Return world `k` as a program."""
         program, seen, given = self.program, self.program.observed, self.given
         own = slice(self.first[k], self.first[k + 1])
-        time = np.concatenate([seen.time[given], self.time[own]])
+        drawn = self.time[own]
+        if is_grouped(program.history):  # an event is known by its interval, and stands at its end
+            drawn = np.ceil(drawn)
+        time = np.concatenate([seen.time[given], drawn])
         order = np.argsort(time, kind="stable")
         time = time[order]
         unit = np.concatenate([seen.unit[given], self.unit[own]])[order].astype(np.int32)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tocsin.show.wave import Wave
 
 RIVALS = {
-    "none (as fitted)": "against none: the cause as fitted, tested against its absence",
+    "none (as fitted)": "against none: the cause as fitted, tested against its absence (likelihood ratio); by a "
+    "bootstrap where it would not be alone at the edge, or takes a half-life, alpha or covariate with it",
     "calendar": "against the calendar: home hazards may change from period to period",
     "unit effects": "against the units: each may be readier than others by a number of its own",
     "placebo ties": "against placebo ties: rewired at random, every unit keeping its degrees",
