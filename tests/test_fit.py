@@ -107,12 +107,11 @@ def test_sandwich_and_cluster_robust_errors_are_those_of_a_poisson_regression(
 
 
 def test_unit_scores_sum_to_the_gradient(both: tuple[tc.Model, tc.History]) -> None:
-    from tocsin.infer.covariance import unit_scores
 
     model, history = both
     program = model.compile(history)
     at = np.array([-2.5, 0.2, -1.0, 0.3])
-    assert unit_scores(program, at).sum(axis=0) == pytest.approx(program.gradient(at), rel=1e-9)
+    assert program.likelihood.unit_scores(at).sum(axis=0) == pytest.approx(program.gradient(at), rel=1e-9)
 
 
 def test_fixed_parameters_are_offsets(counts: tuple[tc.History, pd.DataFrame]) -> None:

@@ -101,9 +101,10 @@ def derivatives(program: tc.Program, vector: np.ndarray) -> None:
     assert program.gradient(vector) == pytest.approx(np.array(slope), rel=1e-5, abs=1e-6)
     bend = [(program.gradient(vector + s) - program.gradient(vector - s)) / 2e-5 for s in step]
     assert program.hessian(vector) == pytest.approx(np.array(bend), rel=1e-5, abs=1e-5)
-    from tocsin.infer.covariance import unit_scores
 
-    assert unit_scores(program, vector).sum(axis=0) == pytest.approx(program.gradient(vector), abs=1e-9)
+    assert program.likelihood.unit_scores(vector).sum(axis=0) == pytest.approx(
+        program.gradient(vector), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("half_life", [None, 2.0, "estimate"])

@@ -70,10 +70,12 @@ def assemble(
     sources = reader.sources(raws["sources"])
     if not clock.dated:
         instants.meet((units, events, ties, covariates, episodes), (clock.first, clock.last))
-    found = None
+    found = times = None
     if "unit" in units.columns:
         placed = validate.check_presence(units, events, clock, report)
         found = validate.check_states(units, events, placed, declared.variables, clock, report)
+        if not report and events.rows:
+            times = validate.check_order(units, events, found.order, clock, report)
     ties, tie_order = _ordered_ties(ties, declared, clock, report)
     covariate_order = _ordered_covariates(covariates, clock, report)
     if not declared.trusted:
@@ -93,7 +95,7 @@ def assemble(
     tables = {
         "units": _table(units, np.argsort(units.columns["unit"], kind="stable"), schema.UNITS, clock),
         "events": _table(
-            events, _ordered_events(events, found.order), schema.EVENTS, clock, declared.variables
+            events, _ordered_events(events, found.order, times), schema.EVENTS, clock, declared.variables
         ),
         "ties": _table(ties, tie_order, schema.TIES, clock),
         "covariates": _table(covariates, covariate_order, schema.COVARIATES, clock),
@@ -103,15 +105,17 @@ def assemble(
     return tables, units.levels
 
 
-def _ordered_events(events: Parsed, order: NDArray[np.int64]) -> NDArray[np.int64]:
+def _ordered_events(
+    events: Parsed, order: NDArray[np.int64], times: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """Order the events by time; by the one that stands for its span where there are spans."""
     if not events.rows:
         return np.zeros(0, np.int64)
     rank = np.empty(events.rows, np.int64)
     rank[order] = np.arange(len(order))
     columns = events.columns
-    return np.lexsort(
-        (rank, columns["variable"], events.numbers("sequence", 0.0), columns["unit"], columns["time"])
-    )
+    when = columns["time"] if times is None else times
+    return np.lexsort((rank, columns["variable"], events.numbers("sequence", 0.0), columns["unit"], when))
 
 
 def _ordered_ties(

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from tocsin.history import arrow, schema
 from tocsin.history.panel import Panel, panel_of
+from tocsin.history.spans import Spans, precedence, representative, spans_of, tightened
 from tocsin.history.states import course
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Numbers:
         covariates: name -> arrays.
         static: own columns of units: float64 with NaN, or objects (str) with None, where missing.
         levels: of those that are objects, their levels in order: as declared, or else sorted.
+        spans: what is known of the times of events; None where all are known. Where an event is known to lie in a
+            span, `event_time` is one time in it.
     """
 
     units: tuple[str, ...]
@@ -102,6 +105,7 @@ class Numbers:
     covariates: dict[str, CovariateArrays]
     static: dict[str, NDArray[Any]]
     levels: dict[str, tuple[str, ...]]
+    spans: Spans | None = None
 
     @cached_property
     def panel(self) -> Panel | None:
@@ -126,6 +130,24 @@ def numbers_of(
     events = tables["events"]
     event_unit, event_variable, event_state = _event_codes(events, variables)
     event_time = clock.number(_times(events, "time", 0))
+    entered, left = np.clip(begin, clock.start, clock.end), np.clip(finish, clock.start, clock.end)
+    spans = None
+    if "time_latest" in events.column_names:
+        spans = spans_of(
+            _times(events, "time", 0),
+            _times(events, "time_latest", 0),
+            _floats(events.column("sequence"))
+            if "sequence" in events.column_names
+            else np.zeros(len(event_time)),
+            event_unit,
+            entered,
+            left,
+            clock,
+        )
+    if spans is not None:
+        pairs = precedence(spans, event_unit, event_variable)
+        spans = tightened(spans, pairs, event_variable)
+        event_time = representative(spans, pairs, event_unit)
     given = [
         _codes(units, variable.name)
         if variable.name in units.column_names and variable.name not in schema.UNITS.known
@@ -158,8 +180,8 @@ def numbers_of(
         unit_index=Positions(names),
         start=clock.start,
         end=clock.end,
-        enter=np.clip(begin, clock.start, clock.end),
-        exit=np.clip(finish, clock.start, clock.end),
+        enter=entered,
+        exit=left,
         initial={variable.name: codes for variable, codes in zip(variables, followed.initial, strict=True)},
         event_time=event_time,
         event_unit=event_unit,
@@ -169,6 +191,7 @@ def numbers_of(
         covariates=_covariates(tables["covariates"], clock, outside, count),
         static=static,
         levels=categories,
+        spans=spans,
     )
 
 

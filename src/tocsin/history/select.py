@@ -163,7 +163,9 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
     finish = clock.finish(_column(units, "exit", old.last))
     tables["units"] = units.filter(pa.array((begin < clock.end) & (finish > clock.start)))
     if events.num_rows:
-        tables["events"] = events.filter(pa.array(_column(events, "time", 0) <= clock.last))
+        tables["events"] = _dated_before(
+            events.filter(pa.array(_column(events, "time", 0) <= clock.last)), clock
+        )
     for name in ("ties", "covariates"):
         table = tables[name]
         if table.num_rows:
@@ -193,6 +195,20 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
             tables[name] = _among(tables[name], column, kept_units)
         tables["covariates"] = _among(tables["covariates"], "unit", [*kept_units, "*"])
     return tables
+
+
+def _dated_before(events: Any, clock: Clock) -> Any:
+    """Take events whose span ends before the window at the middle of it: they only set a state on entry."""
+    if "time_latest" not in events.column_names:
+        return events
+    first, last = (_column(events, name, 0) for name in ("time", "time_latest"))
+    over = last < clock.first if clock.dated else last <= clock.first
+    middle = first + (last - first) // 2 if clock.dated else (first + last) / 2
+    for name, values in (("time", first), ("time_latest", last)):
+        place = events.column_names.index(name)
+        moved = pa.array(np.where(over, middle, values)).cast(_raw(clock))
+        events = events.set_column(place, name, moved.cast(events.column(place).type))
+    return events
 
 
 def _raw(clock: Clock) -> Any:

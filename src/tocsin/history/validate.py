@@ -11,6 +11,7 @@ import numpy as np
 from tocsin.errors import nearest
 from tocsin.history.clock import EARLIEST, LATEST
 from tocsin.history.schema import UNITS, misspelt
+from tocsin.history.spans import Spans, empty, first_order, precedence, representative, spans_of, tightened
 from tocsin.history.states import Course, course
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ def check_presence(units: Parsed, events: Parsed, clock: Clock, report: Report) 
     good = events.usable.copy()
     rows = np.flatnonzero(good)
     u, t = unit[rows], time[rows]
-    late = t > clock.last
-    left = ~late & (t > leave[u])
-    early = ~late & ~left & (t < enter[u]) & ((t >= clock.first) | (enter[u] > clock.first))
+    spans = known_spans(units, events, rows, clock)
+    exact = np.ones(rows.size, bool) if spans is None else spans.known
+    late = exact & (t > clock.last)
+    left = exact & ~late & (t > leave[u])
+    early = exact & ~late & ~left & (t < enter[u]) & ((t >= clock.first) | (enter[u] > clock.first))
     names = units.coded["unit"]
 
     def describe(what: str) -> Any:
@@ -53,7 +56,67 @@ def check_presence(units: Parsed, events: Parsed, clock: Clock, report: Report) 
     report.rows(events.raw, rows[left], "time", describe("it has left"), kind="after exit")
     report.rows(events.raw, rows[early], "time", describe("it has not entered yet"), kind="before enter")
     good[rows[late | left | early]] = False
+    if spans is not None:
+        nowhere = rows[empty(spans)]
+        report.rows(
+            events.raw, nowhere, "time_latest", lambda row: _nowhere(units, events, clock, row), kind="span"
+        )
+        good[nowhere] = False
     return good
+
+
+def known_spans(units: Parsed, events: Parsed, rows: NDArray[np.int64], clock: Clock) -> Spans | None:
+    """Return the spans of the given events, None where all their times are known."""
+    if "time_latest" not in events.columns:
+        return None
+    enter, leave = presence(units, clock)
+    return spans_of(
+        events.columns["time"][rows],
+        events.columns["time_latest"][rows],
+        np.asarray(events.numbers("sequence", 0.0)[rows], dtype=np.float64),
+        events.columns["unit"][rows],
+        np.clip(clock.number(enter), clock.start, clock.end),
+        np.clip(clock.finish(leave), clock.start, clock.end),
+        clock,
+    )
+
+
+def _nowhere(units: Parsed, events: Parsed, clock: Clock, row: int) -> str:
+    enter, leave = presence(units, clock)
+    index = int(events.columns["unit"][row])
+    name = units.coded["unit"][index].as_py()
+    first, last = (events.columns[column][row] for column in ("time", "time_latest"))
+    there = f"{clock.text(max(enter[index], clock.first))} to {clock.text(min(leave[index], clock.last))}"
+    return (
+        f"the event of {name!r} cannot have happened in its span {clock.text(first)} to {clock.text(last)}: the unit "
+        f"is watched from {there} (an event before that sets a state on entry only if it has one date)"
+    )
+
+
+def check_order(
+    units: Parsed, events: Parsed, order: NDArray[np.int64], clock: Clock, report: Report
+) -> NDArray[np.float64] | None:
+    """Report spans that the order of a unit's events leaves no room; return one time of each event (rows,).
+
+    Parameters:
+        order: the events by unit and variable, in the order in which they happened.
+    """
+    spans = known_spans(units, events, order, clock)
+    if spans is None:
+        return None
+    unit, variable = events.columns["unit"][order], events.columns["variable"][order]
+    pairs = precedence(spans, unit, variable)
+    tight = tightened(spans, pairs, variable)
+    report.rows(
+        events.raw,
+        order[empty(tight)],
+        "time_latest",
+        "the order of the unit's events leaves this span no time: events come by 'time', and by 'sequence' where "
+        "spans overlap",
+    )
+    result = np.zeros(events.rows)
+    result[order] = representative(tight, pairs, unit)
+    return result
 
 
 def presence(units: Parsed, clock: Clock) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -98,12 +161,16 @@ def check_states(
         if events.columns
         else {}
     )
-    empty = np.zeros(0, np.int32)
+    none = np.zeros(0, np.int32)
+    spans = known_spans(units, events, rows, clock) if take else None
+    time = clock.number(take.get("time", np.zeros(0, np.int64)))
+    if spans is not None:
+        time = first_order(spans, take["unit"], take["variable"], clock.number(enter))
     found = course(
-        take.get("unit", empty),
-        take.get("variable", empty),
-        take.get("state", empty),
-        clock.number(take.get("time", np.zeros(0, np.int64))),
+        take.get("unit", none),
+        take.get("variable", none),
+        take.get("state", none),
+        time,
         events.numbers("sequence", 0.0)[rows] if events.columns else np.zeros(0),
         enter=clock.number(enter),
         given=given,

@@ -1,10 +1,10 @@
-"""Events known only to lie between two dates: their times are drawn with the parameters.
+"""Events known only to lie in a span: their times are drawn with the parameters.
 
 Data augmentation (Tanner & Wong 1987): given the times, parameters move by Hamiltonian Monte Carlo (Neal 2011) in
-the frame of the target; given the parameters, one event after the other is offered another time between its
-`time` and its `time_latest`, taken or not by the ratio of the likelihoods (Metropolis et al. 1953). Every time in
-between is as likely beforehand, days where the history has dates. The order of a unit's own events is that of the
-record; a time at which an event could not be explained has no likelihood.
+the frame of the target; given the parameters, one event after the other is offered another time in the part of its
+span that the order of its unit's events leaves, taken or not by the ratio of the likelihoods (Metropolis et al. 1953).
+Every instant of it is as likely beforehand: a span of days runs from the first (00:00) to the end of the last. A time
+at which an event could not be explained has no likelihood.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ import numpy as np
 from tocsin.errors import FitError
 from tocsin.infer.density import Density
 from tocsin.infer.posterior import Draws
-from tocsin.infer.roughly import Rough, placed
-from tocsin.program.compile import join
+from tocsin.program.spans import Placer, placed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,21 +30,21 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ACCEPT, LENGTH, LONGEST = 0.8, 1.6, 30  # of Hamiltonian paths: acceptance, length in the frame, steps at most
-OFFERS, PATHS = 3, 2  # of new times, and of paths, for each draw
-DIVERGED, REMEMBERED = 1000.0, 200
+OFFERS, MOST, PATHS = 3, 30, 2  # of new times at least and at most, and of paths, for each draw
+DIVERGED = 1000.0
 
 
 class Chain:
     """One chain: parameters and times that belong together."""
 
-    def __init__(self, target: Target, rough: Rough, seed: list[int]) -> None:
-        self.base, self.rough, self.rng = target, rough, np.random.default_rng(seed)
-        self.record = target.effects.program.history
-        self.known: dict[bytes, Target | None] = {}
-        self.time, self.target = rough.low.copy(), target.copy()
-        for number in range(rough.event.size):  # chains begin apart from each other
-            time = self.time.copy()
-            time[number] = rough.offer(number, self.rng)
+    def __init__(self, target: Target, placer: Placer, seed: list[int]) -> None:
+        self.base, self.placer, self.rng = target, placer, np.random.default_rng(seed)
+        self.time, self.target = placer.told.copy(), target.copy()
+        begun = self.at(self.time)
+        assert begun is not None  # a program has its events where the model can explain them
+        self.target = begun
+        for event in placer.order:  # chains begin apart from each other
+            time = self.offered(event)
             found = self.at(time)
             if found is not None:
                 self.time, self.target = time, found
@@ -56,34 +55,34 @@ class Chain:
             self.value, self.gradient = self.target(self.free)
         self.step = 0.5 * target.size**-0.25
 
+    def offered(self, event: int) -> Floats:
+        """Return the times with one event at another, where the others leave room."""
+        time = self.time.copy()
+        low, high = self.placer.room(time, event)
+        if low < high:
+            time[event] = self.placer.uniform(low, high, self.rng)
+        return time
+
     def at(self, time: Floats) -> Target | None:
         """Return the target with the events at given times, None where they cannot have happened then."""
-        key = time.tobytes()
-        if key not in self.known:  # days come again and again
-            if len(self.known) >= REMEMBERED:
-                self.known.pop(next(iter(self.known)))
-            self.known[key] = self._made(time)
-        return self.known[key]
-
-    def _made(self, time: Floats) -> Target | None:
-        history = placed(self.record, self.rough, time)
-        if history is None:
-            return None
         effects = self.base.effects
+        program = placed(effects.program, time)
+        if program is None:
+            return None
         try:
-            changed = replace(effects, program=join(effects.program.model, history, effects.program))
+            changed = replace(effects, program=program)
             other = copy.copy(self.base)
             other.density, other.effects = Density(changed), changed
+            _ = program.likelihood
         except FitError:
             return None
         return other
 
     def offer_time(self) -> None:
         """Offer one event another time."""
-        number = int(self.rng.integers(self.rough.event.size))
-        time = self.time.copy()
-        time[number] = self.rough.offer(number, self.rng)
-        if time[number] == self.time[number]:
+        event = int(self.rng.choice(self.placer.open))
+        time = self.offered(event)
+        if time[event] == self.time[event]:
             return
         found = self.at(time)
         chance = self.rng.random()
@@ -118,11 +117,12 @@ class Chain:
     def run(
         self, draws: int, tune: int, told: Callable[[], None]
     ) -> tuple[Floats, Floats, dict[str, list[Any]]]:
-        """Return free numbers (draws, D), times (draws, K), and what the sampler tells of each draw."""
-        frees, times = np.empty((draws, self.free.size)), np.empty((draws, self.time.size))
+        """Return free numbers (draws, D), times of open events (draws, K), and what the sampler tells of each."""
+        open_ = self.placer.open
+        frees, times = np.empty((draws, self.free.size)), np.empty((draws, open_.size))
         stats: dict[str, list[Any]] = {"acceptance_rate": [], "diverging": [], "energy": [], "step_size": []}
         for draw in range(-tune, draws):
-            for _ in range(min(OFFERS, self.time.size)):
+            for _ in range(min(max(OFFERS, open_.size // 2), MOST, 2 * open_.size)):
                 self.offer_time()
             for _ in range(PATHS):
                 chance, diverged, energy = self.path()
@@ -130,15 +130,15 @@ class Chain:
                     self.step *= float(np.exp((chance - ACCEPT) / (10.0 + tune + draw) ** 0.6))
             told()
             if draw >= 0:
-                frees[draw], times[draw] = self.free, self.time
+                frees[draw], times[draw] = self.free, self.time[open_]
                 for name, x in zip(stats, (chance, diverged, energy, self.step), strict=True):
                     stats[name].append(x)
         return frees, times, stats
 
 
-def draw_rough(
+def draw_open(
     target: Target,
-    rough: Rough,
+    placer: Placer,
     draws: int,
     tune: int,
     chains: int,
@@ -148,7 +148,7 @@ def draw_rough(
     """Draw parameters and times; see the head of this file.
 
     Returns:
-        The draws, and the times of the rough events (chains, draws, K).
+        The draws, and the times of the open events (chains, draws, K).
     """
     from tocsin.infer.bayes import threads
 
@@ -160,7 +160,7 @@ def draw_rough(
             progress(min(len(told), chains * (draws + tune)), chains * (draws + tune))
 
     def one(chain: int) -> tuple[Floats, Floats, dict[str, list[Any]]]:
-        return Chain(target.copy(), rough, [seed, chain]).run(draws, tune, tell)
+        return Chain(target.copy(), placer, [seed, chain]).run(draws, tune, tell)
 
     with ThreadPoolExecutor(min(chains, threads())) as pool:
         found = list(pool.map(one, range(chains)))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, ModelError, TocsinError
-from tocsin.infer.augmented import draw_rough
+from tocsin.infer.augmented import draw_open
 from tocsin.infer.convergence import load_arviz
 from tocsin.infer.effects import Asked, with_effects
 from tocsin.infer.posterior import Draws, Posterior
 from tocsin.infer.prior import Prior
-from tocsin.infer.roughly import Rough
 from tocsin.infer.target import Belief, Target
+from tocsin.program.spans import Placer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,12 +60,14 @@ def sample_model(
     chosen = Prior() if prior is None else prior
     effects = with_effects(model, history, frailty, shock)
     belief = Belief.of(chosen, effects.plain)
-    target, rough = Target(effects, belief), Rough.of(history)
-    if rough is None:
+    target = Target(effects, belief)
+    if effects.program.spans is None or target.density.whole:
         drawn = draw(target, draws, tune, chains, seed, progress, target_accept)
         return Posterior(model, history, effects, belief, chosen, drawn, seed)
-    told, times = draw_rough(target, rough, draws, tune, chains, seed, progress)
-    return Posterior(model, history, effects, belief, chosen, told, seed, (rough, times))
+    placer = Placer(effects.program)
+    told, times = draw_open(target, placer, draws, tune, chains, seed, progress)
+    event = effects.program.observer.spoken[placer.open]
+    return Posterior(model, history, effects, belief, chosen, told, seed, (event, times))
 
 
 def draw(

@@ -12,7 +12,6 @@ from scipy.linalg.lapack import dpotrf, dpotri
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.infer.maximum import CLEARLY_CONCAVE
-from tocsin.kernels.sweep import UNIT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,23 +115,6 @@ def _inverted(matrix: Floats) -> tuple[Floats, bool]:
     return (basis / np.maximum(curvature, 1e-13)) @ basis.T, bool(curvature.min() > 1e-11)
 
 
-def unit_scores(program: Program, vector: Floats) -> Floats:
-    """Return the gradient of each unit's own part of the log-likelihood (N, P).
-
-    score_i = sum over the unit's events of grad log lambda - integral of grad lambda while it is at risk.
-    """
-    likelihood = program.likelihood
-    result = np.zeros((len(program.history.numbers.units), vector.size))
-    np.add.at(result, program.trace.events[:, UNIT], likelihood.scores(vector))
-    for cause in likelihood.causes:
-        unit, elements = cause.by_unit(vector, 1)
-        part = elements.value[:, None] * elements.slope
-        whole = np.zeros((result.shape[0], part.shape[1]))
-        np.add.at(whole, unit, part)
-        result[:, cause.positions] -= whole
-    return result
-
-
 def clusters(program: Program, cluster: Any) -> NDArray[np.int64]:
     """Return the number of each unit's group (N,), from a column of the units or a mapping by unit."""
     import pandas as pd
@@ -165,7 +147,7 @@ def sandwich(program: Program, vector: Floats, vcov: Floats, group: NDArray[np.i
     """
     known = np.where(np.isnan(vcov), 0.0, vcov)
     at = np.where(np.isneginf(vector), -np.inf, vector)
-    scores = unit_scores(program, at)
+    scores = program.likelihood.unit_scores(at)
     if group is not None:
         count = int(group.max()) + 1
         if count < 2:

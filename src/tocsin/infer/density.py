@@ -12,6 +12,7 @@ from tocsin.kernels import density as kernel
 from tocsin.kernels.layout import SOURCE, TARGET
 from tocsin.program.cause import CauseData
 from tocsin.program.grouped import is_grouped
+from tocsin.program.stages import heard_abroad
 from tocsin.program.swept import Swept
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class Density:
     def __init__(self, effects: Effects) -> None:
         self.effects = effects
         self.program = effects.program
-        self.grouped = is_grouped(self.program.history)
-        if self.grouped:  # its likelihood is not one of summed exposures: it is asked as it is
+        self.whole = is_grouped(self.program.history) or (
+            self.program.spans is not None and not effects.blocks and not heard_abroad(self.program)
+        )
+        if self.whole:  # its likelihood is not one of summed exposures: it is asked as it is
             return
         self.causes = [CauseData(self.program, number) for number in range(len(self.program.causes))]
         place = np.full(len(self.program.parameter_names), -1, dtype=np.int64)
@@ -54,7 +57,7 @@ class Density:
         """Return a density that another thread may use."""
         other = object.__new__(Density)
         other.__dict__.update(self.__dict__)
-        if self.grouped:
+        if self.whole:
             other.program = dataclasses.replace(self.program)
             return other
         if self.moving:
@@ -154,7 +157,7 @@ class Density:
 
     def __call__(self, vector: Floats, effect: Floats) -> tuple[float, Floats, Floats]:
         """Return the log-likelihood, its gradient (P,), and that in the random effects (R,)."""
-        if self.grouped:
+        if self.whole:
             whole, slope, _ = self.program.likelihood._compute(vector, 1)
             return whole, slope, np.zeros(effect.size)
         if self.moving:

@@ -9,7 +9,6 @@ import numpy as np
 from tocsin.errors import FitError
 from tocsin.history.panel import LONG, THINNED
 from tocsin.infer.covariance import half_ranges
-from tocsin.infer.roughly import Rough
 from tocsin.infer.start import intercept
 from tocsin.kernels.integral import integrate
 from tocsin.kernels.layout import LAYER
@@ -150,19 +149,6 @@ def thin(program: Program, constraint: Constraint) -> list[str]:
                 "prior=tc.weak_prior()"
             )
     return warnings
-
-
-def rough(program: Program) -> list[str]:
-    """Return a warning where events are known only to lie between two dates."""
-    found = Rough.of(program.history)
-    if found is None:
-        return []
-    count = found.event.size
-    what = "1 event is known" if count == 1 else f"{count} events are known"
-    return [
-        f"{what} only to lie between `time` and `time_latest`, and taken at `time` here, so intervals of half-lives "
-        "and strengths are somewhat too narrow; model.sample draws these times with the parameters"
-    ]
 
 
 def of_causes(task: Task, found: Found) -> list[str]:

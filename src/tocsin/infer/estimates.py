@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tocsin.model import Model
     from tocsin.model.learned import Learned
     from tocsin.program import Program
+    from tocsin.program.imputed import ImputedLikelihood
 
     Floats = NDArray[np.float64]
 
@@ -45,6 +46,8 @@ class Fit(Given):
         params: estimates by parameter name (Series); half_life and alpha as logarithms. A contagion that
             ran to zero has minus infinity as the logarithm of its strength.
         loglik: the log-likelihood at the estimates, without the prior.
+        loglik_error: its Monte-Carlo standard error: above 0 where the times of some events are open and enter
+            other hazards, so that it is a mean over drawn times.
         objective: what was maximised: the log-likelihood, less the penalty of a prior.
         vcov: covariance of the estimates from the observed information (DataFrame); NaN where not identified.
         score: gradient of what was maximised, at the estimates (Series); zero for what is free and inside.
@@ -64,6 +67,7 @@ class Fit(Given):
         values: Mapping[str, float],
         *,
         loglik: float,
+        loglik_error: float = 0.0,
         vcov: Floats,
         transitions: pd.DataFrame,
         causes: pd.DataFrame,
@@ -81,7 +85,7 @@ class Fit(Given):
         search: tuple[Task, Found] | None = None,
     ) -> None:
         super().__init__(model, values, learned)
-        self.loglik, self.objective = loglik, objective
+        self.loglik, self.objective, self.loglik_error = loglik, objective, float(loglik_error)
         self.transitions, self.causes = transitions, causes
         self.warnings, self.prior, self.digest = warnings, prior, digest
         self.fixed, self.tied = dict(fixed), [tuple(group) for group in tied]
@@ -497,6 +501,13 @@ class Fit(Given):
     def history(self) -> History:
         """Return the history that was fitted; raise TocsinError for a fit loaded without it."""
         return self.fitted_program.history
+
+    @property
+    def over_draws(self) -> ImputedLikelihood | None:
+        """Return the likelihood where it is a mean over drawn times; None elsewhere, and without the history."""
+        from tocsin.infer.over_times import over_draws
+
+        return None if self._search is None else over_draws(self.search[0].program)
 
     @property
     def search(self) -> tuple[Task, Found]:

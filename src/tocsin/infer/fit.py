@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.infer import diagnose
+from tocsin.infer import diagnose, over_times
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.covariance import identify
 from tocsin.infer.estimates import Fit
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tocsin.infer.search import Found
     from tocsin.model import Model
     from tocsin.program import Program
+
+    Floats = np.typing.NDArray[np.float64]
 
 
 def fit_model(
@@ -63,11 +65,11 @@ def fit_program(
         diagnose.refuse_empty(program)
     ties = [tuple(group) for group in tied or ()]
     task, twins = prepared(program, prior, fixed, ties)
-    found = task.solve()
+    found = over_times.solve(task)
     identified = identify(task, found)
     warnings = [
         *diagnose.thin(program, task.constraint),
-        *diagnose.rough(program),
+        *over_times.warnings_of(task, found, identified.vcov),
         *twins.values(),
         *diagnose.of_causes(task, found),
         *diagnose.of_information(task, found, identified),
@@ -78,6 +80,7 @@ def fit_program(
         program.model,
         dict(zip(program.parameter_names, (float(x) for x in found.vector), strict=True)),
         loglik=found.loglik,
+        loglik_error=error_of(program, found.vector),
         objective=found.value,
         vcov=identified.vcov,
         score=found.gradient,
@@ -94,6 +97,12 @@ def fit_program(
         program=program,
         search=(task, found),
     )
+
+
+def error_of(program: Program, vector: Floats) -> float:
+    """Return the Monte-Carlo standard error of the log-likelihood: 0 unless it is a mean over drawn times."""
+    likelihood = over_times.over_draws(program)
+    return 0.0 if likelihood is None else likelihood.error(vector)
 
 
 def prepared(

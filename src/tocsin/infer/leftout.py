@@ -9,6 +9,7 @@ import numpy as np
 
 from tocsin.errors import TocsinError
 from tocsin.infer.constraint import Constraint
+from tocsin.infer.over_times import over_draws
 from tocsin.infer.search import Task
 from tocsin.model.declaration import BAR, Baseline, Cause, Contagion, Model, Transition
 
@@ -106,6 +107,8 @@ def left_out(task: Task, found: Found) -> list[LeftOut]:
         task, found: what was maximised, and where.
     """
     results: list[LeftOut] = []
+    if over_draws(task.program) is not None:  # the times were drawn under the model as it is
+        return results
     for completed in _completed(task.program.model):
         try:
             results += _of_one(task, found, completed.compile(task.program.history))

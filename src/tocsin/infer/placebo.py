@@ -60,5 +60,6 @@ def reshuffled(history: History, rng: np.random.Generator) -> History:
             event_unit=unit[order],
             event_variable=numbers.event_variable[order],
             event_state=numbers.event_state[order],
+            spans=None if numbers.spans is None else numbers.spans.take(order),
         ),
     )

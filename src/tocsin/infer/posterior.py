@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tocsin.infer.attribution import Attribution
     from tocsin.infer.effects import Effects
     from tocsin.infer.prior import Prior
-    from tocsin.infer.roughly import Rough
     from tocsin.infer.target import Belief
     from tocsin.model import Model
     from tocsin.model.learned import Learned
@@ -71,7 +70,7 @@ class Posterior:
         prior: Prior,
         draws: Draws,
         seed: int,
-        rough: tuple[Rough, Floats] | None = None,
+        rough: tuple[NDArray[np.int64], Floats] | None = None,
     ) -> None:
         self.model, self.history, self.prior, self.seed = model, history, prior, int(seed)
         self.effects, self.belief, self.draws = effects, belief, draws
@@ -139,7 +138,7 @@ class Posterior:
         """
         from tocsin.infer.pointwise import event_dataset
 
-        if self.rough is not None:
+        if self.effects.plain.spans is not None:
             raise ModelError(
                 "the times of some events were drawn with the parameters, so the events have no one order to take "
                 "the log-likelihood apart by: leave time_latest out to take them at `time`"
@@ -173,10 +172,26 @@ class Posterior:
             "sample_stats": stats.assign_attrs(facts),
         }
         if (
-            not is_grouped(self.history) and self.rough is None
+            not is_grouped(self.history) and self.effects.plain.spans is None
         ):  # there the log-likelihood is not one of events in order
             groups["log_likelihood"] = self.log_likelihood.assign_attrs(facts)
         return xarray.DataTree.from_dict(groups, name="tocsin")
+
+    @cached_property
+    def drawn_times(self) -> tuple[NDArray[np.int64], Floats] | None:
+        """Return which events have open times, and draws of these (..., K); None where all times are known.
+
+        Where times enter no other hazard the parameters are drawn without them, and times of 200 draws follow.
+        """
+        program = self.effects.plain
+        if self.rough is not None or program.spans is None:
+            return self.rough
+        from tocsin.program.sampler import draws_of_times
+
+        vectors = self.flat()[0][:200]
+        told = draws_of_times(program, vectors, self.seed)
+        open_ = np.flatnonzero(~program.spans.known)
+        return program.observer.spoken[open_], told[:, open_]
 
     @property
     def times(self) -> pd.DataFrame:
@@ -189,11 +204,11 @@ class Posterior:
         import pandas as pd
 
         columns = ["unit", "variable", "state", "time", "time_latest"]
-        if self.rough is None:
+        if self.drawn_times is None:
             return pd.DataFrame(columns=[*columns, "median", "lower", "upper"])
-        known, drawn = self.rough
-        table = self.history.events.iloc[known.event][columns].reset_index(drop=True)
-        bounds = np.quantile(drawn.reshape(-1, known.event.size), [0.5, 0.025, 0.975], axis=0)
+        known, drawn = self.drawn_times
+        table = self.history.events.iloc[known][columns].reset_index(drop=True)
+        bounds = np.quantile(drawn.reshape(-1, known.size), [0.5, 0.025, 0.975], axis=0)
         for name, value in zip(("median", "lower", "upper"), bounds, strict=True):
             table[name] = pd.to_datetime(self.history.to_date(value)) if self.history.dated else value
         return table

@@ -40,6 +40,8 @@ def _head(fit: Fit) -> list[str]:
 
 def _statistics(fit: Fit) -> list[tuple[str, str]]:
     rows = [("log-likelihood", f"{fit.loglik:.3f}")]
+    if fit.loglik_error > 0.0:
+        rows.append(("Monte-Carlo error", f"{fit.loglik_error:.2g}"))
     if fit.prior is not None:
         rows.append(("penalised", f"{fit.objective:.3f}"))
     return [

@@ -142,8 +142,10 @@ class Roots:
             return self.log_target(block, steps(noise))
 
         likelihood = self.program.likelihood
-        cheap = not is_grouped(self.program.history) and all(
-            steady(likelihood.causes[c]) for k in block.transitions for c in likelihood.groups[k]
+        cheap = (
+            not is_grouped(self.program.history)
+            and self.program.spans is None
+            and all(steady(likelihood.causes[c]) for k in block.transitions for c in likelihood.groups[k])
         )
         noise, accepted = tempered(noise, start, target, MOVES[0] if cheap else MOVES[1], rng)
         vectors = self._vectors(block, steps(noise))
@@ -158,7 +160,7 @@ class Roots:
         likelihood = self.program.likelihood
         vectors = self._vectors(block, steps)
         inside = self._clip(vectors)
-        if is_grouped(self.program.history):
+        if is_grouped(self.program.history) or self.program.spans is not None:
             total = np.array([likelihood.value(vector) for vector in vectors])
         else:
             total = np.zeros(len(vectors))
@@ -211,7 +213,11 @@ def _blocks(fit: Fit, program: Program, constraint: Constraint, vector: Floats, 
     for k, own in enumerate(positions):
         for other in range(k):
             shared = set(constraint.group[own]) & set(constraint.group[positions[other]]) - {-1}
-            if shared or (is_grouped(program.history) and moves[k].variable == moves[other].variable):
+            if (
+                program.spans is not None
+                or shared
+                or (is_grouped(program.history) and moves[k].variable == moves[other].variable)
+            ):
                 label = [label[other] if mark == label[k] else mark for mark in label]
     blocks = []
     for mark in dict.fromkeys(label):

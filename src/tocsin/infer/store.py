@@ -46,6 +46,8 @@ def to_dict(fit: Fit) -> dict[str, Any]:
         "params": {name: _written(value) for name, value in fit.values.items()},
         "status": dict(fit._status),
         "loglik": fit.loglik,
+        "loglik error": fit.loglik_error,
+        "times": None if fit.over_draws is None else fit.over_draws.content(),
         "objective": fit.objective,
         "df": fit.df,
         "score": [_written(value) for value in np.asarray(fit._score).tolist()],
@@ -102,6 +104,7 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
             Model.from_toml(content["model"]),
             {name: _read(value) for name, value in content["params"].items()},
             loglik=float(content["loglik"]),
+            loglik_error=float(content["loglik error"]),
             objective=float(content["objective"]),
             vcov=np.array([[_read(value) for value in row] for row in content["vcov"]], dtype=float),
             score=np.array([_read(value) for value in content["score"]], dtype=float),
@@ -143,13 +146,14 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
     ) as error:
         raise TocsinError(f"{path}: not a saved fit ({type(error).__name__}: {error})") from None
     if history is not None:
-        _attach(fit, history, str(path))
+        _attach(fit, history, str(path), content["times"])
     return fit
 
 
-def _attach(fit: Fit, history: History, path: str) -> None:
+def _attach(fit: Fit, history: History, path: str, times: Any) -> None:
     """Give a loaded fit its history back."""
     from tocsin.infer.fit import prepared
+    from tocsin.infer.over_times import over_draws
     from tocsin.infer.search import Found
 
     if history.digest != fit.digest:
@@ -158,6 +162,12 @@ def _attach(fit: Fit, history: History, path: str) -> None:
             f"{history.digest[:12]}...)"
         )
     program = fit.program(history)
+    likelihood = over_draws(program)
+    if likelihood is not None:
+        try:
+            likelihood.restore(times)
+        except (ValueError, KeyError, TypeError) as error:
+            raise TocsinError(f"{path}: not a saved fit ({error})") from None
     task, _ = prepared(program, fit.prior, fit.fixed, fit.tied)
     vector = program.pack(fit.values)
     gone = tuple(

@@ -65,11 +65,14 @@ def draw_parameters(
     if method == "bootstrap":
         return _bootstrap(fit, size, seed)
     known = program.history.digest == fit.digest
+    over_times = fit.over_draws is not None  # one value of the likelihood is a mean over many draws
     roots = Roots.make(fit, program, known)
     vectors = np.tile(program.pack(fit.values), (size, 1))
     stuck: list[str] = []
     for number, block in enumerate(roots.blocks):
-        drawn, accepted = roots.draw(block, size, np.random.default_rng([seed, number]), known)
+        drawn, accepted = roots.draw(
+            block, size, np.random.default_rng([seed, number]), known and not over_times
+        )
         vectors[:, block.positions] = drawn[:, block.positions]
         if accepted < STUCK:
             stuck += [program.model.transitions[k].name for k in block.transitions]
@@ -77,6 +80,11 @@ def draw_parameters(
     if not known:
         notes = [
             f"intervals: {size} draws of the parameters by the normal approximation (another history was fitted)"
+        ]
+    elif over_times:
+        notes = [
+            f"intervals: {size} draws of the parameters by the normal approximation, in which the doubt about open "
+            "times counts"
         ]
     if stuck:
         notes.append(

@@ -91,6 +91,5 @@ class Worlds:
         left = (before // joint.strides[variable]) % joint.sizes[variable]
         early = time <= program.history.numbers.enter[unit]
         transition = np.where(early, -1, self.explains[variable, left, state]).astype(np.int32)
-        return replace(
-            program, observed=Observed(time, unit, variable, state, before, after, transition, early)
-        )
+        seen = Observed(time, unit, variable, state, before, after, transition, early)
+        return replace(program, observed=seen, spans=None)

@@ -17,7 +17,7 @@ import numpy as np
 from tocsin.history.panel import THINNED
 from tocsin.kernels.integral import integrate
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET
-from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, Kept, sweep
+from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, UNIT, Kept, sweep
 from tocsin.program.program import log_factors
 from tocsin.program.quick import swept_home
 from tocsin.program.swept import Swept
@@ -89,6 +89,8 @@ class CauseData:
 
     def swept(self, decay: float, keep: bool = False) -> Swept:
         """Return the sweep at one decay rate, with stretches and sources if `keep`; keeps the last few."""
+        aside = self.program.aside
+        keep = keep or aside is not None
         key = (decay, keep)
         if key not in self.cached and not keep and self.program.opening.cause[self.number, LAYER] < 0:
             found = swept_home(self)
@@ -116,7 +118,37 @@ class CauseData:
                 kept.source[:, 1],
                 kept.sent,
             )
+            if aside is not None:
+                self.cached[key] = self._without(self.cached[key], decay, aside)
         return self.cached[key]
+
+    def _without(self, whole: Swept, decay: float, aside: NDArray[np.bool_]) -> Swept:
+        """Return a sweep without what some units lived under and saw."""
+        at = np.flatnonzero(~aside[whole.unit])
+        span, seen = whole.span[at], whole.exposure[at]
+        j0, j1, j2 = integrals(decay, span) if decay > 0.0 else (span, span * 0.0, span * 0.0)
+        parts = seen * j0[:, None, None]
+        if parts.shape[2] == 3:
+            parts[:, :, 1] += seen[:, :, 0] * j1[:, None]
+            parts[:, :, 2] += 2.0 * seen[:, :, 1] * j1[:, None] + seen[:, :, 0] * j2[:, None]
+        summed = np.zeros_like(whole.summed)
+        np.add.at(summed, whole.row[at], parts)
+        stays = ~aside[self.program.trace.events[whole.event, UNIT]]
+        listed = stays[whole.source_event]
+        return whole._replace(
+            summed=summed,
+            event=whole.event[stays],
+            event_row=whole.event_row[stays],
+            event_exposure=whole.event_exposure[stays],
+            row=whole.row[at],
+            unit=whole.unit[at],
+            time=whole.time[at],
+            span=span,
+            exposure=seen,
+            source_event=(np.cumsum(stays) - 1)[whole.source_event[listed]].astype(np.int32),
+            source_unit=whole.source_unit[listed],
+            source_sent=whole.source_sent[listed],
+        )
 
     @property
     def moments(self) -> int:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.errors import FitError, ModelError, suggestion
-from tocsin.history.clock import number_text
+from tocsin.errors import ModelError, suggestion
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
@@ -27,7 +26,6 @@ from tocsin.kernels.layout import (
     TRANSITION,
     Layout,
 )
-from tocsin.kernels.states import trace_states
 from tocsin.model.declaration import Baseline, Contagion
 from tocsin.model.learned import Learned, Role
 from tocsin.program.changes import Changes
@@ -36,6 +34,7 @@ from tocsin.program.design import Design, build_design
 from tocsin.program.grouped import is_grouped, refuse_two
 from tocsin.program.joint import JointStates
 from tocsin.program.names import cause_key, name_parameters, role_names, unit_keys
+from tocsin.program.observe import Observer, entry_states
 from tocsin.program.program import Observed, Program
 from tocsin.program.ties import Breaks, TieLayout, lay_dense, lay_ties, target_totals
 from tocsin.words import parse_clause
@@ -91,8 +90,10 @@ class _Designs:
         observed: Observed,
         earlier: Program | None,
         learned: Learned | None,
+        who: NDArray[np.int64] | None,
     ) -> None:
         self.history, self.joint, self.earlier, self.learned = history, joint, earlier, learned
+        self.who = who
         self.early = (observed.unit[observed.early].astype(np.int64), observed.time[observed.early])
         self.number: dict[tuple[str, bool], int] = {}
         self.built: list[Design] = []
@@ -104,7 +105,9 @@ class _Designs:
             self.number[key] = len(self.built)
             early = None if intercept else self.early
             number = None if self.earlier is None else self.earlier.design_of.get(key)
-            if self.earlier is not None and number is not None and self.same(self.earlier, number):
+            if self.who is not None and self.earlier is not None and number is not None:
+                self.built.append(self.earlier.designs[number].taken(self.who))
+            elif self.earlier is not None and number is not None and self.same(self.earlier, number):
                 self.built.append(self.earlier.designs[number])
             else:
                 learnt = None if self.learned is None else self.learned.get(role)
@@ -193,70 +196,6 @@ def _matters(model: Model, joint: JointStates, after: NDArray[np.int32]) -> NDAr
     return np.array([(reach & (row >= 0)[None, :]).any(axis=1) for row in after], dtype=np.uint8)
 
 
-def _entry_states(model: Model, history: History, joint: JointStates) -> NDArray[np.int32]:
-    """Return joint states on entry before any event, with the model's own order of states."""
-    numbers = history.numbers
-    state = np.zeros(len(numbers.units), dtype=np.int64)
-    theirs = {variable.name: variable for variable in history.variables}
-    for position, variable in enumerate(model.variables):
-        code = np.array([variable.code(name) for name in theirs[variable.name].states], dtype=np.int64)
-        state += code[numbers.initial[variable.name]] * joint.strides[position]
-    return state.astype(np.int32)
-
-
-def _observed(model: Model, history: History, joint: JointStates, after: NDArray[np.int32]) -> Observed:
-    numbers = history.numbers
-    theirs = {variable.name: number for number, variable in enumerate(history.variables)}
-    position = np.full(len(history.variables), -1, dtype=np.int32)
-    code = np.zeros((len(history.variables), max(len(v.states) for v in history.variables)), dtype=np.int32)
-    for number, declared in enumerate(model.variables):
-        position[theirs[declared.name]] = number
-        names = history.variables[theirs[declared.name]].states
-        code[theirs[declared.name], : len(names)] = [declared.code(name) for name in names]
-    spoken = position[numbers.event_variable] >= 0
-    # What is known by month or year stands at the end of its interval; see `grouped`.
-    told = numbers.event_time[spoken]
-    time = told + 1.0 if is_grouped(history) else told
-    unit = numbers.event_unit[spoken]
-    variable = position[numbers.event_variable[spoken]]
-    state = code[numbers.event_variable[spoken], numbers.event_state[spoken]]
-    before, later, _ = trace_states(
-        _entry_states(model, history, joint), unit, variable, state, joint.strides, joint.sizes
-    )
-    move = {
-        (
-            model.by_name[t.variable].name,
-            model.by_name[t.variable].code(origin),
-            model.by_name[t.variable].code(t.to),
-        ): k
-        for k, t in enumerate(model.transitions)
-        for origin in t.origin
-    }
-    table = np.full((len(joint.names), int(joint.sizes.max()), int(joint.sizes.max())), -1, dtype=np.int32)
-    for (name, origin, to), number in move.items():
-        table[joint.index(name), origin, to] = number
-    left = (before // joint.strides[variable]) % joint.sizes[variable]
-    transition = table[variable, left, state]
-    early = time <= numbers.enter[unit]
-    transition = np.where(early, -1, transition).astype(np.int32)
-    barred = (transition >= 0) & (after[transition, before] < 0)
-    if barred.any():
-        event = int(np.flatnonzero(barred)[0])
-        raise FitError(
-            f"{describe_event(history, numbers.units[unit[event]], told[event])}: the transition "
-            f"{model.transitions[transition[event]].name!r} happened while its condition "
-            f"{model.transitions[transition[event]].requires!r} did not hold; "
-            "no cause of the model can explain it: correct the record, or drop requires="
-        )
-    return Observed(time, unit, variable, state, before, later, transition, early)
-
-
-def describe_event(history: History, unit: str, time: float) -> str:
-    """Return 'the event of UNIT on DATE' for messages."""
-    when = history.to_date(float(time)) if history.dated else number_text(time)
-    return f"the event of {unit!r} at {when}"
-
-
 @dataclass
 class _Causes:
     """The causes of a model as arrays, their designs, and who listens to what."""
@@ -281,6 +220,7 @@ def _lay_causes(
     earlier: Program | None,
     dampings: Sequence[Damping],
     learned: Learned | None,
+    who: NDArray[np.int64] | None,
 ) -> _Causes:
     listed: list[tuple[int, Cause]] = [
         (number, cause) for number, move in enumerate(model.transitions) for cause in move.causes
@@ -288,7 +228,7 @@ def _lay_causes(
     abroad = [cause for _, cause in listed if isinstance(cause, Contagion)]
     layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
     normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
-    designs = _Designs(history, joint, observed, earlier, learned)
+    designs = _Designs(history, joint, observed, earlier, learned, who)
     roles: dict[str, Role] = {}
     table = np.full((len(listed), 9), -1, dtype=np.int32)
     table[:, DECAYS] = 0
@@ -431,7 +371,12 @@ def compile_program(model: Model, history: History, learned: Learned | None = No
         FitError: an observed event that no cause of the model can explain.
     """
     _check_words(model, history)
-    program = join(model, history, learned=learned)
+    if history.numbers.spans is None:
+        program = join(model, history, learned=learned)
+    else:
+        from tocsin.program.spans import compile_open
+
+        program = compile_open(model, history, join(model, history, learned=learned, barred=True))
     if is_grouped(history):
         refuse_two(program)
     return program
@@ -455,6 +400,8 @@ def join(
     earlier: Program | None = None,
     dampings: Sequence[Damping] = (),
     learned: Learned | None = None,
+    who: NDArray[np.int64] | None = None,
+    barred: bool = False,
 ) -> Program:
     """Join a model with a history; see `compile_program`.
 
@@ -462,14 +409,17 @@ def join(
         earlier: a program of the same model, whose designs are kept where nothing that they read has changed.
         dampings: hazards that are multiplied for some units over some time.
         learned: what formulas learnt; by default what they did in the earlier program.
+        who: where the units are those of `earlier` and copies of them, which each is: designs are copied likewise.
+        barred: whether a transition may have happened while its condition did not hold.
     """
     if learned is None and earlier is not None:
         learned = earlier.learned
     numbers = history.numbers
     joint = JointStates(model.variables)
     transition, after = _transition_tables(model, joint)
-    observed = _observed(model, history, joint, after)
-    causes = _lay_causes(model, history, joint, observed, earlier, dampings, learned)
+    observer = Observer(model, history, joint, after)
+    observed = observer.look()[0] if barred else observer()
+    causes = _lay_causes(model, history, joint, observed, earlier, dampings, learned, who)
     designs, table = causes.designs, causes.table
     parameter_names, slots = name_parameters(
         [
@@ -496,7 +446,7 @@ def join(
     _send_together(table, causes.counts)
     changes, totals = _lay_changes(causes, numbers, ties, base)
     early, early_time = _early_entries(causes, observed)
-    state = _entry_states(model, history, joint)
+    state = entry_states(model, history, joint)
     entered = np.flatnonzero(observed.early)
     state[observed.unit[entered]] = observed.after[entered]  # in order, so the last one stands
     layout = Layout(

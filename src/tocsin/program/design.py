@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,15 @@ class Design:
     uses: tuple[str, ...]
     learnt: Role
     scale: NDArray[np.float64] | None = None
+
+    def taken(self, who: NDArray[np.int64]) -> Design:
+        """Return the design of these units, each as often as it is named (units,)."""
+        count = np.diff(self.first)[who]
+        first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        piece = np.repeat(self.first[who] - first[:-1], count) + np.arange(first[-1])
+        return replace(
+            self, starts=self.starts[piece], first=first, rows=np.ascontiguousarray(self.rows[piece])
+        )
 
     @cached_property
     def by_term(self) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tocsin.history.panel import LONG
 from tocsin.kernels.layout import TRANSITION
+from tocsin.kernels.sweep import UNIT
 from tocsin.program.cause import CauseData, Elements
 from tocsin.program.quick import sweep_together
 from tocsin.program.stack import Stack
@@ -143,6 +144,21 @@ class Likelihood:
                 hazard = np.array([elements.value for elements in found])
                 for c, elements, share in zip(group, found, hazard / hazard.sum(axis=0), strict=True):
                     result[event[:, None], self.causes[c].positions] += share[:, None] * elements.slope
+        return result
+
+    def unit_scores(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the gradient of each unit's own part of the log-likelihood (N, P).
+
+        score_i = sum over the unit's events of grad log lambda - integral of grad lambda while it is at risk.
+        """
+        result = np.zeros((len(self.program.history.numbers.units), vector.size))
+        np.add.at(result, self.program.trace.events[:, UNIT], self.scores(vector))
+        for cause in self.causes:
+            unit, elements = cause.by_unit(vector, 1)
+            part = elements.value[:, None] * elements.slope
+            whole = np.zeros((result.shape[0], part.shape[1]))
+            np.add.at(whole, unit, part)
+            result[:, cause.positions] -= whole
         return result
 
     def _group(

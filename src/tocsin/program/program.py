@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tocsin.ensemble import Ensemble
     from tocsin.history import History
+    from tocsin.history.spans import Spans
     from tocsin.kernels.layout import Layout
     from tocsin.model import Cause, Model, Transition
     from tocsin.model.learned import Learned
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tocsin.program.interventions import Intervention
     from tocsin.program.joint import JointStates
     from tocsin.program.likelihood import Likelihood
+    from tocsin.program.observe import Observer
 
 
 class Observed(NamedTuple):
@@ -73,6 +75,9 @@ class Program:
         opening: the arrays, but for what changes at known times; see `kernels.layout.Layout`.
         changes: what changes at known times, laid out when it is asked for; None where `opening` has it.
         observed: what happened, as events with joint states.
+        spans: what is known of the times of the events that the model speaks of, where some are open; `observed` has
+            each of those at one time of its span.
+        aside: units whose own part of the likelihood is left out (N,); None for none.
     """
 
     model: Model
@@ -88,6 +93,15 @@ class Program:
     opening: Layout
     changes: Changes | None
     observed: Observed
+    spans: Spans | None = None
+    aside: NDArray[np.bool_] | None = None
+
+    @cached_property
+    def observer(self) -> Observer:
+        """Return what makes events of the history's; see `observe`."""
+        from tocsin.program.observe import Observer
+
+        return Observer(self.model, self.history, self.joint, self.opening.after)
 
     @cached_property
     def layout(self) -> Layout:
@@ -165,6 +179,10 @@ class Program:
         from tocsin.program.grouped import GroupedLikelihood, is_grouped
         from tocsin.program.likelihood import Likelihood
 
+        if self.spans is not None:
+            from tocsin.program.spans import open_likelihood
+
+            return open_likelihood(self)
         return GroupedLikelihood(self) if is_grouped(self.history) else Likelihood(self)
 
     def loglik(self, params: Any) -> float:

@@ -34,7 +34,7 @@ def sweep_together(likelihood: Likelihood) -> None:
     program = likelihood.program
     layout, nothing = program.opening, np.zeros(len(program.parameter_names))
     decaying = [c for c in likelihood.causes if c.plain and c.shape(nothing)[0] > 0.0]
-    if not decaying or not steady(program):
+    if not decaying or program.aside is not None or not steady(program):
         return
     for group in likelihood.groups:
         alike: dict[float, list[CauseData]] = {}
