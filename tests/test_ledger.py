@@ -430,9 +430,11 @@ def test_the_verb_prints_the_answer_and_writes_tables(tmp_path: Path) -> None:
     )
     table = pd.read_csv(tmp_path / "returned.csv").set_index("worlds_of")
     assert table.loc["the fit, changed", "share"] == 1 > table.loc["the fit", "share"]
-    drawn = CliRunner().invoke(app, [*args, "--draws", "--given", "until 1919-01-15"])
+    drawn = CliRunner().invoke(app, [*args, "--draws", "best", "--given", "until 1919-01-15"])
     assert drawn.exit_code == 0, drawn.output
     assert "Worlds of the record until 1919-01-15: sale is made in 40 of 40" in " ".join(drawn.output.split())
+    assert "all are at the best estimates" in " ".join(drawn.output.split())
+    assert "draws of the parameters from their likelihood" in " ".join(again.output.split())
     value = pd.read_csv(tmp_path / "value.csv")
     assert len(value) == 2 * 40 and set(value["staked"]) == {2}
     assert len(pd.read_csv(tmp_path / "staked.csv")) == 1

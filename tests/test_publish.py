@@ -77,7 +77,7 @@ def test_an_outcome_is_that_of_paired_worlds(planned: site.Plan, laboratory: Lab
     given = planned.model.with_params(laboratory.parameters)
     changed, plain = (given.simulate(planned.history, WORLDS, 1917, do) for do in (scenario.do, ()))
     row = Paired(changed, plain).table("regime", "soviet").set_index("measure").loc["entries"]
-    for name in ("changed", "unchanged", "difference", "lower", "upper"):
+    for name in ("changed", "unchanged", "difference", "expected_lower", "wave_upper"):
         assert outcome.entries[name] == pytest.approx(row[name])
     assert f"{row['changed']:.1f} soviet republics" in outcome.average and outcome.certain
     assert tenths(row["difference"]) in outcome.average

@@ -67,6 +67,41 @@ def test_again_is_the_same_to_the_bit(done: Path, tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == (done / name).read_bytes(), name
 
 
+def test_worlds_draw_their_parameters_and_say_so(done: Path, tmp_path: Path) -> None:
+    from tocsin.ensemble.draws import Draws
+
+    manifest = json.loads((done / "manifest.json").read_text())
+    kept = Draws.read(manifest["draws"])
+    ensemble = Ensemble.read(done / "ensemble.parquet")
+    assert kept is not None and len(kept) == 200
+    assert kept.frame().equals(ensemble.draws.frame())
+    assert kept.frame().equals(load_fit(done / "fit.json").drawn[200].frame())
+    report = (done / "report.html").read_text()
+    assert "200 draws of the parameters from their likelihood" in report and "best estimates" not in report
+    small = small_folder(tmp_path / "small")
+    best = replay(small, worlds=20, draws="best", do=["remove layer road"])
+    best.write(tmp_path / "best")
+    said = json.loads((tmp_path / "best" / "manifest.json").read_text())
+    assert (
+        said["draws"] is None and "at the best estimates" in (tmp_path / "best" / "report.html").read_text()
+    )
+    again = replay_again(tmp_path / "best" / "manifest.json")
+    again.write(tmp_path / "again")
+    assert again.differing_files() == [] and again.comparison.ensemble.draws is None
+    manifest["draws"]["float64"] = "broken"
+    (done / "draws-broken.json").write_text(json.dumps(manifest))
+    with pytest.raises(TocsinError, match="the manifest's draws cannot be read"):
+        replay_again(done / "draws-broken.json")
+    (done / "draws-broken.json").unlink()
+    few = replay(small, worlds=20, draws=7, do=["remove layer road"])
+    few.write(tmp_path / "few")
+    text = (tmp_path / "few" / "report.html").read_text()
+    assert "The expected effect is" in text and "In one wave the difference lies between" in text
+    again = replay_again(tmp_path / "few" / "manifest.json")
+    again.write(tmp_path / "few-again")
+    assert again.differing_files() == [] and len(again.comparison.ensemble.draws) == 7
+
+
 def test_again_with_a_change_has_its_baseline(tmp_path: Path) -> None:
     folder = small_folder(tmp_path / "small")
     first = replay(folder, worlds=30, do=["remove layer road"], start="1919-01-02", end="1919-02-20")

@@ -74,8 +74,8 @@ def test_our_own_world_is_asked_under_every_coupling() -> None:
     span = answer.range().set_index("measure").loc["entries"]
     assert span["low"] == entries["difference"].min()
     assert span["high"] == entries["difference"].max()
-    assert span["lower"] <= span["low"]
-    assert span["upper"] >= span["high"]
+    assert span["expected_lower"] <= span["low"]
+    assert span["expected_upper"] >= span["high"]
     text = str(answer)
     assert "cause clocks" in text
     assert "fresh clocks" in text
@@ -126,10 +126,12 @@ def test_the_sentences_say_what_the_table_says() -> None:
     answer = asked("remove layer road")
     row = answer.table().set_index("measure").loc["entries"]
     text = str(answer)
-    assert f"difference {signed_mean(row['difference'])} (95% interval {signed_mean(row['lower'])}" in text
+    head = f"The expected effect at the given parameters is {signed_mean(row['difference'])}"
+    assert f"{head} (95% interval {signed_mean(row['expected_lower'])}" in text
+    assert f"In one wave the difference lies between {signed_mean(row['wave_lower'], 0)} and" in text
     fewer = f"There are fewer in {round(100 * row['less'])} of 100 worlds"
     assert fewer in text
-    assert "draws= gives each world its own" in text
+    assert "no doubt about the parameters" in text
     assert [signed_mean(x) for x in (-0.5, 0.25, 0.001, -0.004)] == ["−0.50", "+0.25", "0", "0"]
     assert "<script>" not in answer._repr_html_()
     assert repr(answer).startswith("WhatIf('remove layer road', given='nothing'")
@@ -342,3 +344,31 @@ def test_every_intervention_can_be_asked_in_every_meaning(do: str, question: str
                 for side in (changed, pair.unchanged.events.to_pandas())
             )
             pd.testing.assert_frame_equal(early, other)
+
+
+def test_the_verbs_take_draws(folder: Path, tmp_path: Path) -> None:
+    do = ("--do", "remove layer road", "--worlds", 40)
+    told = (("fit", "200 draws of the parameters"), ("best", "at the best estimates"), ("9", "Over 9 draws"))
+    for draws, said in told:
+        out = tmp_path / draws
+        code, output = tocsin("whatif", folder, *do, "--draws", draws, "--out", out)
+        assert code == 0, output
+        assert said in " ".join(output.split())
+        facts = json.loads((out / "what-if.json").read_text())
+        assert (facts["draws"] or {"count": 0})["count"] == {"fit": 200, "best": 0, "9": 9}[draws]
+        page = (out / "what-if.html").read_text()
+        assert "Difference in one wave" in page and said in page
+        table = pd.read_csv(out / "table.csv")
+        assert {"expected_lower", "expected_upper", "wave_lower", "wave_upper"} <= set(table.columns)
+        code, output = tocsin(
+            "replay", folder, "--worlds", 20, "--draws", draws, "--out", tmp_path / f"replay-{draws}"
+        )
+        assert code == 0 and said in " ".join(output.split())
+        as_of = ("--as-of", "1919-02-01", "--horizon", 10, "--past", 0)
+        code, output = tocsin("forecast", folder, *as_of, "--worlds", 40, "--draws", draws)
+        assert code == 0 and said in " ".join(output.split()), output
+    for verb in (("whatif", *do), ("replay",), ("forecast",)):
+        code, output = tocsin(verb[0], folder, *verb[1:], "--draws", "bets")
+        assert code == 2 and "is not fit, best or a number of draws" in " ".join(
+            output.replace("│", " ").split()
+        )

@@ -19,6 +19,7 @@ from tocsin.errors import SentenceError, TocsinError
 from tocsin.shown import printable
 from tocsin.verb_options import (
     DoOption,
+    DrawsOption,
     FromOption,
     GivenOption,
     HistoryArgument,
@@ -28,6 +29,7 @@ from tocsin.verb_options import (
     ToOption,
     WaveOption,
     WorldsOption,
+    draws_asked,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ def replay(
         typer.Option("--clocks", metavar="WHICH", help="With --given history: cause, source or fresh."),
     ] = "cause",
     wave: WaveOption = None,
+    draws: DrawsOption = "fit",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where to write; else runs/HISTORY-<date>-<digest>."),
@@ -94,13 +97,14 @@ def replay(
       tocsin replay --again runs/1917-.../manifest.json
 
     The folder then holds report.html (open it in a browser), ensemble.parquet (every event of every world),
-    summary.csv (unit by unit), fit.json (the estimates) and manifest.json (what was run, to repeat it).
+    summary.csv (unit by unit), fit.json (the estimates, and the draws of the parameters) and manifest.json (what was
+    run, to repeat it).
     With --do, the same worlds are also simulated unchanged (baseline.parquet), and both stand side by side;
     see whatif --help for all sentences. One that cannot be read exits with 2, one that names what does not
     exist with 1.
     """
     if again is not None:
-        more = [model, start, end, do, wave, history, given != "nothing", clocks != "cause"]
+        more = [model, start, end, do, wave, history, given != "nothing", clocks != "cause", draws != "fit"]
         if any(more) or worlds != 10_000 or seed != 1917:
             raise typer.BadParameter(
                 "the manifest says all but --out; give nothing else beside --again", param_hint="--again"
@@ -114,7 +118,7 @@ def replay(
     if clocks != "cause" and given.split()[:1] != ["history"]:
         raise typer.BadParameter("says how worlds are coupled under --given history", param_hint="--clocks")
     first, last = _time(start, "--from"), _time(end, "--to")
-    asked = {"do": do or [], "wave": wave, "given": given, "clocks": clocks}
+    asked = {"do": do or [], "wave": wave, "given": given, "clocks": clocks, "draws": draws_asked(draws)}
     _guarded(lambda: _replay(history, model, worlds, seed, first, last, asked, out))
 
 
@@ -414,10 +418,13 @@ def _held(out: Path | None) -> Iterator[None]:
 
 
 def _ended(done: Any, folder: Path) -> None:
+    from tocsin.show.findings import doubt_of_worlds
     from tocsin.show.table import console, unit_table
 
     page = console()
     page.print(unit_table(done.comparison))
+    for sentence in doubt_of_worlds(done.comparison):
+        page.print(sentence, markup=False)
     for warning in done.fit["warnings"]:
         page.print(f"warning: {warning}", markup=False)
     typer.echo(f"Report: {folder / 'report.html'}")

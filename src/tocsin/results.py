@@ -48,7 +48,9 @@ class Kind:
 
 
 RUN = Kind(
-    "manifest.json", r"(ensemble|baseline)\.parquet|summary\.csv|fit\.json|report\.html", ("verb", "replay")
+    "manifest.json",
+    r"(ensemble|baseline)\.parquet|summary\.csv|fit\.json|report\.html",
+    ("verb", "replay"),
 )
 WHAT_IF = Kind("what-if.json", r"(table|units|chains)\.csv|what-if\.html", ("verb", "whatif"))
 ATTRIBUTION = Kind(

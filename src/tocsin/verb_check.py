@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from tocsin.cli import _guarded, _held, _opened, _progress, _time, app
-from tocsin.verb_options import FromOption, HistoryArgument, ModelOption, TablesOption, ToOption, WaveOption
+from tocsin.verb_options import (
+    DrawsOption,
+    FromOption,
+    HistoryArgument,
+    ModelOption,
+    TablesOption,
+    ToOption,
+    WaveOption,
+    draws_asked,
+)
 
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same answer.")
@@ -104,6 +113,7 @@ def forecast(
         typer.Option("--worlds", metavar="N", min=2, help="How many worlds to simulate for each forecast."),
     ] = 2000,
     seed: SeedOption = 1917,
+    draws: DrawsOption = "fit",
     model: ModelOption = None,
     out: TablesOption = None,
 ) -> None:
@@ -117,7 +127,7 @@ def forecast(
     The fit uses weak priors, so that what has not happened yet is no obstacle. Ties and covariates after the date
     are taken as the record has them.
     """
-    day = _time(as_of, "--as-of")
+    day, drawn = _time(as_of, "--as-of"), draws_asked(draws)
     if horizon is not None and not 0 < horizon < float("inf"):
         raise typer.BadParameter(f"{horizon:g} is not a time ahead", param_hint="--horizon")
 
@@ -136,13 +146,14 @@ def forecast(
         when = latest if day is None else day
         with _progress() as tell:
             made = forecast(
-                declared, record, followed.variable, followed.state, when, span, worlds, seed, progress=tell
-            )
+                declared, record, followed.variable, followed.state, when, span, worlds, seed,
+                draws=drawn, progress=tell,
+            )  # fmt: skip
             scored = None
             if past:
                 scored = backtest(
                     declared, record, followed.variable, followed.state, span, past, when, worlds, seed,
-                    progress=tell,
+                    draws=drawn, progress=tell,
                 )  # fmt: skip
         if out is not None:
             write_forecast(made, scored, out)

@@ -51,6 +51,23 @@ DoOption = Annotated[
     list[str] | None,
     typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
 ]
+DrawsOption = Annotated[
+    str,
+    typer.Option(
+        "--draws",
+        metavar="WHICH",
+        help="Parameters of the worlds: fit (200 draws of their uncertainty), best (the estimates), or how many draws.",
+    ),
+]
 TablesOption = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="Also write the tables as CSV.")
 ]
+
+
+def draws_asked(text: str) -> str | int:
+    """Return what --draws asks for; anything else is a wrong command line."""
+    if text in ("fit", "best"):
+        return text
+    if text.isascii() and text.isdigit() and 0 < int(text) <= 100_000:
+        return int(text)
+    raise typer.BadParameter(f"{text!r} is not fit, best or a number of draws", param_hint="--draws")

@@ -9,6 +9,7 @@ import typer
 
 from tocsin.cli import _guarded, _held, _progress, _time, app
 from tocsin.verb_options import (
+    DrawsOption,
     FromOption,
     GivenOption,
     HistoryArgument,
@@ -16,6 +17,7 @@ from tocsin.verb_options import (
     SeedOption,
     ToOption,
     WaveOption,
+    draws_asked,
 )
 
 
@@ -41,6 +43,7 @@ def whatif(
     start: FromOption = None,
     end: ToOption = None,
     wave: WaveOption = None,
+    draws: DrawsOption = "fit",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -76,13 +79,13 @@ def whatif(
     The folder then holds what-if.html (open it in a browser), table.csv, units.csv, chains.csv (the ways by
     which the change came) and what-if.json (what was run).
     """
-    window = (_time(start, "--from"), _time(end, "--to"))
+    window, drawn = (_time(start, "--from"), _time(end, "--to")), draws_asked(draws)
 
     def act() -> None:
         from tocsin.show.what_if import ask
 
         with _held(out), _progress() as tell:
-            asked = ask(history, model, do, against or (), given, worlds, seed, window, wave, tell)
+            asked = ask(history, model, do, against or (), given, worlds, seed, window, wave, drawn, tell)
             tell("writing the page", 0, 0)
             folder = asked.write(out)
         _printed(asked)
@@ -91,16 +94,40 @@ def whatif(
     _guarded(act)
 
 
+def _spans(table: Any, which: str) -> list[str]:
+    """Return the ends of an interval, row by row."""
+    ends = table[[f"{which}_lower", f"{which}_upper"]].to_numpy()
+    return ["" if low != low else f"{low:.3g} to {high:.3g}" for low, high in ends]
+
+
 def _printed(asked: Any) -> None:
+    import pandas as pd
+
     from tocsin.show.table import console, frame_table
 
     page = console()
     answer = asked.answer
     table = answer.table()
-    shown = ["measure", "changed", "unchanged", "difference", "lower", "upper", "less", "more"]
+    said = {
+        "measure": table["measure"],
+        "changed": table["changed"],
+        "unchanged": table["unchanged"],
+        "expected effect": table["difference"],
+        "95% interval": _spans(table, "expected"),
+        "in one wave": _spans(table, "wave"),
+        "less": table["less"],
+        "more": table["more"],
+    }
     if "clocks" in table:
-        shown.insert(0, "clocks")
-    page.print(frame_table(table[[*shown, "variance_ratio"]], answer.question))
+        said = {"clocks": table["clocks"], **said}
+    page.print(frame_table(pd.DataFrame(said), answer.question))
+    over = (
+        "over the parameters, luck taken out" if answer.drawn else f"{answer.best}: of so many worlds alone"
+    )
+    page.print(
+        f"95% interval: of the expected effect, {over}; in one wave: 95 of 100 pairs, luck and all",
+        style="dim",
+    )
     for warning in asked.warnings:
         page.print(f"warning: {warning}", markup=False)
     for sentence in answer.sentences():

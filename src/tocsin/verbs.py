@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tocsin.cli import _guarded, _opened, _progress, _time, app
-from tocsin.verb_options import DoOption, GivenOption, HistoryArgument, ModelOption, SeedOption, WorldsOption
-
-if TYPE_CHECKING:
-    from tocsin.history import History
-    from tocsin.infer import Fit
-
-DrawsOption = Annotated[
-    bool,
-    typer.Option(
-        "--draws", help="Give every world parameters of its own, drawn from their uncertainty; slower."
-    ),
-]
+from tocsin.verb_options import (
+    DoOption,
+    DrawsOption,
+    GivenOption,
+    HistoryArgument,
+    ModelOption,
+    SeedOption,
+    WorldsOption,
+    draws_asked,
+)
 
 
 @app.command()
@@ -37,7 +35,7 @@ def ledger(
     given: GivenOption = "nothing",
     worlds: WorldsOption = 10_000,
     seed: SeedOption = 1917,
-    draws: DrawsOption = False,
+    draws: DrawsOption = "fit",
     model: ModelOption = None,
     file: Annotated[
         Path | None,
@@ -58,7 +56,7 @@ def ledger(
       tocsin ledger 1917 --given "until 1918-03-03"
       tocsin ledger 1917 --do "force germany regime=soviet at 1918-11-09"
     """
-    limit = _time(by, "--by")
+    limit, drawn = _time(by, "--by"), draws_asked(draws)
 
     def act() -> None:
         from tocsin.ensemble.ledger_toml import load_ledger
@@ -75,12 +73,11 @@ def ledger(
             fact = book.in_fact(record, declared)
         with _progress() as tell:
             estimates = fitted(declared, record, tell)
-            vectors = _drawn(estimates, record, worlds) if draws else None
             name = "the fit" if given == "nothing" else f"the record {given}" if given != "history" else given
-            ensembles = {name: estimates.simulate(record, worlds, seed, given=given, draws=vectors)}
+            ensembles = {name: estimates.simulate(record, worlds, seed, given=given, draws=drawn)}
             if do:
                 ensembles[f"{name}, changed"] = estimates.simulate(
-                    record, worlds, seed, do, given=given, draws=vectors
+                    record, worlds, seed, do, given=given, draws=drawn
                 )
             causes = estimates.attribute(record, draws=0).causes
         if out is not None:
@@ -139,7 +136,7 @@ def support(
         int, typer.Option("--worlds", metavar="N", min=2, help="Worlds of each evaluation of the search.")
     ] = 200,
     seed: SeedOption = 1,
-    draws: DrawsOption = False,
+    draws: DrawsOption = "fit",
     model: ModelOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Also write plan.csv and compared.csv.")
@@ -160,9 +157,9 @@ def support(
         raise typer.BadParameter("name a layer, or a state to prevent; not both", param_hint="--layer")
     if prevent is not None and budget != int(budget):
         raise typer.BadParameter("with --prevent it is a number of units", param_hint="--budget")
+    drawn = draws_asked(draws)
 
     def act() -> None:
-        from tocsin.infer.allocate import FRESH
         from tocsin.infer.support import Prevention, Support, main_source
         from tocsin.show.replay import fitted
         from tocsin.show.support_table import support_page, write_plan
@@ -187,7 +184,7 @@ def support(
                 seed,
                 maximise=not least,
                 interventions=do or [],
-                draws=_drawn(estimates, record, FRESH * worlds) if draws else None,
+                draws=drawn,
                 progress=lambda done, total: tell("looking for the plan", done, total),
             )
         if out is not None:
@@ -235,10 +232,3 @@ def claims(
             typer.echo(f"{len(answers)} claims in {out}")
 
     _guarded(act)
-
-
-def _drawn(fitted: Fit, record: History, count: int) -> Any:
-    """Return draws of the parameters of a fit, one row each."""
-    from tocsin.infer.uncertainty import draw_parameters
-
-    return draw_parameters(fitted, fitted.program(record), count).vectors

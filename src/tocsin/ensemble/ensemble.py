@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,9 +17,7 @@ from tocsin.ensemble.counting import (
     Groups,
     Tallies,
     counted,
-    grouped_quantiles,
     joined,
-    sizes_of,
     summed,
     tallied_quantiles,
     tally_of,
@@ -26,6 +25,7 @@ from tocsin.ensemble.counting import (
 )
 from tocsin.ensemble.draws import Draws, Stopped, stopped_words
 from tocsin.ensemble.frame import Floats, Frame
+from tocsin.ensemble.shares import bounds_in_time, summary_of
 from tocsin.ensemble.spells import Moves, Spells, moves_of, spells_of, steps_of, steps_on_grid
 from tocsin.errors import TocsinError
 
@@ -156,8 +156,9 @@ class Ensemble:
         Parameters:
             variable, state: the state asked about.
             times: dates or numbers; by default the window in whole clock units, at most about 400 points.
-            interval: whether to return a Dataset of probability, lower and upper: Wilson's 95% interval
-                (Wilson 1927) for the share that infinitely many worlds would give.
+            interval: whether to return a Dataset of probability, lower and upper, the 95% interval of the
+                probability: over the parameters where they were drawn (see `expected_share`); else Wilson's (1927),
+                for the share that infinitely many worlds would give.
 
         Returns:
             DataArray (unit, time), or Dataset with `interval`.
@@ -188,10 +189,17 @@ class Ensemble:
         )
         if not interval:
             return result
-        lower, upper = wilson(share, self.worlds)
+        said = "Wilson 95%"
+        if self.draws is None:
+            lower, upper = wilson(share, self.worlds)
+        else:
+            lower, upper = np.full_like(share, np.nan), np.full_like(share, np.nan)
+            lower[:, order], upper[:, order] = bounds_in_time(self, variable, state, grid)
+            lower[absent] = upper[absent] = np.nan
+            said = "95% over draws of the parameters"
         return xarray.Dataset(
             {"probability": result, "lower": (("unit", "time"), lower), "upper": (("unit", "time"), upper)},
-            attrs={**about, "interval": "Wilson 95%"},
+            attrs={**about, "interval": said},
         )
 
     def curve(
@@ -315,37 +323,27 @@ class Ensemble:
     def summary(self, variable: str, state: str) -> pd.DataFrame:
         """Return, for each unit, how often, when and for how long it was in a state.
 
-        Columns: share of worlds in which it came into the state (a state held on entry counts) with Wilson's
-        95% interval (lower, upper); the median time of its first entry among those worlds, with the intervals
-        that hold half (q25, q75) and nine tenths (q05, q95) of them; median duration of its spells in clock
-        units, where `open`, the share of spells that outlasted the window, makes it a lower bound.
+        Columns: share of worlds in which it came into the state (a state held on entry counts) with the 95% interval
+        of that probability (lower, upper: over the parameters where they were drawn, else Wilson's); the median time
+        of its first entry among those worlds, with the intervals that hold half (q25, q75) and nine tenths (q05, q95)
+        of them; median duration of its spells in clock units, where `open`, the share of spells that outlasted the
+        window, makes it a lower bound.
         """
-        units = len(self.frame.units)
-        found = list(self._each(lambda piece: piece._spell_groups(variable, state)))
-        entries, lengths = [each[0] for each in found], [each[1] for each in found]
-        still = np.sum([each[2] for each in found], axis=0)
-        share = sizes_of(entries, units) / max(self.worlds, 1)
-        lower, upper = wilson(share, self.worlds)
-        times = grouped_quantiles(entries, units, (0.5, 0.25, 0.75, 0.05, 0.95))
-        result = pd.DataFrame(
-            {"share": share, "lower": lower, "upper": upper},
-            index=pd.Index(self.frame.units, name="unit", dtype=object),
-        )
-        for column, name in enumerate(("median", "q25", "q75", "q05", "q95")):
-            result[name] = self._as_times(times[:, column])
-        result["duration"] = grouped_quantiles(lengths, units, (0.5,))[:, 0]
-        with np.errstate(invalid="ignore"):
-            result["open"] = still / sizes_of(lengths, units)
-        return result
+        return summary_of(self, variable, state)
 
-    def _spell_groups(self, variable: str, state: str) -> tuple[Groups, Groups, NDArray[np.int64]]:
-        """Return first entries and lengths of spells, unit by unit, and how many spells were still open."""
-        units = len(self.frame.units)
+    def _spell_groups(
+        self, variable: str, state: str
+    ) -> tuple[Groups, Groups, NDArray[np.int64], NDArray[np.int64]]:
+        """Return first entries and lengths of spells, unit by unit, how many spells were still open, and how many
+        worlds of each draw have a first entry (draws, units)."""
+        units, draws = len(self.frame.units), 1 if self.draws is None else len(self.draws)
         spells = self._spells(variable, state)
+        cell = (spells.world[spells.first] % draws).astype(np.int64) * units + spells.unit[spells.first]
         return (
             Groups.of(spells.unit[spells.first], spells.start[spells.first], units),
             Groups.of(spells.unit, spells.end - spells.start, units),
             np.bincount(spells.unit[spells.censored], minlength=units),
+            np.bincount(cell, minlength=draws * units).reshape(draws, units),
         )
 
     # --- single worlds and comparison -------------------------------------------------------------------
@@ -484,7 +482,12 @@ class Ensemble:
         table = self._range(first, last)
         if first:
             table = table.set_column(0, "world", pc.subtract(table["world"], first))
-        return Ensemble(table, last - first, self.seed, self.frame, None, self.interventions, self.given)
+        stops = [each._replace(world=each.world - first) for each in self.stops if first <= each.world < last]
+        draws = None
+        if self.draws is not None:  # world 0 of the piece has the draw of world `first`
+            draws = replace(self.draws, vectors=np.roll(self.draws.vectors, -first, axis=0))
+        shared = (None, self.interventions, self.given, draws, stops)
+        return Ensemble(table, last - first, self.seed, self.frame, *shared)
 
     def _relation(self) -> Any:
         """Return what DuckDB reads as `events`."""

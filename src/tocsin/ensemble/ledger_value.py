@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tocsin.ensemble.counting import wilson
+from tocsin.ensemble.expected import expected_share
 from tocsin.ensemble.ledger import Clause, Ledger, Stock, Treaty
 from tocsin.ensemble.ledger_check import PLACE, split_condition
 from tocsin.ensemble.spells import codes_of, steps_of
@@ -265,8 +266,8 @@ def summary(ledger: Ledger, ensemble: Ensemble) -> pd.DataFrame:
             "low": sum(stock.low for stock in stocks),
             "high": sum(stock.high for stock in stocks),
         }
-        row |= _share("staked", int(made.sum()), ensemble.worlds)
-        row |= _share("returned", int(back.sum()), int(made.sum()))
+        row |= _share("staked", made, np.ones(made.size, dtype=bool), ensemble)
+        row |= _share("returned", back, made, ensemble)
         amount = sums["returned"].to_numpy()[made]
         row["mean"] = float(amount.mean()) if made.any() else np.nan
         for level in (0.05, 0.5, 0.95):
@@ -276,9 +277,19 @@ def summary(ledger: Ledger, ensemble: Ensemble) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _share(name: str, count: int, of: int) -> Mapping[str, float]:
+def _share(
+    name: str, chosen: NDArray[np.bool_], among: NDArray[np.bool_], ensemble: Ensemble
+) -> Mapping[str, float]:
+    """Return a share of worlds with its 95% interval: over the parameters where they were drawn, else Wilson's."""
+    count, of = int(chosen.sum()), int(among.sum())
     share = np.array([count / of if of else np.nan])
-    lower, upper = wilson(share, of)
+    if ensemble.draws is None or not of:
+        lower, upper = wilson(share, of)
+    else:
+        hits, worlds = (
+            np.bincount(ensemble.draw[each], minlength=len(ensemble.draws)) for each in (chosen, among)
+        )
+        lower, upper = expected_share(hits[:, None], worlds)
     return {name: float(share[0]), f"{name}_lower": float(lower[0]), f"{name}_upper": float(upper[0])}
 
 
@@ -295,18 +306,18 @@ def returned(ledger: Ledger, ensemble: Ensemble, dates: Iterable[Any] | None = N
             last = frame.to_number(own) if own is not None else frame.last
             for when in (asked if asked is not None else [last]) if stocks else []:
                 made, back = _counted(treaty, stocks, _asked(clause, when, frame), when, ensemble)
-                share = _share("share", back, made)
+                share = _share("share", back, made, ensemble)
                 rows.append(
                     {
                         "treaty": treaty.name,
                         "clause": clause.name,
                         "date" if frame.dated else "time": frame.label(when) if frame.dated else when,
-                        "worlds": made,
-                        "returned": back,
+                        "worlds": int(made.sum()),
+                        "returned": int(back.sum()),
                         "share": share["share"],
                         "lower": share["share_lower"],
                         "upper": share["share_upper"],
-                        "of_all": back / ensemble.worlds if ensemble.worlds else np.nan,
+                        "of_all": int(back.sum()) / ensemble.worlds if ensemble.worlds else np.nan,
                     }
                 )
     return pd.DataFrame(rows)
@@ -322,18 +333,18 @@ def _asked(clause: Clause, when: float, frame: Frame) -> Clause:
 
 def _counted(
     treaty: Treaty, stocks: list[Stock], clause: Clause, until: float, ensemble: Ensemble
-) -> tuple[int, int]:
-    """Return in how many worlds a treaty was made, and in how many of them a clause gave any stock back."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return in which worlds a treaty was made, and in which of them a clause gave any stock back (worlds,)."""
 
-    def count(piece: Ensemble) -> tuple[int, int]:
+    def count(piece: Ensemble) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         signed = _signed(treaty, piece)
         back = np.zeros(piece.worlds, dtype=bool)
         for place in dict.fromkeys(stock.place if clause.placed else None for stock in stocks):
             back |= _comes_true(clause, piece, signed, place).time < limit_of(piece.frame, until)
-        return int((~np.isnan(signed)).sum()), int(back.sum())
+        return ~np.isnan(signed), back
 
     parts = list(ensemble._each(count))
-    return sum(made for made, _ in parts), sum(back for _, back in parts)
+    return np.concatenate([made for made, _ in parts]), np.concatenate([back for _, back in parts])
 
 
 def bet(ledger: Ledger, ensemble: Ensemble, clause: str | None = None) -> pd.DataFrame:

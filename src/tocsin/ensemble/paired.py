@@ -1,6 +1,8 @@
 """Two ensembles that share their luck, world by world: differences, how sure they are, and what pairing gains.
 
-World k of one is read beside world k of the other. The variance of a difference over pairs of worlds,
+World k of one is read beside world k of the other. Two intervals are told apart: that of the *expected effect* (over
+the parameters, chance among worlds taken out; see `tocsin.ensemble.expected`) and that of the *difference in one wave*
+(luck too: between what 95 of 100 pairs lie). The variance of a difference over pairs of worlds,
 Var(X - Y), is beside Var(X) + Var(Y), that of worlds that share nothing: their ratio is how many times fewer
 worlds the paired comparison needs for the same precision.
 """
@@ -15,6 +17,8 @@ import numpy as np
 import pandas as pd
 
 from tocsin.ensemble.counting import Z95
+from tocsin.ensemble.draws import stopped_words
+from tocsin.ensemble.expected import LEVELS, expected_effect, terms_of
 from tocsin.ensemble.outcome import Outcome
 from tocsin.ensemble.worlds import check_comparable, side_by_side
 from tocsin.errors import TocsinError
@@ -22,6 +26,7 @@ from tocsin.errors import TocsinError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.ensemble.draws import Draws
     from tocsin.ensemble.ensemble import Ensemble
 
     Floats = NDArray[np.float64]
@@ -47,6 +52,11 @@ class Paired:
                 f"worlds drawn with the seeds {changed.seed} and {unchanged.seed} do not share their luck: "
                 "draw both with one seed"
             )
+        one, other = changed.draws, unchanged.draws
+        if one is not other and (
+            one is None or other is None or not np.array_equal(one.vectors, other.vectors, equal_nan=True)
+        ):
+            raise TocsinError("worlds of other parameters are no pairs: draw both with the same draws")
         self.changed, self.unchanged = changed, unchanged
         self._measured: dict[tuple[object, ...], pd.DataFrame] = {}
 
@@ -54,6 +64,30 @@ class Paired:
     def worlds(self) -> int:
         """Return how many pairs of worlds there are."""
         return self.changed.worlds
+
+    @property
+    def draws(self) -> Draws | None:
+        """Return the parameters of the pairs, None where all have the same."""
+        return self.changed.draws
+
+    @cached_property
+    def ended(self) -> NDArray[np.bool_]:
+        """Return which pairs ended on both sides (worlds,); the others are left out of what is said of differences."""
+        found = np.ones(self.worlds, dtype=bool)
+        found[[each.world for side in (self.changed, self.unchanged) for each in side.stops]] = False
+        return found
+
+    @property
+    def doubt(self) -> list[str]:
+        """Return what was drawn, and in how many draws a wave has no end on either side, as sentences."""
+        if self.draws is None:
+            return []
+        both = {each.world: each for side in (self.unchanged, self.changed) for each in side.stops}
+        return [f"Over {self.draws.said}.", *stopped_words(list(both.values()), self.draws, self.worlds)]
+
+    @cached_property
+    def _terms(self) -> Floats | None:
+        return None if self.draws is None else terms_of(self.draws)
 
     def measures(self, variable: str, state: str, at: Iterable[Any] = ()) -> pd.DataFrame:
         """Return numbers about a state in every world, changed, unchanged and their difference.
@@ -63,7 +97,8 @@ class Paired:
         `standing DATE`, units in it at each date of `at` (left limit).
 
         Returns:
-            One row a world and measure: measure, world, changed, unchanged, difference.
+            One row a world and measure: measure, world, changed, unchanged, difference; missing where a world was
+            stopped on either side (see `Ensemble.stopped`).
         """
         points = self.changed.frame.grid(list(at)) if (at := list(at)) else np.empty(0)
         key = (variable, state, *points.tolist())
@@ -84,7 +119,9 @@ class Paired:
                 for name in ("entries", "units", "first")
             }
             columns |= {name: (outcome(here), outcome(there)) for name, outcome in outcomes.items()}
-            for name, (changed, unchanged) in columns.items():
+            lost = ~self.ended[first : first + here.worlds]
+            for name, sides in columns.items():
+                changed, unchanged = (np.where(lost, np.nan, side) for side in sides)
                 parts.append(
                     pd.DataFrame(
                         {
@@ -103,47 +140,49 @@ class Paired:
     ) -> pd.DataFrame:
         """Return for each measure of `measures` how the worlds differ, and how sure that is.
 
-        Columns: mean changed and unchanged; mean difference with its 95% interval over worlds (lower, upper);
-        q05, q95 between which the difference lies in 90 of 100 worlds; less, more: shares of worlds in which
-        it is below and above 0; worlds: in which the measure is known on both sides; variance_ratio
-        (Var X + Var Y) / Var(X - Y); needed and needed_unpaired: worlds for a 95% interval of half the width
-        `precision`, with shared luck and without.
+        Columns: mean changed and unchanged; difference, their mean difference; expected_lower, expected_upper: 95%
+        interval of the expected effect, over the parameters with chance among worlds taken out (where nothing was
+        drawn it holds the error of so many worlds, and nothing else); wave_lower, wave_upper: the difference in one
+        wave, luck too, between what it lies in 95 of 100 pairs; error: the standard error of the mean by chance;
+        less, more: shares of worlds in which the difference is below and above 0; worlds: in which the measure is
+        known on both sides; variance_ratio (Var X + Var Y) / Var(X - Y); needed and needed_unpaired: worlds in which
+        chance leaves the mean within `precision` 95 times of 100, with shared luck and without.
 
         Parameters:
             precision: by default a tenth of the difference itself.
         """
         table = self.measures(variable, state, at)
-        rows = [
-            {
-                "measure": name,
-                **summarised(group["changed"].to_numpy(), group["unchanged"].to_numpy(), precision),
-            }
-            for name, group in table.groupby("measure", sort=False)
-        ]
+        rows = []
+        for name, group in table.groupby("measure", sort=False):
+            draw = None if self.draws is None else self.draws.of(group["world"].to_numpy())
+            sides = (group["changed"].to_numpy(), group["unchanged"].to_numpy())
+            rows.append({"measure": name, **summarised(*sides, precision, draw, self._terms)})
         return pd.DataFrame(rows)
 
     def units(self, variable: str, state: str) -> pd.DataFrame:
         """Return unit by unit in how many worlds it came into a state, changed and unchanged.
 
-        Columns: share and share_unchanged, their difference with its 95% interval (lower, upper; from the
-        pairs of worlds), gained and lost (shares of worlds in which it came into the state only with, only
-        without the change), earlier and later (in both, by more than a clock unit), shift (mean difference of
-        the first entry where both have one), variance_ratio.
+        Columns: share and share_unchanged, their difference with the 95% interval of the expected effect
+        (expected_lower, expected_upper; see `table`), gained and lost (shares of worlds in which it came into the
+        state only with, only without the change), earlier and later (in both, by more than a clock unit), shift (mean
+        difference of the first entry where both have one), variance_ratio.
         """
         unit_names = list(self.changed.frame.units)
         table = self.changed.compare(self.unchanged, variable, state, by="unit")
+        table = table[self.ended[table["world"].to_numpy()]]
+        pairs = max(int(self.ended.sum()), 1)
         code = pd.Index(unit_names).get_indexer(pd.Index(table["unit"].astype(object)))
         here, there = table["first"].notna().to_numpy(), table["first_other"].notna().to_numpy()
         count, shift = len(unit_names), table["difference"].to_numpy(float)
 
         def share(chosen: Any) -> Floats:
-            return np.bincount(code[chosen], minlength=count) / max(self.worlds, 1)
+            return np.bincount(code[chosen], minlength=count) / pairs
 
         with_, without, both = share(here), share(there), share(here & there)
         gained, lost = with_ - both, without - both
         difference = with_ - without
         variance = np.maximum(gained + lost - difference**2, 0.0)
-        half = Z95 * np.sqrt(variance / max(self.worlds, 1))
+        lower, upper = self._unit_effects(code, table["world"].to_numpy(), here, there, difference)
         apart = with_ * (1 - with_) + without * (1 - without)
         moved = np.bincount(code[here & there], shift[here & there], count)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -152,17 +191,33 @@ class Paired:
                     "share": with_,
                     "share_unchanged": without,
                     "difference": difference,
-                    "lower": difference - half,
-                    "upper": difference + half,
+                    "expected_lower": lower,
+                    "expected_upper": upper,
                     "gained": gained,
                     "lost": lost,
                     "earlier": share(here & there & (shift < -1)),
                     "later": share(here & there & (shift > 1)),
-                    "shift": moved / (both * self.worlds),
+                    "shift": moved / (both * pairs),
                     "variance_ratio": np.where(variance > 0, apart / variance, np.nan),
                 },
                 index=pd.Index(unit_names, name="unit", dtype=object),
             )
+
+    def _unit_effects(
+        self, code: Any, world: Any, here: NDArray[np.bool_], there: NDArray[np.bool_], difference: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return the intervals of the expected effect on the share of each unit."""
+        lower, upper = difference.copy(), difference.copy()
+        ended = np.flatnonzero(self.ended)
+        draw = np.zeros(ended.size, dtype=np.int64) if self.draws is None else self.draws.of(ended)
+        apart = np.zeros(self.worlds)
+        for unit in np.unique(code[here != there]):
+            rows = np.flatnonzero((code == unit) & (here != there))
+            apart[:] = 0.0
+            apart[world[rows]] = here[rows].astype(float) - there[rows]
+            effect = expected_effect(apart[ended], draw, self._terms)
+            lower[unit], upper[unit] = max(effect.lower, -1.0), min(effect.upper, 1.0)
+        return lower, upper
 
     @cached_property
     def same(self) -> NDArray[np.bool_]:
@@ -173,32 +228,43 @@ class Paired:
         return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
 
-def summarised(changed: Floats, unchanged: Floats, precision: float | None = None) -> dict[str, float]:
-    """Return means, difference, interval, ratio of variances and worlds needed; see `Paired.table`."""
+def summarised(
+    changed: Floats,
+    unchanged: Floats,
+    precision: float | None = None,
+    draw: NDArray[np.int64] | None = None,
+    terms: Floats | None = None,
+) -> dict[str, float]:
+    """Return means, difference, both intervals, ratio of variances and worlds needed; see `Paired.table`.
+
+    Parameters:
+        draw, terms: of the parameters of each pair; see `expected_effect`.
+    """
     known = ~(np.isnan(changed) | np.isnan(unchanged))
     x, y = changed[known], unchanged[known]
     count = int(known.sum())
     if not count:
         return {**dict.fromkeys(("changed", "unchanged", "difference"), np.nan), "worlds": 0}
     apart = x - y
-    mean = float(apart.mean())
+    effect = expected_effect(apart, np.zeros(count, dtype=np.int64) if draw is None else draw[known], terms)
+    mean = effect.mean
     paired, single = _variance(apart), _variance(x) + _variance(y)
-    half = Z95 * float(np.sqrt(paired / count))
-    q05, q95 = np.quantile(apart, [0.05, 0.95], method="inverted_cdf")
+    low, high = np.quantile(apart, LEVELS, method="inverted_cdf")
     wanted = abs(mean) * SHARE_OF_DIFFERENCE if precision is None else precision
     return {
         "changed": float(x.mean()),
         "unchanged": float(y.mean()),
         "difference": mean,
-        "lower": mean - half,
-        "upper": mean + half,
-        "q05": float(q05),
-        "q95": float(q95),
+        "expected_lower": effect.lower,
+        "expected_upper": effect.upper,
+        "wave_lower": float(low),
+        "wave_upper": float(high),
+        "error": effect.error,
         "less": float((apart < 0).mean()),
         "more": float((apart > 0).mean()),
         "worlds": count,
         "variance_ratio": single / paired if paired > 0 else np.nan,
-        "needed": _needed(paired, wanted),
+        "needed": _needed(effect.error**2 * count, wanted),
         "needed_unpaired": _needed(single, wanted),
     }
 

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tocsin.ensemble.counting import Z95
+from tocsin.ensemble.draws import Stopped, stopped_words
+from tocsin.ensemble.expected import expected_effect, terms_of
 from tocsin.ensemble.outcome import Outcome
 from tocsin.errors import ModelError
 from tocsin.infer.allocation import Allocation
@@ -39,33 +41,40 @@ class Judge:
         outcome: Outcome | Callable[[Ensemble], Floats],
     ) -> None:
         self.options, self.luck, self.outcome = options, luck, outcome
+        self.terms = None if luck.draws is None else terms_of(luck.draws)
+        self.stops: dict[int, Stopped] = {}  # worlds that were stopped under any choice, in the fresh worlds
 
     def of(self, weights: Floats, worlds: int, seed: int) -> Floats:
         """Return the outcome of each world (worlds,) under a choice (cells,)."""
         return self.read(self.options.simulate(weights, self.luck, worlds, seed))
 
     def read(self, ensemble: Ensemble) -> Floats:
-        """Return the outcome of each world of an ensemble; raise ModelError if it is not one number each."""
+        """Return the outcome of each world of an ensemble, missing where it was stopped.
+
+        Raises:
+            ModelError: it is not one number each.
+        """
         values = np.asarray(self.outcome(ensemble), dtype=np.float64)
         if values.shape != (ensemble.worlds,) or not np.isfinite(values).all():
             raise ModelError(
                 f"an outcome is one finite number for each of the {ensemble.worlds} worlds, not an array of shape "
                 f"{values.shape}"
             )
+        if ensemble.stops:
+            self.stops |= {each.world: each for each in ensemble.stops}
+            values = values.copy()
+            values[[each.world for each in ensemble.stops]] = np.nan
         return values
 
     def interval(self, name: str, differences: Floats) -> dict[str, float]:
         """Return the mean of paired differences (worlds,) with its 95% interval, as name, lower and upper.
 
-        Worlds that share a draw of the parameters are one sample between them.
+        Where parameters are drawn it is the interval of the expected effect over them; see `expected_effect`.
         """
-        sample = differences
-        draws = len(differences) if self.luck.draws is None else len(self.luck.draws)
-        if 1 < draws < len(differences):
-            turn = np.arange(len(differences)) % draws
-            sample = np.bincount(turn, weights=differences) / np.bincount(turn)
-        mean, error = float(differences.mean()), float(sample.std(ddof=1) / np.sqrt(len(sample)))
-        return {name: mean, "lower": mean - Z95 * error, "upper": mean + Z95 * error}
+        known = np.flatnonzero(np.isfinite(differences))
+        draw = np.zeros(known.size, dtype=np.int64) if self.luck.draws is None else self.luck.draws.of(known)
+        effect = expected_effect(differences[known], draw, self.terms)
+        return {name: effect.mean, "lower": effect.lower, "upper": effect.upper}
 
 
 def allocate(
@@ -102,13 +111,14 @@ def allocate(
     judge = Judge(options, Luck(vector, tuple(interventions), draws), asked)
     sign = 1.0 if maximise else -1.0
     search = greedy(
-        lambda weights: sign * float(judge.of(weights, worlds, seed).mean()),
+        lambda weights: sign * float(np.nanmean(judge.of(weights, worlds, seed))),
         options.cost,
         options.most,
         options.step,
         options.budget,
         progress=progress,
     )
+    judge.stops.clear()  # those of the search say nothing of the fresh worlds
     fresh = seed + 1  # worlds that the search has not seen: what looked best there is judged anew here
     plan, gained = _plan(judge, search, worlds * FRESH, fresh, sign)
     compared = _compared(judge, search, gained, worlds * FRESH, fresh, sign)
@@ -128,8 +138,16 @@ def allocate(
         interventions=tuple(str(change) for change in interventions),
         search_gain=float(sum(search.gains)),
         asked=options.sentence(),
-        drawn=draws is not None,
+        doubt=_doubt(judge, worlds * FRESH),
     )
+
+
+def _doubt(judge: Judge, worlds: int) -> tuple[str, ...]:
+    """Return what was drawn, and in how many draws a wave has no end; nothing where all have the same parameters."""
+    draws = judge.luck.draws
+    if draws is None:
+        return ()
+    return (f"Over {draws.said}.", *stopped_words(list(judge.stops.values()), draws, worlds))
 
 
 def _plan(
@@ -177,9 +195,9 @@ def _compared(
         return {
             "allocation": name,
             "budget": budget,
-            "outcome": float(values.mean()),
+            "outcome": float(np.nanmean(values)),
             **judge.interval("gain", sign * (values - bare)),
-            "worlds_changed": float((values != bare).mean()),
+            "worlds_changed": _changed(values, bare),
             "behind_plan": behind["behind_plan"],
             "behind_lower": behind["lower"],
             "behind_upper": behind["upper"],
@@ -195,16 +213,23 @@ def _compared(
     drawn = [_random(options, generator) for _ in range(RANDOM)]
     values = np.array([judge.of(weights, worlds, seed) for weights in drawn])
     mean = row("random, mean", float(np.mean([spent(weights) for weights in drawn])), values.mean(axis=0))
-    mean["worlds_changed"] = float((values != bare).mean())
+    mean["worlds_changed"] = _changed(values, bare)
     # Random choices differ among themselves, and ten of them are a sample.
-    apart = values.mean(axis=1).std(ddof=1) / np.sqrt(RANDOM)
+    means = np.nanmean(values, axis=1)
+    apart = means.std(ddof=1) / np.sqrt(RANDOM)
     for name, low, high in (("gain", "lower", "upper"), ("behind_plan", "behind_lower", "behind_upper")):
         error = np.hypot((mean[high] - mean[low]) / (2 * Z95), apart)
         mean[low], mean[high] = mean[name] - Z95 * error, mean[name] + Z95 * error
     rows.append(mean)
-    best = int(np.argmax(sign * values.mean(axis=1)))
+    best = int(np.argmax(sign * means))
     rows.append(row(f"random, best of {RANDOM}", spent(drawn[best]), values[best]))
     return pd.DataFrame(rows)
+
+
+def _changed(values: Floats, bare: Floats) -> float:
+    """Return the share of worlds in which an outcome is another than without the plan."""
+    known = np.isfinite(values) & np.isfinite(bare)
+    return float((values != bare)[known].mean()) if known.any() else np.nan
 
 
 def _random(options: Options, generator: np.random.Generator) -> Floats:

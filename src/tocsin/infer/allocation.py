@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
     from tocsin.infer.support import Prevention, Support
 
-DRAWN = "Each world has parameters of its own, so the intervals hold what the estimates leave open."
-FIXED = "Intervals are of the worlds drawn, at the estimates: what these leave open is not in them."
+DRAWN = (
+    "Each world has parameters of its own: the intervals are those of the expected effect over the parameters, with "
+    "chance among worlds taken out."
+)
+FIXED = "Intervals are of the worlds drawn, at the best estimates: what these leave open is not in them."
 LIMITS = (
     "Gains hold in the model. Ties are taken to work as the record's did, wherever they are put.",
     "The search is greedy. It is within 1 - 1/e of the best plan where returns diminish; with a response above 1, "
@@ -40,7 +43,7 @@ class Allocation:
         spent: budget that the plan takes; less than was given where nothing more gains.
         evaluations, candidates: ensembles that the search drew, and candidates.
         grown: candidates that gained more when looked at again, in the worlds of the search: returns that grow.
-        drawn: whether each world has parameters of its own.
+        doubt: what parameters were drawn, and in how many draws a wave has no end; empty where none were drawn.
         search_gain: what the plan seemed to gain in the worlds that chose it; more than it does, as winners do.
     """
 
@@ -59,7 +62,12 @@ class Allocation:
     interventions: tuple[str, ...]
     search_gain: float
     asked: str
-    drawn: bool = False
+    doubt: tuple[str, ...] = ()
+
+    @property
+    def drawn(self) -> bool:
+        """Return whether each world has parameters of its own."""
+        return bool(self.doubt)
 
     @property
     def gain(self) -> tuple[float, float, float]:
@@ -97,7 +105,7 @@ class Allocation:
                 "worlds are too few to show it, and trying everything at every step might choose otherwise."
             )
         said += [f"Changed in all worlds: {sentence}." for sentence in self.interventions]
-        return [*said, DRAWN if self.drawn else FIXED, *LIMITS]
+        return [*said, *self.doubt, DRAWN if self.drawn else FIXED, *LIMITS]
 
     def __str__(self) -> str:
         tables = (self.plan.to_string(index=False), self.compared.to_string(index=False))

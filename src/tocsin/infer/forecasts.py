@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin.ensemble.counting import wilson
+from tocsin.ensemble.expected import expected_share
 from tocsin.errors import FitError, ModelError, TocsinError, suggestion
 from tocsin.infer.checks import check_whole
+from tocsin.infer.drawn import COUNT, WORDS, kept_draws
 from tocsin.infer.prior import Prior
 from tocsin.kernels.sweep import EXPLAINED
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 EDGES = (0.0, 0.05, 0.2, 0.5, 1.0)  # of the bins in which forecasts are set beside what came
-DRAWS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def forecast(
     worlds: int = 2000,
     seed: int = 1917,
     prior: Prior | None = None,
-    draws: int = DRAWS,
+    draws: Any = "fit",
     progress: Progress | None = None,
 ) -> Forecast:
     """Forecast who enters a state within a horizon, from what was known until a date.
@@ -108,36 +110,35 @@ def forecast(
         horizon: how far to look, in units of the history's clock.
         worlds, seed: of the simulation.
         prior: of the fit; weak priors by default, so that what has not happened yet is no obstacle.
-        draws: how many draws of the parameters the worlds share.
+        draws: which parameters the worlds have: ``"fit"`` draws them (200 draws), a number of draws, or ``"best"`` for
+            the estimates.
         progress: called with what is being done, steps done and steps in all.
 
     Raises:
         TocsinError: an unknown state, a date or horizon outside the record, or nothing to fit.
     """
-    from tocsin.infer.uncertainty import draw_parameters
-
     _check(model, variable, state, horizon)
     cut, end = _bounds(history, as_of, horizon)
-    check_whole(2, worlds=worlds, draws=draws)
+    check_whole(2, worlds=worlds)
+    count = _count(draws)
     check_whole(seed=seed)
     begin, tell = history.window[0], progress or _silent
     tell("fitting what was known", 0, 0)
     past = history.select(window=(begin, _shown(history, cut)))
     fit = model.fit(past, prior=Prior() if prior is None else prior)
     record = history.select(window=(begin, _last(history, end)))
-    size = min(int(draws), int(worlds))
     program = model.compile(record, fit.learned)
-    vectors = draw_parameters(fit, fit.fitted_program, size, seed).vectors
+    drawn = kept_draws(fit, count) if count else None
     text = str(history.to_date(cut)) if history.dated else f"{cut:.17g}"
     ensemble = program.simulate(
         fit.values,
         worlds,
         seed,
         given=f"until {text}",
-        draws=vectors,
+        draws=drawn,
         progress=lambda done, total: tell("simulating", done, total),
     )
-    table, number = _told(ensemble, history, variable, state, cut, end, size)
+    table, number = _told(ensemble, history, variable, state, cut, end)
     return Forecast(variable, state, _shown(history, cut), _shown(history, end), table, number, fit, ensemble)
 
 
@@ -152,7 +153,7 @@ def backtest(
     worlds: int = 1000,
     seed: int = 1917,
     prior: Prior | None = None,
-    draws: int = DRAWS,
+    draws: Any = "fit",
     progress: Progress | None = None,
 ) -> Backtest:
     """Make forecasts at past dates, each with what was known then, and score them by what came.
@@ -245,8 +246,20 @@ def _units(history: History) -> str:
     return {"day": "days", "month": "months", "year": "years"}.get(history.clock, "units of time")
 
 
+def _count(draws: Any) -> int:
+    """Return how many draws of the parameters are asked for, 0 for none."""
+    if isinstance(draws, str):
+        if draws not in WORDS:
+            raise TocsinError(
+                f"draws= is 'fit', 'best' or how many, not {draws!r}" + suggestion(draws, WORDS)
+            )
+        return COUNT if draws == "fit" else 0
+    check_whole(1, draws=draws)
+    return int(draws)
+
+
 def _told(
-    ensemble: Ensemble, history: History, variable: str, state: str, cut: float, end: float, size: int
+    ensemble: Ensemble, history: History, variable: str, state: str, cut: float, end: float
 ) -> tuple[pd.DataFrame, tuple[float, float, float]]:
     """Return the table of a forecast, and how many entries worlds have."""
     import pandas as pd
@@ -267,8 +280,12 @@ def _told(
     world, unit = world[chosen], unit[chosen]
     entered = np.zeros((ensemble.worlds, len(frame.units)), dtype=bool)
     entered[world, unit] = True
-    share = np.stack([entered[draw::size].mean(axis=0) for draw in range(size)])
-    lower, upper = _interval(share, entered.mean(axis=0), ensemble.worlds // size, ensemble.worlds)
+    if ensemble.draws is None:
+        lower, upper = wilson(entered.mean(axis=0), ensemble.worlds)
+    else:
+        size, turn = len(ensemble.draws), ensemble.draw
+        hits = np.stack([entered[turn == draw].sum(axis=0) for draw in range(size)])
+        lower, upper = expected_share(hits, np.bincount(turn, minlength=size))
     happened = _entered(history, variable, state, cut, end)
     rows = [
         (name, entered[:, k].mean(), lower[k], upper[k], name in happened)
@@ -292,23 +309,6 @@ def _entered(history: History, variable: str, state: str, cut: float, end: float
     inside = (numbers.event_time > cut) & (numbers.event_time <= end)
     inside &= (numbers.event_variable == position) & (numbers.event_state == code)
     return {numbers.units[k] for k in numbers.event_unit[inside]}
-
-
-def _interval(share: Floats, mean: Floats, each: int, worlds: int) -> tuple[Floats, Floats]:
-    """Return 95% intervals of probabilities over draws of the parameters.
-
-    The spread of the shares of draws less what so few worlds add to it is the parameters' part; with the error
-    of the whole simulation it gives the variance of a beta distribution.
-    """
-    from scipy.special import betaincinv
-
-    within = (share * (1.0 - share)).mean(axis=0) / max(each - 1, 1)
-    spread = np.maximum(share.var(axis=0, ddof=1) - within, 0.0)
-    inner = np.clip(mean, 0.5 / worlds, 1.0 - 0.5 / worlds)
-    variance = np.clip(spread + inner * (1.0 - inner) / worlds, None, 0.95 * inner * (1.0 - inner))
-    weight = inner * (1.0 - inner) / variance - 1.0
-    bounds = [betaincinv(inner * weight, (1.0 - inner) * weight, level) for level in (0.025, 0.975)]
-    return np.minimum(bounds[0], mean), np.maximum(bounds[1], mean)
 
 
 def _cuts(

@@ -92,8 +92,9 @@ class WhatIf:
         """Return between what the mean differences lie over the couplings, which no data can choose among.
 
         Returns:
-            One row a measure: low and high (least and greatest mean difference), and lower and upper (the
-            ends of their 95% intervals). With one coupling they are that one's.
+            One row a measure: low and high (least and greatest mean difference), and expected_lower and
+            expected_upper (the ends of their 95% intervals of the expected effect). With one coupling they are that
+            one's.
         """
         table = self.table(variable, state)
         grouped = table.groupby("measure", sort=False)
@@ -101,8 +102,8 @@ class WhatIf:
             {
                 "low": grouped["difference"].min(),
                 "high": grouped["difference"].max(),
-                "lower": grouped["lower"].min(),
-                "upper": grouped["upper"].max(),
+                "expected_lower": grouped["expected_lower"].min(),
+                "expected_upper": grouped["expected_upper"].max(),
             }
         ).reset_index()
 

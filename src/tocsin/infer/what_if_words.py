@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tocsin.ensemble.said import hundred, listed, moment, of_worlds
 from tocsin.model import Contagion
@@ -16,7 +17,17 @@ COUPLING = {
     "source": "If the luck belongs to the tie, so that another source brings other luck (source clocks)",
     "fresh": "If chance is new from the first difference on (fresh clocks)",
 }
-_ASKED = ("changed", "unchanged", "difference", "lower", "upper", "less", "more")
+_ASKED = (
+    "changed",
+    "unchanged",
+    "difference",
+    "expected_lower",
+    "expected_upper",
+    "wave_lower",
+    "wave_upper",
+    "less",
+    "more",
+)
 NAMED = 3  # units and paths that sentences name
 SMALL = 0.005  # shares of worlds below this are not worth a sentence
 
@@ -49,7 +60,22 @@ def _asked(answer: WhatIf) -> str:
         how = f"{pairs} that agree with what happened until {moment(condition.until, frame)} and then go on"
     else:
         how = f"worlds in general, {pairs} simulated from {start} on"
-    return f"What if: {answer.question}? Asked of {how}; the worlds of a pair share their luck."
+    return (
+        f"What if: {answer.question}? Asked of {how}; the worlds of a pair share their luck.{_drawn(answer)}"
+    )
+
+
+def _drawn(answer: WhatIf) -> str:
+    """Return whether parameters were drawn, and in how many draws a wave has no end."""
+    if not answer.drawn:
+        return f" All of them are {answer.best}."
+    found: dict[str, None] = {}
+    for name, paired in answer.pairs.items():
+        head, *stops = paired.doubt
+        found[head] = None
+        under = f"Under {name} clocks, i" if len(answer.pairs) > 1 else "I"
+        found |= dict.fromkeys(f"{under}{stop[1:]}" for stop in stops)
+    return " " + " ".join(found)
 
 
 def _entered(answer: WhatIf) -> str:
@@ -72,8 +98,8 @@ def _differences(answer: WhatIf) -> list[str]:
         else:
             text = (
                 f"{_entered(answer)}: {entries['changed']:.1f} a world with the change, "
-                f"{entries['unchanged']:.1f} without; difference {signed_mean(entries['difference'])} "
-                f"(95% interval {signed_mean(entries['lower'])} to {signed_mean(entries['upper'])}). "
+                f"{entries['unchanged']:.1f} without. {expected_words(entries, answer.drawn, answer.best)} "
+                f"{one_wave_words(entries)} "
                 f"There are fewer {of_worlds(entries['less'])}, and more {of_worlds(entries['more'])}"
             )
         same = float(paired.same.mean()) if paired.worlds else 0.0
@@ -81,6 +107,25 @@ def _differences(answer: WhatIf) -> list[str]:
         rest = "Every world changes in some event." if same == 0 else _still(same)
         found.append(f"{head}{text}. {rest}")
     return found
+
+
+def expected_words(row: Mapping[Any, float], drawn: bool, best: str = "at the best estimates") -> str:
+    """Return 'The expected effect is −0.43 (95% interval −1.46 to +0.11, over the parameters).'"""
+    span = f"{signed_mean(row['expected_lower'])} to {signed_mean(row['expected_upper'])}"
+    if drawn:
+        return f"The expected effect is {signed_mean(row['difference'])} (95% interval {span}, over the parameters)."
+    return (
+        f"The expected effect {best} is {signed_mean(row['difference'])} (95% interval {span}, for want of more worlds "
+        "alone)."
+    )
+
+
+def one_wave_words(row: Mapping[Any, float]) -> str:
+    """Return 'In one wave the difference lies between −4 and +2 (95 of 100 pairs of worlds, luck and all).'"""
+    low, high = (signed_mean(row[name], 1).removesuffix(".0") for name in ("wave_lower", "wave_upper"))
+    return (
+        f"In one wave the difference lies between {low} and {high} (95 of 100 pairs of worlds, luck and all)."
+    )
 
 
 def _still(same: float) -> str:
@@ -94,9 +139,9 @@ def _range(answer: WhatIf) -> list[str]:
     table = answer.range().set_index("measure")
     row = table.loc["entries"].astype(float).to_dict()
     return [
-        f"Over the couplings the mean difference runs from {signed_mean(row['low'])} to "
-        f"{signed_mean(row['high'])} (with their intervals, {signed_mean(row['lower'])} to "
-        f"{signed_mean(row['upper'])}). No data can tell which coupling is right: the answer is that range."
+        f"Over the couplings the expected effect runs from {signed_mean(row['low'])} to "
+        f"{signed_mean(row['high'])} (with their 95% intervals, {signed_mean(row['expected_lower'])} to "
+        f"{signed_mean(row['expected_upper'])}). No data can tell which coupling is right: the answer is that range."
     ]
 
 
@@ -150,8 +195,8 @@ def cannot_say(answer: WhatIf) -> list[str]:
         )
     if not answer.drawn:
         said.append(
-            "The intervals are those of a finite number of worlds; the estimates are taken as if they were "
-            "certain (draws= gives each world its own)."
+            f"All worlds are {answer.best}, as if these were certain: the intervals hold the chance of so many worlds "
+            'and no doubt about the parameters (draws="fit" draws those of a fit).'
         )
     return said
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin.ensemble.paired import Paired
 from tocsin.explore.questions import Question, Scenario
 from tocsin.explore.scenes import difference_scene
+from tocsin.infer.what_if_words import one_wave_words
 from tocsin.publish.prepared import Prepared
 from tocsin.show.compared import Range, range_of
 from tocsin.show.sentences import of_worlds
@@ -26,8 +27,8 @@ class Outcome:
         scenario: what was changed.
         show: the state that is looked at.
         scene: what the page is told (`difference_scene`).
-        entries: mean events into the state, changed and unchanged, and their difference with its 95% interval
-            over pairs of worlds (`Paired.table`).
+        entries: mean events into the state, changed and unchanged, and their difference with the 95% interval of the
+            expected effect, and what it is in one wave (`Paired.table`).
     """
 
     scenario: Prepared
@@ -37,19 +38,19 @@ class Outcome:
 
     @property
     def certain(self) -> bool:
-        """Return whether the interval of the difference leaves out zero."""
-        return not self.entries["lower"] <= 0 <= self.entries["upper"]
+        """Return whether the interval of the expected effect leaves out zero."""
+        return not self.entries["expected_lower"] <= 0 <= self.entries["expected_upper"]
 
     @property
     def average(self) -> str:
-        """Return 'On average 20.1 soviet republics instead of 25.3: a difference of −5.2 (95% interval ...).'"""
+        """Return the means with and without the change, the expected effect, and the difference in one wave."""
         row = self.entries
-        if row["difference"] == row["lower"] == row["upper"] == 0:
+        if row["difference"] == row["less"] == row["more"] == 0:
             return f"In no world does it change the number of {self.show.standing}."
-        mean, less, more = (tenths(row[name]) for name in ("difference", "lower", "upper"))
+        mean, less, more = (tenths(row[name]) for name in ("difference", "expected_lower", "expected_upper"))
         return (
-            f"On average {row['changed']:.1f} {self.show.entered} in a world instead of {row['unchanged']:.1f}: "
-            f"a difference of {mean} (95% interval {less} to {more})."
+            f"On average {row['changed']:.1f} {self.show.entered} in a world instead of {row['unchanged']:.1f}: the "
+            f"expected effect is {mean} (95% interval {less} to {more}). {one_wave_words(row)}"
         )
 
     def row(self, unit: str) -> Mapping[str, Any] | None:

@@ -88,8 +88,8 @@ def map_of(
 
 
 def at_a_glance(outcomes: Sequence[Outcome]) -> str:
-    """Return every what-if with its mean difference and its 95% interval, on one axis, as a figure."""
-    ends = [outcome.entries[name] for outcome in outcomes for name in ("lower", "upper")]
+    """Return every what-if with its expected effect and its 95% interval, on one axis, as a figure."""
+    ends = [outcome.entries[name] for outcome in outcomes for name in ("expected_lower", "expected_upper")]
     low, high = min(0.0, *ends), max(0.0, *ends)
     span = (high - low) or 1.0
 
@@ -102,7 +102,7 @@ def at_a_glance(outcomes: Sequence[Outcome]) -> str:
     for place, outcome in enumerate(outcomes):
         y, row = ROW * (place + 0.5), outcome.entries
         kind = "more" if row["difference"] > 0 else "less"
-        start, end = across(row["lower"]), across(row["upper"])
+        start, end = across(row["expected_lower"]), across(row["expected_upper"])
         parts.append(
             f'<text x="{LEFT - 8}" y="{y + 5:.1f}" text-anchor="end">{e(outcome.scenario.title)}</text>'
             f'<line class="{kind}" x1="{start:.1f}" x2="{max(end, start + 1):.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -112,11 +112,11 @@ def at_a_glance(outcomes: Sequence[Outcome]) -> str:
         )
     what = outcomes[0].show.entered
     words = (
-        f"Difference in the mean number of {what}, with 95% interval, for each change; told one by one below."
+        f"Expected effect on the number of {what}, with 95% interval, for each change; told one by one below."
     )
     return (
         f'<figure><svg class="glance" viewBox="0 0 {WIDTH} {ROW * len(outcomes)}" role="img" '
         f'aria-label="{e(words)}">{"".join(parts)}</svg><figcaption>{e(what.capitalize())} in a world, on '
-        "average, more or fewer than with nothing changed; bars are 95% intervals over worlds. Hollow dots: chance "
-        "would do.</figcaption></figure>"
+        "average, more or fewer than with nothing changed: the expected effect, and bars that are its 95% intervals. "
+        "Hollow dots: it may be none.</figcaption></figure>"
     )

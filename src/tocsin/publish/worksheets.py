@@ -222,7 +222,9 @@ def _what_if(site: Site, outcomes: Sequence[Outcome], answers: bool) -> str:
                 if most is not None
                 else "none that chance could not explain"
             )
-            mean, low, high = (tenths(entries[key]) for key in ("difference", "lower", "upper"))
+            mean, low, high = (
+                tenths(entries[key]) for key in ("difference", "expected_lower", "expected_upper")
+            )
             rows.append([name, f"{entries['changed']:.1f}", f"{mean} ({low} to {high})", place])
         else:
             rows.append(
@@ -230,7 +232,12 @@ def _what_if(site: Site, outcomes: Sequence[Outcome], answers: bool) -> str:
             )
     unchanged = outcomes[0].entries["unchanged"]
     head = (
-        ["What is changed", f"{show.entered} on average", "Difference, 95% interval", "Most changed place"]
+        [
+            "What is changed",
+            f"{show.entered} on average",
+            "Expected effect, 95% interval",
+            "Most changed place",
+        ]
         if answers
         else ["What is changed", "My guess", "On average", "Difference", "Most changed place"]
     )

@@ -24,7 +24,7 @@ LEAST = 0.005  # a change of fewer than one world in 200 is not shown
 def unit_differences(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
     """Return in how many more or fewer of 100 worlds each unit comes into the state, with 95% intervals.
 
-    The sign is printed with the number. Intervals are over pairs of worlds that share their luck.
+    The sign is printed with the number. Intervals are those of the expected effect (see `Paired.units`).
 
     Parameters:
         comparison: the changed worlds beside the unchanged ones.
@@ -40,20 +40,25 @@ def unit_differences(comparison: Comparison, width: int = WIDE, titled: bool = T
     moved = table[table["difference"].abs() >= LEAST]
     shown = moved.head(MOST)
     frame = pd.DataFrame({"label": clipped(shown["label"], width)})
-    for name in ("difference", "lower", "upper"):
-        frame[name] = 100 * shown[name].to_numpy()
+    for name, column in (
+        ("difference", "difference"),
+        ("lower", "expected_lower"),
+        ("upper", "expected_upper"),
+    ):
+        frame[name] = 100 * shown[column].to_numpy()
     frame["text"] = [signed(round(value, 1)) for value in frame["difference"]]
     frame["side"] = np.where(frame["difference"] > 0, "more", "fewer")
     frame["sure"] = (frame["lower"] > 0) | (frame["upper"] < 0)
     frame = frame.sort_values("difference", kind="stable")
     finding = _finding(comparison, table)
     change = "; ".join(comparison.ensemble.interventions)
+    over = " over the parameters" if comparison.ensemble.draws is not None else " at one set of parameters"
     return finished(
         alt.layer(*_layers(frame, width)),
         source_line(comparison),
         finding,
-        f"Worlds of 100, with “{change}” less without; line: 95% interval; hollow: it holds zero."
-        + (f" The {MOST} that change most of {len(moved)}." if len(moved) > MOST else ""),
+        f"Worlds of 100, with “{change}” less without; line: 95% interval of the expected effect{over}; hollow: "
+        "it holds zero." + (f" The {MOST} that change most of {len(moved)}." if len(moved) > MOST else ""),
         f"{finding}. By unit: "
         + "; ".join(
             f"{row['label']} {row['text']} ({signed(round(row['lower'], 1))} to {signed(round(row['upper'], 1))})"
@@ -116,7 +121,7 @@ def _layers(frame: pd.DataFrame, width: int) -> list[Any]:
 
 
 def _finding(comparison: Comparison, table: pd.DataFrame) -> str:
-    sure = (table["lower"] > 0) | (table["upper"] < 0)
+    sure = (table["expected_lower"] > 0) | (table["expected_upper"] < 0)
     less, more = int((sure & (table["difference"] < 0)).sum()), int((sure & (table["difference"] > 0)).sum())
     top = table.iloc[0]
     if not sure.any():

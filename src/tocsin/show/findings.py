@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tocsin.ensemble.paired import Paired
+from tocsin.infer.what_if_words import expected_words, one_wave_words
 from tocsin.model import Baseline, Contagion
 from tocsin.show.compared import Comparison, most
-from tocsin.show.sentences import between, counted, hundred, length, listed, moment, of_worlds, signed
+from tocsin.show.sentences import between, counted, hundred, length, listed, moment, of_worlds
 
 
 def headline(c: Comparison) -> str:
@@ -35,11 +37,8 @@ def answer(c: Comparison) -> str:
         more = float(np.mean(_differences(c) > 0))
         return (
             f"Among {worlds} that share their luck with and without the change, the median number of "
-            f"{c.wave.entered} is {c.entries.median:g} with it and {c.entries_unchanged.median:g} "
-            "without. "
-            f"World by world the difference is {signed(d.median)} ({signed(d.low90)} to {signed(d.high90)} "
-            "in 90 "
-            f"of 100). With the change there are fewer of them {of_worlds(fewer)}, and more "
+            f"{c.wave.entered} is {c.entries.median:g} with it and {c.entries_unchanged.median:g} without. "
+            f"{effect_words(c)} With the change there are fewer of them {of_worlds(fewer)}, and more "
             f"{of_worlds(more)}."
         )
     entries = c.entries
@@ -49,6 +48,14 @@ def answer(c: Comparison) -> str:
         f"of the fitted model the median is {between(entries)}. What happened lies {place} the range of 90 "
         "in 100."
     )
+
+
+def effect_words(c: Comparison) -> str:
+    """Return the expected effect on the wave and the difference in one wave, each with its interval."""
+    assert c.baseline is not None
+    table = Paired(c.ensemble, c.baseline).table(c.wave.variable, c.wave.state)
+    row = table.set_index("measure").loc["entries"].to_dict()
+    return f"{expected_words(row, c.ensemble.draws is not None)} {one_wave_words(row)}"
 
 
 def _differences(c: Comparison) -> np.ndarray:
@@ -133,15 +140,27 @@ def said_by_model(c: Comparison) -> list[str]:
             "coupling; saying what became of one single world does, and no data can tell which coupling is "
             "right."
         )
-    widest = max((1.96 * np.sqrt(p * (1 - p) / c.ensemble.worlds) for p in table["share"]), default=0.0)
-    sentences.append(
-        f"Because only {c.ensemble.worlds:,} worlds were drawn, a share can be off by up to "
-        f"{100 * widest:.1f} of 100. "
-        "The doubt about the estimates themselves is larger and stands with them below: these worlds are "
-        "drawn with "
-        "the best estimates, as if those were certain."
-    )
-    return sentences
+    return [*sentences, *doubt_of_worlds(c)]
+
+
+def doubt_of_worlds(c: Comparison) -> list[str]:
+    """Return what doubt the worlds hold: that about the parameters, or none; and which waves have no end."""
+    ensemble = c.ensemble
+    if ensemble.draws is None:
+        shares = c.units(everything=True)["share"]
+        widest = max((1.96 * np.sqrt(p * (1 - p) / ensemble.worlds) for p in shares), default=0.0)
+        return [
+            "All worlds are at the best estimates, as if those were certain; because only "
+            f"{ensemble.worlds:,} were drawn, a share can be off by up to {100 * widest:.1f} of 100. The doubt about "
+            "the estimates is larger, and is not in these numbers."
+        ]
+    if c.baseline is None:
+        head, *stops = ensemble.doubt
+    else:
+        head, *stops = Paired(ensemble, c.baseline).doubt
+        head = f"{head[:-1]}: each pair of worlds has one of them."
+    said = f"{head} So shares of worlds and their 95% intervals hold the doubt about the parameters, and luck as well."
+    return [said, *stops]
 
 
 def _kind_of_worlds(c: Comparison) -> str:

@@ -92,8 +92,10 @@ def forecast_page(made: Forecast, wave: Wave, most: int = 20) -> Group:
         f"of worlds between {low:g} and {high:g}; the record has {int(table['entered'].sum())} of "
         f"{counted(len(table), 'unit')} that could.",
         f"The fit knows {counted(made.fit.nobs, 'event')} until {made.as_of} and nothing later. Worlds agree with "
-        "the record until then, with parameters drawn from their uncertainty; ties and covariates after that day "
-        "are taken as the record has them.",
+        "the record until then; ties and covariates after that day are taken as the record has them.",
+        " ".join(made.ensemble.doubt)
+        if made.ensemble.draws is not None
+        else "All worlds are at the best estimates; the intervals hold the chance of so many worlds, and nothing else.",
     ]
     if len(table) > most:
         lines.append(f"Left out: {counted(len(table) - most, 'unit')} less likely than these.")

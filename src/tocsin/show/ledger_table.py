@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tocsin.ensemble.ledger import Ledger
 
 LIMITS = (
-    "Intervals are of the worlds drawn; what the estimates leave open is in them only where parameters were drawn. "
     "What this cannot say: whether a soviet Germany would have given anything back, and what refusing would have "
     "cost. Dates of the war and of the German defeat are taken as they were; worlds differ in what the model moves. A "
     "condition counts a republic from the day on which it is proclaimed, however short-lived."
@@ -46,7 +45,7 @@ def staked_table(ledger: Ledger) -> pd.DataFrame:
 
 
 def worlds_table(ledger: Ledger, ensembles: Mapping[str, Ensemble]) -> pd.DataFrame:
-    """Return in how many worlds each clause of each treaty comes true, with Wilson's 95% interval."""
+    """Return in how many worlds each clause of each treaty comes true, with its 95% interval."""
     parts = []
     for label, ensemble in ensembles.items():
         found = ledger.returned(ensemble)
@@ -132,6 +131,15 @@ def answer(ledger: Ledger, label: str, ensemble: Ensemble) -> str:
     )
 
 
+def doubt_words(ensemble: Ensemble) -> str:
+    """Return what uncertainty of the parameters the intervals hold, and which worlds were stopped."""
+    if ensemble.draws is None:
+        return "all are at the best estimates; the intervals hold the chance of so many worlds, and nothing else."
+    head, *stops = ensemble.doubt
+    told = [head[0].lower() + head[1:], "The intervals hold the doubt about the parameters.", *stops]
+    return " ".join(told)
+
+
 def _road(causes: pd.DataFrame, place: str, time: float) -> str:
     """Return the largest share among the causes of the event in a place on the day of a time."""
     mine = causes[(causes["unit"].astype(str) == place) & (causes["time"] == time)]
@@ -177,6 +185,8 @@ def ledger_page(
         if ensemble.interventions:
             parts.append(Text(f"Changed in {label}: {'; '.join(ensemble.interventions)}.", style="dim"))
         parts.append(Text(answer(ledger, label, ensemble)))
+    for label, ensemble in ensembles.items():
+        parts.append(Text(" ".join([f"Worlds of {label}:", doubt_words(ensemble)])))
     return Group(*parts, Text(LIMITS))
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tocsin.ensemble.draws import Draws
 from tocsin.errors import TocsinError
 from tocsin.formats import format_fault
 from tocsin.results import stopped
@@ -67,6 +68,11 @@ class Manifest:
         """Return the stored parameters, exact."""
         return {name: float(value) for name, value in self.content["parameters"].items()}
 
+    @property
+    def draws(self) -> Draws | None:
+        """Return the stored draws of the parameters, exact; None where all worlds are at the best estimates."""
+        return Draws.read(self.content.get("draws"))
+
     def changed_versions(self) -> list[str]:
         """Return what differs between the machine of the manifest and this one, as 'numpy 2.0 -> 2.1'."""
         then, now = self.content.get("versions", {}), versions()
@@ -102,6 +108,10 @@ def _check_kinds(content: dict[str, Any], path: Path) -> None:
             float(value)
     except (AttributeError, TypeError, ValueError):
         raise refuse("parameters") from None
+    try:
+        Draws.read(content.get("draws"))
+    except ValueError:
+        raise refuse("draws") from None
 
 
 def versions() -> dict[str, str]:

@@ -24,6 +24,7 @@ from tocsin.show.manifest import Manifest, facts_of, run_folder, short_digest, v
 from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
+    from tocsin.ensemble.draws import Draws
     from tocsin.history import History
     from tocsin.infer import Fit
     from tocsin.model import Model
@@ -44,6 +45,7 @@ class Replay:
         window: the window asked for, as text; None where the history's own was kept.
         given, clocks: what the worlds are given, and how they are coupled to it.
         model_source: where the model came from.
+        draws: the parameters of the worlds, None where all are at the best estimates.
         again: the manifest that was repeated, or None.
     """
 
@@ -56,6 +58,7 @@ class Replay:
     again: Manifest | None = None
     given: str = "nothing"
     clocks: str = "cause"
+    draws: Draws | None = None
     _written: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -70,6 +73,7 @@ class Replay:
             c.ensemble.interventions,
             c.wave,
             *([c.ensemble.given] if self.given != "nothing" else []),
+            "best" if self.draws is None else self.draws.said,
         )
         return run_folder(c.history.name, digest)
 
@@ -89,6 +93,8 @@ class Replay:
             "clocks": self.clocks,
             "wave": str(c.wave),
             "parameters": self.parameters,
+            "draws": None if self.draws is None else self.draws.content(),
+            "stopped": [list(each) for each in c.ensemble.stops],
             "fit": self.fit,
         }
 
@@ -152,6 +158,7 @@ def replay(
     wave: str | None = None,
     given: str = "nothing",
     clocks: str = "cause",
+    draws: Any = "fit",
     progress: Progress | None = None,
 ) -> Replay:
     """Fit a model to a history, simulate worlds, and set them beside what happened.
@@ -167,11 +174,14 @@ def replay(
         wave: the state to follow, such as ``regime=soviet``; by default the model's own (see `wave_of`).
         given: ``nothing``, ``until DATE`` or ``history``: what the worlds share with what happened.
         clocks: under ``history`` how they are coupled to it: ``cause``, ``source`` or ``fresh``.
+        draws: which parameters worlds have: ``fit`` (200 draws), ``best``, a number of draws, or draws themselves.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
         TocsinError: the history, the model or a sentence is wrong, or the model cannot be fitted.
     """
+    from tocsin.infer.drawn import draws_for
+
     tell = progress or quiet
     tell("loading the history", 0, 0)
     source, record = open_history(history, (start, end))
@@ -181,10 +191,10 @@ def replay(
     Condition.parse(given, clocks, record)  # what is wrong with it is said before the model is fitted
     fit = fitted(declared, record, tell)
     parameters = plain_parameters(fit)
+    drawn = draws_for(fit, fit.program(record), draws)
     # From here on the worlds come from the parameters as stored, as a repeated replay has them.
-    simulated = _simulate(
-        declared, parameters, fit.learned, record, worlds, seed, interventions, (given, clocks), tell
-    )
+    having = (parameters, fit.learned, drawn)
+    simulated = _simulate(declared, having, record, worlds, seed, interventions, (given, clocks), tell)
     return Replay(
         Comparison(record, declared, followed, *simulated),
         parameters,
@@ -195,6 +205,7 @@ def replay(
         model_source,
         given=given,
         clocks=clocks,
+        draws=drawn,
     )
 
 
@@ -228,8 +239,7 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
     followed = wave_of(declared, content["wave"], record)
     simulated = _simulate(
         declared,
-        stored.parameters,
-        Learned.from_dict(content["fit"].get("learned", {})),
+        (stored.parameters, Learned.from_dict(content["fit"].get("learned", {})), stored.draws),
         record,
         content["worlds"],
         content["seed"],
@@ -247,6 +257,7 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
         again=stored,
         given=given,
         clocks=clocks,
+        draws=stored.draws,
     )
 
 
@@ -313,8 +324,7 @@ def _parsed(sentences: Sequence[str], record: History, model: Model) -> list[Any
 
 def _simulate(
     model: Model,
-    parameters: dict[str, float],
-    learned: Learned | None,
+    parameters: tuple[dict[str, float], Learned | None, Draws | None],
     record: History,
     worlds: int,
     seed: int,
@@ -322,12 +332,13 @@ def _simulate(
     condition: tuple[str, str],
     tell: Progress,
 ) -> tuple[Any, Any]:
-    having = model.with_params(parameters, learned)
+    best, learned, drawn = parameters
+    having = model.with_params(best, learned)
     given, clocks = condition
 
     def worlds_of(changes: Sequence[Any], what: str) -> Any:
         tell(what, 0, worlds)
-        values = [value.hex() for value in parameters.values()]
+        values = [value.hex() for value in best.values()] if drawn is None else drawn.content()
         told = [str(each) for each in changes]
         return having.simulate(
             record,
@@ -340,6 +351,7 @@ def _simulate(
             else None,
             given=given,
             clocks=clocks,
+            draws="best" if drawn is None else drawn,
         )
 
     if not interventions:

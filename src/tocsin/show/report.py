@@ -130,6 +130,11 @@ def _unit_table(c: Comparison) -> str:
     clock = f"{frame.clock}s" if frame.dated else "time"
     head = ["unit", "happened", f"held, {clock}", "worlds of 100", "95% interval", "median first entry"]
     head += ["90 of 100 of them", f"held, median {clock}"]
+    over = (
+        "over the parameters"
+        if c.ensemble.draws is not None
+        else "of so many worlds alone, at the best estimates"
+    )
     if c.baseline is not None:
         head[4:5] = ["95% interval", "unchanged", "difference"]
     rows = []
@@ -154,7 +159,10 @@ def _unit_table(c: Comparison) -> str:
         ]
         rows.append(cells)
     left_out = len(frame.units) - len(units)
-    key = "<p class='source'>+: still so when the window closed (in most worlds, where it is a median).</p>"
+    key = (
+        "<p class='source'>+: still so when the window closed (in most worlds, where it is a median). 95% interval: of "
+        f"the probability, {over}.</p>"
+    )
     numeric = (2, 3, 4, 5, 6, 9) if c.baseline is not None else (2, 3, 4, 7)
     note = (
         f"<p class='source'>Left out here, but in summary.csv: {counted(left_out, 'unit')} that came into "
@@ -307,6 +315,7 @@ def _run(replay: Replay) -> str:
         ["seed", facts["seed"]],
         ["changed", "; ".join(facts["interventions"]) or "nothing"],
         ["given", replay.comparison.ensemble.given],
+        ["parameters", facts["draws"]["said"] if facts["draws"] else "at the best estimates"],
         ["versions", "; ".join(f"{name} {version}" for name, version in facts["versions"].items())],
     ]
     return (

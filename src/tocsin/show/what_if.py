@@ -64,6 +64,7 @@ class Asked:
             answer.question,
             answer.condition,
             answer.wave,
+            *first.doubt,
         )
         return run_folder(f"{answer.history.name}-what-if", digest)
 
@@ -107,6 +108,7 @@ class Asked:
             "clocks": list(answer.pairs),
             "wave": "=".join(answer.wave),
             "parameters": self.parameters,
+            "draws": None if first.draws is None else first.draws.content(),
             "sentences": answer.sentences(),
         }
 
@@ -121,6 +123,7 @@ def ask(
     seed: int = 1917,
     window: tuple[str | None, str | None] = (None, None),
     wave: str | None = None,
+    draws: Any = "fit",
     progress: Progress | None = None,
 ) -> Asked:
     """Fit a model to a history and answer a what-if question; see `Given.what_if`.
@@ -130,6 +133,7 @@ def ask(
         do, against: the change, and what it is set beside, as sentences.
         given: ``nothing``, ``until DATE`` or ``history``.
         window: a narrower window.
+        draws: which parameters worlds have: ``fit``, ``best`` or a number of draws.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
@@ -150,7 +154,15 @@ def ask(
         parse_all(sentences, record, declared)
     fit = fitted(declared, record, tell)
     answer = fit.what_if(
-        record, do, worlds=worlds, seed=seed, given=given, against=against, wave=wave, progress=tell
+        record,
+        do,
+        worlds=worlds,
+        seed=seed,
+        given=given,
+        against=against,
+        wave=wave,
+        draws=draws,
+        progress=tell,
     )
     parameters = plain_parameters(fit)
     return Asked(answer, parameters, source, model_source, window, list(fit.warnings))
@@ -216,6 +228,15 @@ def _coupling(answer: WhatIf, name: str) -> str:
     return section(title, pictures, _numbers(answer, name), _places(answer, name), _ways(answer, name))
 
 
+def _over(answer: WhatIf) -> str:
+    """Return what the interval of the expected effect holds."""
+    if answer.drawn:
+        return "the interval is over the parameters, with chance among worlds taken out"
+    return (
+        f"{answer.best}; the interval holds the chance of so many worlds, and no doubt about the parameters"
+    )
+
+
 def _rows(found: pd.DataFrame, name: str) -> pd.DataFrame:
     return found[found["clocks"] == name] if "clocks" in found else found
 
@@ -237,19 +258,21 @@ def _numbers(answer: WhatIf, name: str) -> str:
                 named,
                 *sides,
                 signed_mean(row["difference"]),
-                f"{signed_mean(row['lower'])} to {signed_mean(row['upper'])}",
-                f"{signed_mean(row['q05'], 1)} to {signed_mean(row['q95'], 1)}",
+                f"{signed_mean(row['expected_lower'])} to {signed_mean(row['expected_upper'])}",
+                f"{signed_mean(row['wave_lower'], 1)} to {signed_mean(row['wave_upper'], 1)}",
                 hundred(row["less"]),
                 hundred(row["more"]),
                 number(row["variance_ratio"]),
                 "" if pd.isna(row["needed"]) else f"{row['needed']:,.0f}",
             ]
         )
-    head = ["mean over worlds", "changed", "beside it", "difference", "95% interval", "90 of 100 worlds"]
+    head = ["mean over worlds", "changed", "beside it", "expected effect", "95% interval of it"]
+    head += ["difference in one wave"]
     head += ["less", "more", "gain of pairing", "worlds needed"]
     note = (
-        "<p class='source'>less, more: worlds of 100. Gain of pairing: how many times more worlds the same precision "
-        "would take without shared luck. Worlds needed: to know the difference to a tenth of itself.</p>"
+        f"<p class='source'>Expected effect: {_over(answer)}. Difference in one wave: luck and all, in 95 of 100 pairs "
+        "of worlds. Less, more: worlds of 100. Gain of pairing: how many times more worlds the same precision would "
+        "take without shared luck. Worlds needed: for chance to leave the difference within a tenth of itself.</p>"
     )
     return table("The two scenarios in numbers", head, rows, range(1, len(head)), True) + note
 
@@ -263,7 +286,7 @@ def _places(answer: WhatIf, name: str) -> str:
             hundred(row["share"]),
             hundred(row["share_unchanged"]),
             f"{signed_mean(100 * row['difference'], 1)}",
-            f"{signed_mean(100 * row['lower'], 1)} to {signed_mean(100 * row['upper'], 1)}",
+            f"{signed_mean(100 * row['expected_lower'], 1)} to {signed_mean(100 * row['expected_upper'], 1)}",
             hundred(row["gained"]),
             hundred(row["lost"]),
             hundred(row["earlier"]),
@@ -277,8 +300,8 @@ def _places(answer: WhatIf, name: str) -> str:
         "unit",
         "changed",
         "beside it",
-        "difference",
-        "95% interval",
+        "expected effect",
+        "95% interval of it",
         "gained",
         "lost",
         "earlier",
@@ -303,7 +326,7 @@ def _ways(answer: WhatIf, name: str) -> str:
 
 
 def _run(asked: Asked) -> str:
-    facts = asked.facts
+    facts, answer = asked.facts, asked.answer
     rows = [
         ["history", f"{facts['history']['source']}: {facts['history']['title']}"],
         ["digest of the history", facts["history"]["digest"]],
@@ -314,6 +337,7 @@ def _run(asked: Asked) -> str:
         ["given", facts["given"]],
         ["pairs of worlds", f"{facts['worlds']:,}"],
         ["seed", facts["seed"]],
+        ["parameters", facts["draws"]["said"] if facts["draws"] else answer.best],
         *[[name, version] for name, version in facts["versions"].items()],
     ]
     return table("What was run", ("what", "which"), rows)
