@@ -103,7 +103,7 @@ def test_threads_and_parts_change_nothing(fit: Any, tmp_path: Path, monkeypatch:
 def wild(fit: Any, far: float) -> pd.DataFrame:
     """Four draws, of which the second excites itself without end (or, far off, has no finite hazard)."""
     draws = pd.DataFrame([dict(fit.params)] * 4)
-    draws.iloc[1, 1] += far
+    draws.iloc[1, 1] = max(float(draws.iloc[1, 1]), -3.0) + far
     return draws
 
 

@@ -82,7 +82,7 @@ def test_shares_hold_the_doubt_of_the_draws() -> None:
 
 @pytest.fixture(scope="module")
 def fit() -> Any:
-    calm = {**LIVELY, "s: b > b | l | susceptibility | 1": np.log(0.06 * np.log(2.0))}
+    calm = {**LIVELY, "s: b > b | l | susceptibility | 1": np.log(0.1 * np.log(2.0))}
     return lively().fit(lively().with_params(calm).simulate(six(), 3, seed=4).history(2))
 
 
