@@ -183,7 +183,7 @@ def test_declared_levels_are_checked(tmp_path: Path) -> None:
     (tmp_path / "history.toml").write_text(head + '[covariates.x]\nlevels = ["mid", "low", "high"]\n')
     assert tc.load_history(tmp_path).levels == {"x": ("mid", "low", "high")}
     for levels, words in (
-        ('["mid", "low", "hihg"]', "no level of 'x'.*hihg"),
+        ('["mid", "low", "hihg"]', "unknown level of 'x'.*hihg"),
         ('["mid", "mid"]', "different names"),
         ("3", "different names"),
     ):
@@ -304,3 +304,20 @@ def test_times_that_do_not_meet_are_told_apart_in_the_message() -> None:
     record = history({"unit": ["p"]}, events=None, covariates=cov, window=(0.0, 1.0))
     with pytest.raises(tc.FitError, match=r"from 0\.3 to 0\.30000000000001,"):
         WITH_X.with_params({RATE: 0.0, SLOPE: 0.0}).log_likelihood(record)
+
+
+def test_what_a_column_was_read_as_and_rows_of_no_time_are_told() -> None:
+    from tocsin.history.report import facts
+
+    units = {"unit": NAMES, "x": [1.0, "NA", 0.0, 1.0, 2.0], "g": ["u", "v", ".", "u", "u"]}
+    told = facts(history(units, covariates={**rows(("j", 1.0, 5.0, 5.0)), "covariate": ["z"] * 7}))
+    assert told["column x"] == "numbers; missing for 1 of 5"
+    assert told["column g"] == "category, u | v; missing for 1 of 5"
+    assert told["rows that begin where they end, and hold at no time"] == "1 of covariates"
+
+
+def test_an_event_at_the_end_of_a_narrower_window_is_in_it() -> None:
+    events = {"unit": ["p"], "variable": "s", "state": "b", "time": [MEET]}
+    for end in (0.3, MEET):
+        record = history({"unit": ["p", "q"]}, events=events).select(window=(0.0, end))
+        assert record.numbers.event_time.tolist() == [end]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +16,8 @@ from tocsin.history.packaged import packaged
 
 if TYPE_CHECKING:
     from tocsin.history.record import History
+
+MOST_LEVELS = 8  # of a category that are listed
 
 
 def list_packaged() -> str:
@@ -63,10 +66,41 @@ def facts(history: History) -> dict[str, str]:
             name = item["values"]
             rest = f", {number_text(history.outside[name])} outside" if name in history.outside else ""
             found[f"covariate {name}"] = f"{item['counts']:,} rows{rest}"
+    found |= _own_columns(history)
+    lost = {name: _of_no_time(history, name) for name in ("ties", "covariates")}
+    if any(lost.values()):
+        told = ", ".join(f"{count:,} of {name}" for name, count in lost.items() if count)
+        found["rows that begin where they end, and hold at no time"] = told
     for key in ("citation", "licence"):
         if getattr(history, key):
             found[key] = getattr(history, key)
     return {key: value for key, value in found.items() if value}
+
+
+def _own_columns(history: History) -> dict[str, str]:
+    """Return what each own column of the units was read as: numbers, or a category and its levels."""
+    found = {}
+    numbers = history.numbers
+    for name, values in numbers.static.items():
+        if name in schema.UNITS.known:
+            continue
+        if name in numbers.levels:
+            known = numbers.levels[name]
+            more = f" | and {len(known) - MOST_LEVELS:,} more" if len(known) > MOST_LEVELS else ""
+            missing = sum(value is None for value in values.tolist())
+            text = f"category, {' | '.join(known[:MOST_LEVELS])}{more}"
+        else:
+            missing, text = int(np.isnan(values).sum()), "numbers"
+        found[f"column {name}"] = text + (f"; missing for {missing:,} of {len(values):,}" if missing else "")
+    return found
+
+
+def _of_no_time(history: History, name: str) -> int:
+    """Return how many rows of a table begin where they end; dated rows hold on their last day."""
+    table = history._tables[name]
+    if history.dated or not {"start", "end"} <= set(table.column_names):
+        return 0
+    return int(pc.sum(pc.equal(table.column("start"), table.column("end"))).as_py() or 0)
 
 
 def describe(history: History) -> str:

@@ -13,6 +13,7 @@ from tocsin.errors import TocsinError, suggestion
 from tocsin.history.assemble import Declared
 from tocsin.history.clock import Clock
 from tocsin.history.frames import Raw
+from tocsin.history.instants import near
 from tocsin.history.problems import Report
 from tocsin.history.window import read_clock, window_ends
 
@@ -163,9 +164,11 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
     finish = clock.finish(_column(units, "exit", old.last))
     tables["units"] = units.filter(pa.array((begin < clock.end) & (finish > clock.start)))
     if events.num_rows:
-        tables["events"] = _dated_before(
-            events.filter(pa.array(_column(events, "time", 0) <= clock.last)), clock
-        )
+        time = _column(events, "time", 0)
+        seen = time <= clock.last
+        if not clock.dated:
+            seen |= near(time, np.full(len(time), clock.last))
+        tables["events"] = _dated_before(events.filter(pa.array(seen)), clock)
     for name in ("ties", "covariates"):
         table = tables[name]
         if table.num_rows:

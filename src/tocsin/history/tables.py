@@ -447,7 +447,7 @@ class Reader:
                 raw,
                 np.flatnonzero((codes >= 0) & strange[codes]) if strange.any() else (),
                 column,
-                f"no level of {column!r}; it has: {', '.join(declared)}",
+                f"unknown level of {column!r}; there are: {', '.join(declared)}",
                 nearest=near,
                 kind="unknown level",
             )

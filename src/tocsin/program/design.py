@@ -318,6 +318,8 @@ def _levels(
     Raises:
         ModelError: a level that is not among those that were learnt, or a kind of column that is another one.
     """
+    import pandas as pd
+
     found: dict[str, tuple[Level, ...]] = {}
     as_categories = categories_of(formula)
     known = combination >= 0
@@ -331,7 +333,7 @@ def _levels(
         column = name if text else f"C({name})"
         if not text and name not in as_categories:
             continue
-        there = set(np.unique(values[known].astype(str) if text else values[known]).tolist())
+        there = set(pd.unique(values[known]).tolist())
         if learnt is None:
             order = history.numbers.levels.get(name, sorted(there)) if text else sorted(there)
             found[column] = tuple(level for level in order if level in there)
