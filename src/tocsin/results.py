@@ -22,8 +22,10 @@ from typing import Any
 
 from tocsin.errors import TocsinError
 from tocsin.locks import alone
+from tocsin.reading import TABLE, ask, read_bytes, read_text
 from tocsin.whole import PART, clear_parts, finished, moving, settle, unfinished
 
+LARGEST = 2**30  # bytes of a manifest, which may hold draws
 _STAGE = ".tocsin-"
 _NAMES = ".names.json"  # in the hidden folder: what is being replaced, so that the next run can clear it
 
@@ -65,6 +67,7 @@ KINDS = (RUN, WHAT_IF, ATTRIBUTION, CHECK, FORECAST, LEDGER, SUPPORT)
 
 def digest_of_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
+    ask(path, TABLE)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -151,7 +154,7 @@ def check_file(path: Path) -> None:
     kinds = [kind for kind in KINDS if kind.owns(path.name) and path.name != kind.manifest]
     for kind in kinds:
         try:
-            digest = json.loads((folder / kind.manifest).read_bytes())["files"][path.name]
+            digest = json.loads(read_bytes(folder / kind.manifest, LARGEST))["files"][path.name]
         except (OSError, ValueError, KeyError, TypeError):
             continue
         if path.is_file() and digest_of_file(path) != digest:
@@ -175,7 +178,7 @@ def _check_manifest(path: Path, kind: Kind) -> None:
     if not path.exists():
         return
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path, LARGEST))
     except ValueError:
         content = None
     if not isinstance(content, dict) or content.get(kind.mark[0]) != kind.mark[1]:
@@ -193,7 +196,7 @@ def _put(stage: Path, folder: Path, kind: Kind) -> None:
         settle(stage / name)
     (stage / _NAMES).write_text(json.dumps(sorted({*new, *_named(folder / kind.manifest)})), encoding="utf-8")
     with moving:
-        _remove(folder, kind, json.loads((stage / _NAMES).read_text(encoding="utf-8")))
+        _remove(folder, kind, json.loads(read_text(stage / _NAMES)))
         for name in sorted(new, key=lambda name: (name == kind.manifest, name.endswith(".html"), name)):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (stage / name).replace(folder / name)
@@ -206,7 +209,7 @@ def _clear(folder: Path, kind: Kind) -> None:
         with suppress(OSError, ValueError):
             # A run that was stopped while it replaced files has already removed the manifest.
             if not (folder / kind.manifest).exists():
-                _remove(folder, kind, json.loads((stage / _NAMES).read_text(encoding="utf-8")))
+                _remove(folder, kind, json.loads(read_text(stage / _NAMES)))
         shutil.rmtree(stage, ignore_errors=True)
     clear_parts(folder, kind.owns)
 
@@ -224,7 +227,7 @@ def _remove(folder: Path, kind: Kind, names: Iterable[Any]) -> None:
 def _named(manifest: Path) -> list[str]:
     """Return the files that a manifest names, and its own."""
     try:
-        files = json.loads(manifest.read_bytes())["files"]
+        files = json.loads(read_bytes(manifest, LARGEST))["files"]
         return [manifest.name, *map(str, files)]
     except (OSError, ValueError, KeyError, TypeError):
         return [manifest.name]

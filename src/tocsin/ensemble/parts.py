@@ -23,6 +23,7 @@ from tocsin.ensemble.draws import Stopped
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
 from tocsin.formats import FORMAT, format_fault
+from tocsin.reading import TABLE, ask, read_text
 from tocsin.results import digest_of_file
 from tocsin.whole import clear_parts, write_whole
 
@@ -84,6 +85,7 @@ class Parts:
         """Return why a part cannot be used, or None; with `whole`, the checksum of every page is tested."""
         path = self.path(number)
         try:
+            ask(path, TABLE)
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 metadata = file.schema_arrow.metadata or {}
                 if json.loads(metadata.get(_KEY, b"null")) != self.label(number):
@@ -100,6 +102,7 @@ class Parts:
     def read(self, number: int, columns: list[str] | None = None) -> pa.Table:
         """Read a part; raise TocsinError if it is missing, damaged or of another run."""
         try:
+            ask(self.path(number), TABLE)
             with pq.ParquetFile(self.path(number), page_checksum_verification=True) as file:
                 metadata = file.schema_arrow.metadata or {}
                 if json.loads(metadata.get(_KEY, b"null")) == self.label(number):
@@ -198,8 +201,8 @@ def stopped_in(schema: pa.Schema) -> list[Stopped]:
 def open_parts(folder: Path) -> tuple[Parts, Frame]:
     """Read the manifest and the frame of a folder; raise TocsinError if it is not one of ours."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        text = (folder / FRAME).read_text(encoding="utf-8")
+        content = json.loads(read_text(folder / MANIFEST))
+        text = read_text(folder / FRAME)
     except FileNotFoundError as error:
         raise TocsinError(
             f"{folder}: not a folder of worlds: it has no {Path(error.filename).name}"

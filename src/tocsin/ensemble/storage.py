@@ -13,6 +13,7 @@ from tocsin.ensemble.draws import Draws, Stopped
 from tocsin.ensemble.frame import Frame
 from tocsin.errors import TocsinError
 from tocsin.formats import FORMAT, format_fault
+from tocsin.reading import TABLE, Refused, ask
 from tocsin.results import check_file
 from tocsin.whole import whole
 
@@ -61,11 +62,14 @@ def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
     """Read what `write_ensemble` wrote; raise TocsinError if it is missing, broken or another file."""
     from tocsin.ensemble.ensemble import Ensemble
 
-    check_file(path)
     try:
+        ask(path, TABLE)
+        check_file(path)
         table = pq.read_table(path)
     except FileNotFoundError:
         raise TocsinError(f"{path}: there is no such file") from None
+    except Refused as error:
+        raise TocsinError(f"{path}: cannot be read: {error.strerror}") from None
     except (OSError, pa.ArrowException) as error:
         raise TocsinError(f"{path}: not a Parquet file that can be read: {error}") from None
     metadata = table.schema.metadata or {}

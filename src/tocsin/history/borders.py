@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.history.problems import Report
+from tocsin.reading import TABLE, read_text
 
 NAMES = ("key", "id", "name", "label", "NAME", "ADMIN")
 CODES = ("iso3", "iso_a3", "ISO_A3", "ADM0_A3")
@@ -112,7 +113,7 @@ def plain(text: str) -> str:
 
 def _parsed(path: Path, report: Report) -> dict[str, Any] | None:
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = json.loads(read_text(path, TABLE))
     except OSError as error:
         report.add(path.name, f"the file cannot be read: {error.strerror or error}")
     except UnicodeDecodeError:

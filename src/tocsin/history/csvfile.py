@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tocsin.history.arrow import strings
 from tocsin.history.frames import Raw
+from tocsin.reading import TABLE, read_bytes
 
 if TYPE_CHECKING:
     from tocsin.history.problems import Report
@@ -27,7 +28,7 @@ def read_csv(path: Path, report: Report) -> Raw:
     """Read a CSV file; all that is wrong with its form is reported, and what can be read is handed on."""
     file = path.name
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, TABLE, path.parent)
     except OSError as error:
         report.add(file, f"the file cannot be read: {error.strerror or error}")
         return Raw(file, sound=False)

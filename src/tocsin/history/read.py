@@ -10,18 +10,20 @@ import pyarrow as pa
 from tocsin.errors import HistoryError, Problem, nearest
 from tocsin.history import schema
 from tocsin.history.borders import check_borders, features_in, match_units
+from tocsin.history.companions import LEDGER, SCENARIOS, TOUR
 from tocsin.history.csvfile import read_csv
 from tocsin.history.frames import Raw
 from tocsin.history.packaged import histories_folder, packaged
 from tocsin.history.problems import Report
 from tocsin.history.schema import misspelt
 from tocsin.history.toml import FILE, read_head
+from tocsin.reading import TABLE, ask, read_bytes
 
 if TYPE_CHECKING:
     from tocsin.history.record import History
 
 FORMATS = ("csv", "parquet")
-CLAIMS = "claims.toml"
+MODEL, CLAIMS = "model.toml", "claims.toml"
 MANY_ROWS = 1_000_000
 # Few texts stand in many rows of these columns.
 REPEATED = ["layer", "covariate", "variable", "state", *schema.PROVENANCE]
@@ -63,6 +65,7 @@ def read_folder(name_or_path: str | Path) -> History:
     report = Report()
     head = read_head(folder / FILE, report)
     _strange_files(folder, report)
+    _companions(folder, report)
     raws = {kind.name: _table(folder, kind.name, report) for kind in schema.SCHEMAS}
     where = str(name_or_path)
     if head is None:
@@ -100,9 +103,6 @@ def _table(folder: Path, name: str, report: Report) -> Raw:
             return Raw(f"{name}.csv", sound=False)
         return Raw(f"{name}.csv")
     path = there[0]
-    if path.is_dir():
-        report.add(path.name, "a folder stands where a file should")
-        return Raw(path.name, sound=False)
     return read_csv(path, report) if path.suffix == ".csv" else _parquet(path, report)
 
 
@@ -110,7 +110,7 @@ def _parquet(path: Path, report: Report) -> Raw:
     import pyarrow.parquet
 
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, TABLE, path.parent)
         if not content:
             report.add(path.name, "the file is empty")
             return Raw(path.name, sound=False)
@@ -132,7 +132,7 @@ def _parquet(path: Path, report: Report) -> Raw:
     ) as error:
         report.add(
             path.name,
-            f"this Parquet file cannot be read: {[*str(error).splitlines(), type(error).__name__][0][:200]}",
+            f"this Parquet file cannot be read: {_reason(error)}",
         )
         return Raw(path.name, sound=False)
     names = list(table.column_names)
@@ -144,11 +144,23 @@ def _parquet(path: Path, report: Report) -> Raw:
     return Raw(path.name, dict(zip(names, table.columns, strict=True)), table.num_rows)
 
 
+def _reason(error: Exception) -> str:
+    told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(told).splitlines()[0][:200]
+
+
 def _model(folder: Path, named: str | None, line: int | None, report: Report) -> Path | None:
     if named is None:
         default = folder / "model.toml"
         return default if default.is_file() else None
     inside = Path(named).name == named and named not in ("", ".", "..") and "\0" not in named
+    if inside and (folder / named).exists():
+        try:
+            ask(folder / named, inside=folder)
+        except OSError as error:
+            told = f"the file cannot be read: {error.strerror or error}"
+            report.add(FILE, told, line=line, column="default_model", value=named)
+            return None
     if not inside or not (folder / named).is_file():
         why = (
             "there is no such file in the folder"
@@ -170,17 +182,21 @@ def _model(folder: Path, named: str | None, line: int | None, report: Report) ->
 def _borders(
     folder: Path, named: str | None, line: int | None, report: Report
 ) -> tuple[Path | None, dict[str, Any]]:
-    """The file of outlines that history.toml names, from the folder or by its whole path, and its content."""
+    """The file of outlines in the folder that history.toml names, and its content."""
     if named is None:
         return None, {}
-    path = folder / Path(named).expanduser()
+    path = folder / named
+    near, why = None, ""
     try:
-        there = path.is_file()
-    except (OSError, ValueError):
-        there = False
-    if not there:
-        near = nearest(named, [path.name for path in folder.glob("*json")])
-        report.add(FILE, "there is no such file", line=line, column="borders", value=named, nearest=near)
+        ask(path, TABLE)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            why = "outlines are a file in the folder of their history; copy it there"
+    except FileNotFoundError:
+        why, near = "there is no such file", nearest(named, [path.name for path in folder.glob("*json")])
+    except (OSError, ValueError) as error:
+        why = f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
+    if why:
+        report.add(FILE, why, line=line, column="borders", value=named, nearest=near)
         return None, {}
     return path, check_borders(path, report)
 
@@ -206,6 +222,18 @@ def _drawn(history: History, path: Path | None, data: dict[str, Any], line: int 
         'give them a property "unit" with the identifiers of units'
     )
     raise HistoryError([Problem(FILE, line, "borders", path.name, message)], where)
+
+
+def _companions(folder: Path, report: Report) -> None:
+    """Report what stands under the name of a companion and is no file of the folder."""
+    for name in (MODEL, CLAIMS, LEDGER, SCENARIOS, TOUR):
+        path = folder / name
+        if not path.exists() and not path.is_symlink():
+            continue
+        try:
+            ask(path, inside=folder)
+        except OSError as error:
+            report.add(name, f"the file cannot be read: {error.strerror or error}")
 
 
 def _strange_files(folder: Path, report: Report) -> None:

@@ -16,6 +16,7 @@ from tocsin.history.assemble import Declared
 from tocsin.history.clock import Clock
 from tocsin.history.csvfile import decode
 from tocsin.history.window import read_clock
+from tocsin.reading import read_bytes
 from tocsin.words import StateVariable
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Head:
 def read_head(path: Path, report: Report) -> Head | None:
     """Read history.toml; None where it cannot be read at all."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, inside=path.parent)
     except FileNotFoundError:
         report.add(FILE, "the file is missing")
         return None

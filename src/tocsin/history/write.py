@@ -16,6 +16,7 @@ from tocsin.formats import FORMAT
 from tocsin.history import schema
 from tocsin.history.clock import Clock, number_text
 from tocsin.history.companions import LEDGER, SCENARIOS, TOUR, beside
+from tocsin.reading import read_text
 
 if TYPE_CHECKING:
     from tocsin.history.record import History
@@ -74,7 +75,7 @@ def _claims(history: History) -> list[Path]:
     if path is None or not path.is_file():
         return []
     try:
-        named = tomllib.loads(path.read_text(encoding="utf-8")).get("tables", [])
+        named = tomllib.loads(read_text(path)).get("tables", [])
     except tomllib.TOMLDecodeError:
         named = []
     inside = [name for name in named if isinstance(name, str) and Path(name).name == name]

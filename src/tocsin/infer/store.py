@@ -15,12 +15,16 @@ from tocsin.formats import FORMAT, format_fault
 from tocsin.infer.drawn import kept_draws
 from tocsin.infer.prior import Prior
 from tocsin.model.learned import Learned
+from tocsin.reading import read_text
 from tocsin.results import check_file
 from tocsin.whole import write_whole
 
 if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.infer.estimates import Fit
+
+
+FIT = 2**30  # bytes of a fit with its draws
 
 
 def _written(value: float) -> float | str | None:
@@ -94,9 +98,9 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
     from tocsin.infer.strengths import Answer
     from tocsin.model import Model
 
-    check_file(Path(path))
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        check_file(Path(path))
+        content = json.loads(read_text(path, FIT))
         fault = format_fault(content) if isinstance(content, dict) and "params" in content else None
         if fault is not None:
             raise TocsinError(f"{path}: this fit cannot be read: {fault}")

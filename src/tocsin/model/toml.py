@@ -11,6 +11,7 @@ from typing import Any
 from tocsin.errors import ModelError, suggestion
 from tocsin.formats import FORMAT, format_fault
 from tocsin.model.declaration import Baseline, Cause, Contagion, Model, Transition, baseline, contagion
+from tocsin.reading import read_text
 from tocsin.words import StateVariable
 
 _NOT_TEXT = (
@@ -49,7 +50,7 @@ def load_toml(source: str | Path, unnamed: str) -> tuple[dict[str, Any], str]:
     is_file = isinstance(source, Path) or "\n" not in source
     where = str(source) if is_file else unnamed
     try:
-        text = Path(source).read_text(encoding="utf-8") if is_file else str(source)
+        text = read_text(source) if is_file else str(source)
         return tomllib.loads(text), where
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{where}: not TOML: {error}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.errors import TocsinError, suggestion
+from tocsin.reading import read_text
 
 
 class Faults:
@@ -33,9 +34,10 @@ def read_tables(
 ) -> tuple[dict[str, Any], list[Any]]:
     """Return the head of a file and its `[[kind]]` tables; raise TocsinError where it is no TOML or has none."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TocsinError(f"{path}: cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise TocsinError(f"{path}: cannot be read: {reason}") from None
     known = [*head, kind]
     for key in content:
         if key not in known:

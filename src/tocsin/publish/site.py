@@ -23,6 +23,7 @@ from tocsin.publish import pages, worksheets
 from tocsin.publish.outcomes import Outcome, outcome_of
 from tocsin.publish.prepared import Prepared, scenarios_of
 from tocsin.publish.tour import Tour, read_tour
+from tocsin.reading import read_bytes
 from tocsin.results import Kind, replacing
 from tocsin.show.files import to_json
 from tocsin.show.manifest import short_digest, versions
@@ -316,7 +317,7 @@ def _check_pages(to: Path) -> None:
         raise TocsinError(f"{to}: is no folder")
     try:
         for path in to.iterdir() if to.is_dir() else ():
-            if _PAGES.fullmatch(path.name) and pages.MAKER not in path.read_text("utf-8", "replace"):
+            if _PAGES.fullmatch(path.name) and pages.MAKER not in read_bytes(path).decode("utf-8", "replace"):
                 raise TocsinError(
                     f"{path}: is no page of a class edition and would be replaced: choose another folder"
                 )

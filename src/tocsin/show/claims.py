@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.errors import TocsinError, suggestion
+from tocsin.reading import ask, read_text
 from tocsin.show.names import citations
 from tocsin.show.sentences import listed
 from tocsin.sql import Ask, asking
@@ -205,9 +206,10 @@ def claims_of(history: History) -> Claims:
 def read_claims(path: Path) -> Claims:
     """Read the claims of a file; raise TocsinError where it is wrong."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TocsinError(f"{path.name} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise TocsinError(f"{path.name} cannot be read: {reason}") from None
     _known(content, HEAD, path.name)
     named = content.get("tables", [])
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
@@ -269,9 +271,11 @@ def _table(path: Path, name: str) -> pd.DataFrame:
     if Path(name).name != name or not name.endswith(".csv") or not name.removesuffix(".csv").isidentifier():
         raise TocsinError(f"{path.name}: a table is a CSV file in the folder of its history, not {name!r}")
     try:
+        ask(path.parent / name, 2**30, path.parent)
         return pd.read_csv(path.parent / name, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
-        raise TocsinError(f"{path.name}: {name} cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise TocsinError(f"{path.name}: {name} cannot be read: {reason}") from None
 
 
 def _beside(table: pd.DataFrame | None, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:

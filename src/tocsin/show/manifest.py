@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tocsin.ensemble.draws import Draws
 from tocsin.errors import TocsinError
 from tocsin.formats import format_fault
+from tocsin.reading import read_text
 from tocsin.results import stopped
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Manifest:
     def read(path: Path) -> Manifest:
         """Read a manifest; raise TocsinError if it is missing, broken or of another form."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(path, 2**30))
         except (OSError, UnicodeDecodeError) as error:
             missing_because = stopped(path.parent) if isinstance(error, FileNotFoundError) else ""
             reason = missing_because or getattr(error, "strerror", None) or str(error)
