@@ -230,16 +230,15 @@ def test_worlds_of_years_are_fitted_as_years() -> None:
     assert fit.nobs == len(world.events) > 200
 
 
-def by_year(history: tc.History) -> tc.History:
-    """The same record with every day made a year: 25 December 1918 becomes 1900, the day after 1901."""
+def by_year(history: tc.History, clock: str = "year") -> tc.History:
+    """The same record, every day made a year or a period: 25 December 1918 becomes 1900 or 1, and so on."""
+    first = 1900 if clock == "year" else 1
 
     def years(frame: pd.DataFrame) -> pd.DataFrame:
         moved = frame.copy()
         for column in {"time", "start", "end", "enter", "exit"} & set(frame.columns):
-            moved[column] = [
-                None if pd.isna(day) else str(1900 + (pd.Timestamp(day) - pd.Timestamp(str(FIRST))).days)
-                for day in frame[column]
-            ]
+            told = [first + (pd.Timestamp(day) - pd.Timestamp(str(FIRST))).days for day in frame[column]]
+            moved[column] = told if clock == "step" else [str(year) for year in told]
         return moved
 
     return tc.History(
@@ -248,9 +247,9 @@ def by_year(history: tc.History) -> tc.History:
         years(history.ties),
         years(history.covariates),
         variables=history.variables,
-        window=("1900", str(1900 + int(LENGTH) - 1)),
+        window=(first, first + int(LENGTH) - 1),
         layers=history.layers,
-        clock="year",
+        clock=clock,
         outside=history.outside,
     )
 
@@ -264,7 +263,7 @@ def test_random_records_by_year_have_the_likelihood_of_the_twin() -> None:
         )  # fmt: skip
         case = build(sizes, True, seed)
         try:
-            history = by_year(case.history)
+            history = by_year(case.history, ("year", "step")[seed % 2])
             program = case.model.compile(history)
             params = case.params(program.parameter_names, seed)
             value = program.loglik(params)

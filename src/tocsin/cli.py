@@ -175,6 +175,8 @@ def validate(
 
         record = load_history(path)
         typer.echo(describe(record))
+        for warning in record.warnings:
+            typer.echo(f"warning: {warning}")
         typer.echo("no problems")
 
     _guarded(act)

@@ -249,7 +249,7 @@ def log_likelihood(model: Model, history: History, params: Mapping[str, float]) 
         FitError: a parameter has no value, or a covariate is missing where it is needed.
     """
     setting = Setting(model, history, params)
-    if history.clock in ("month", "year"):
+    if history.clock in ("month", "year", "step"):
         return grouped(setting)
     total = 0.0
     for step in walk(setting):
@@ -267,12 +267,13 @@ def log(value: float) -> float:
 
 
 def grouped(setting: Setting) -> float:
-    """Return the log-likelihood of events known by month or year; one of k happened within (k, k + 1].
+    """Return the log-likelihood of events known by their interval only: a month, a year or a period.
 
     States and exposures are those at the start of the interval, where what happened in the interval before has
     age 1. Transition k happens in it with probability
     (L_k / L)(1 - exp(-L)), L being the sum of L_k over the transitions of the variable (Prentice & Gloeckler
-    1978).
+    1978). A transition that leaves the variable free to make it again happens n times with the probability
+    exp(-L) L_k^n / n! of a Poisson count.
     """
     world, total = World(setting.beginning()), 0.0
     for move in (move for move in setting.moves if move.time <= setting.start):
@@ -286,14 +287,21 @@ def grouped(setting: Setting) -> float:
                 if each.variable == variable
             }
             whole = sum(rates.values())
-            own = [move for move in moves if (move.unit, move.variable) == (unit, variable)]
-            if len(own) > 1 and setting.present(unit, end):
-                raise FitError(f"{unit!r} has two transitions of {variable!r} in one {setting.history.clock}")
-            found = [setting.explains(variable, world.states[unit][variable], move.state) for move in own]
-            if found and found[0] is not None and setting.present(unit, end):
-                total += log(rates[found[0].name] / whole * -math.expm1(-whole) if whole else 0.0)
-            else:
+            own = [move.state for move in moves if (move.unit, move.variable) == (unit, variable)]
+            held = world.states[unit][variable]
+            if not own or not setting.present(unit, end):
                 total -= whole
+                continue
+            if len(own) > 1 and not setting.repeats(variable, held, own):
+                raise FitError(f"{unit!r} has two transitions of {variable!r} in one {setting.history.clock}")
+            found = setting.explains(variable, held, own[0])
+            if found is None:
+                total -= whole
+            elif setting.repeats(variable, held, own):
+                count = len(own)
+                total += count * log(rates[found.name]) - whole - math.lgamma(count + 1)
+            else:
+                total += log(rates[found.name] / whole * -math.expm1(-whole) if whole else 0.0)
         for move in moves:
             setting.apply(world, move)
     return total
@@ -383,6 +391,46 @@ def given_moves(setting: Setting) -> list[Move]:
     return [move for move in setting.moves if move.variable not in moved or move.time <= entry[move.unit]]
 
 
+def interval(setting: Setting, world: World, clocks: list[Clock], end: int) -> list[Event]:
+    """Return what happens in an interval of grouped time; all hazards are those at its start.
+
+    Once a transition has happened no other of its variable may; itself it may again where it starts from the state
+    that it enters.
+    """
+    now, found, stopped = end - 1.0, list[Event](), set[int]()
+    rates = {
+        clock.key: hazards(setting, world, clock.unit, clock.transition, end).get(
+            clock.cause.name, Hazard(0.0)
+        )
+        for clock in clocks
+    }
+    while True:
+        running = [Hazard(0.0) if clock.key in stopped else rates[clock.key] for clock in clocks]
+        waits = [
+            clock.left / hazard.rate if hazard.rate else math.inf
+            for clock, hazard in zip(clocks, running, strict=True)
+        ]
+        first = min(range(len(clocks)), key=waits.__getitem__)
+        span = min(waits[first], end - now)
+        for clock, hazard in zip(clocks, running, strict=True):
+            clock.left -= hazard.rate * span
+        if waits[first] > span:
+            return found
+        now += span
+        fired = clocks[first]
+        unit, transition = fired.unit, fired.transition
+        earlier = [
+            event.state for event in found if (event.unit, event.variable) == (unit, transition.variable)
+        ]
+        origin = [world.states[unit][transition.variable], *earlier][-1]
+        source = fired.fire(rates[fired.key].sources)
+        found.append(Event(now, unit, transition.variable, origin, transition.to, fired.cause.name, source))
+        for clock in clocks:
+            same = clock.transition is transition and transition.to in transition.origin
+            if clock.unit == unit and clock.transition.variable == transition.variable and not same:
+                stopped.add(clock.key)
+
+
 def simulate(
     model: Model, history: History, params: Mapping[str, float], seed: int, world: int = 0, most: int = 10**5
 ) -> list[Event]:
@@ -410,6 +458,16 @@ def simulate(
     for move in given:
         if move.time <= setting.start:
             setting.apply(state, move)
+    if history.clock in ("month", "year", "step"):
+        for end in range(int(setting.start) + 1, int(setting.end) + 1):
+            events = interval(setting, state, clocks, end)
+            moves = [Move(end, event.unit, event.variable, event.state) for event in events]
+            for move in [*moves, *(move for move in given if move.time == end)]:
+                setting.apply(state, move)
+            found += events
+            if len(found) > most:
+                raise FitError(f"world {world} has more than {most} events: the process explodes")
+        return found
     for moment in setting.moments():
         while now < moment:
             causes = {

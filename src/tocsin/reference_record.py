@@ -58,7 +58,8 @@ class Record:
             for i, *row in zip(table.unit, table.value, table.start, table.end, strict=True):
                 unit = None if i < 0 else self.units[i]
                 self.rows.setdefault((name, unit), []).append((float(row[0]), float(row[1]), float(row[2])))
-        # What is known by month or year stands at the end of its interval, whose start it saw.
+        # What is known by month or year stands at the end of its interval, whose start it saw; period k ends at
+        # k.
         late = 1.0 if history.clock in ("month", "year") else 0.0
         events = (numbers.event_time + late, numbers.event_unit, numbers.event_variable, numbers.event_state)
         self.moves = [
@@ -119,8 +120,10 @@ class Record:
     def calendar(self, name: str, when: float) -> float | int:
         """Return `t`, `month` or `year`, which are constant on each (k, k + 1] of the clock."""
         k = math.ceil(when - self.start) - 1
-        if self.history.clock == "number":
+        if self.history.clock in ("number", "continuous"):
             return self.start + k
+        if self.history.clock == "step":
+            return self.start + k + 1.0
         if name == "t":
             return float(k)
         first = pd.Timestamp(str(self.history.window[0]))
@@ -186,6 +189,15 @@ class Record:
     def holds(self, clause: str | None, states: States) -> bool:
         """Tell whether ``regime=soviet and army=mutinous``, say, holds for a unit in these states."""
         return all(states[name] in allowed for name, allowed in self.clause(clause).items())
+
+    def repeats(self, variable: str, held: str, entered: list[str]) -> bool:
+        """Tell whether events of one interval are a count: all into one state, by a transition that starts from
+        the state held and from the one that it enters, or, unexplained, within the state held.
+        """
+        found = self.explains(variable, held, entered[0])
+        if set(entered) != {entered[0]}:
+            return False
+        return held == entered[0] if found is None else entered[0] in found.origin
 
     def explains(self, variable: str, origin: str, state: str) -> Transition | None:
         """Return the transition of the model that explains a move, or None if the move is taken as given."""

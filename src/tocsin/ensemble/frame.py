@@ -51,7 +51,7 @@ class Frame:
         start, end: the window (start, end] in clock numbers.
         enter, exit: presence (enter, exit] of each unit, clock numbers (N,).
         initial: variable -> state codes on entry (N,), events at or before entry applied.
-        clock: ``day``, ``month``, ``year`` or ``number``.
+        clock: ``day``, ``month``, ``year``, ``step`` or ``number``.
         first: the first day of the window where times are dates, else None.
         followed: events of variables that no transition of the model moves.
     """
@@ -128,7 +128,7 @@ class Frame:
                 raise TocsinError(f"the time {self.label(values[outside][0])} lies outside the window")
             return values
         length = self.end - self.start
-        if self.dated:
+        if self.dated or self.clock == "step":
             step = max(1.0, float(np.ceil(length / most)))
             points = np.arange(self.start, self.end, step)
         else:
@@ -218,7 +218,7 @@ def frame_of(history: History, model: Model | None = None) -> Frame:
         recode[row, : len(theirs.states)] = [ours.code(state) for state in theirs.states]
     state = recode[numbers.event_variable, numbers.event_state]
     initial = {each.name: recode[row][numbers.initial[each.name]] for row, each in enumerate(variables)}
-    early = numbers.event_time <= numbers.enter[numbers.event_unit]
+    early = numbers.early
     for place in np.flatnonzero(early):
         # In the order of time: the last event at or before entry says the state on entry.
         codes = initial[variables[numbers.event_variable[place]].name]
@@ -238,7 +238,7 @@ def frame_of(history: History, model: Model | None = None) -> Frame:
         enter=numbers.enter,
         exit=numbers.exit,
         initial=initial,
-        clock=history.clock if history.dated else "number",
+        clock=history._clock.name,
         first=pd.Timestamp(history.window[0]).date() if history.dated else None,
         followed=Followed(
             numbers.event_time[late],

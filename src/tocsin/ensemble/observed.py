@@ -24,9 +24,7 @@ def observed_world(history: History, model: Model | None = None) -> Ensemble:
     """
     frame = frame_of(history, model)
     numbers = history.numbers
-    inside = (numbers.event_time > numbers.enter[numbers.event_unit]) & (
-        numbers.event_time <= numbers.exit[numbers.event_unit]
-    )
+    inside = ~numbers.early & (numbers.event_time <= numbers.exit[numbers.event_unit])
     unit, variable = numbers.event_unit[inside], numbers.event_variable[inside]
     entered = [
         history.variables[v].states[s] for v, s in zip(variable, numbers.event_state[inside], strict=True)

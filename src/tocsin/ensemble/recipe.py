@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from tocsin.ensemble.draws import Stopped
+from tocsin.history.clock import GROUPED
 from tocsin.kernels.events import DONE
 from tocsin.kernels.simulate import simulate as simulate_kernel
 from tocsin.words import FORCED
@@ -54,6 +55,7 @@ class Recipe:
         most: bound on the events of one world.
         units, variables, causes: names behind the codes.
         day: first day of the window where times are dates.
+        clock: of the history; in grouped time what happens in an interval is seen from its end on.
     """
 
     layout: Layout
@@ -64,11 +66,18 @@ class Recipe:
     variables: tuple[StateVariable, ...]
     causes: tuple[str, ...]
     day: date | None
+    clock: str
 
     def draw(self, first: int, last: int, step: int = 1) -> Drawn:
         """Draw the worlds first, first + step, ... below last, as far as the first that fails."""
         key = np.uint64(self.seed % 2**64)
-        found = simulate_kernel(self.layout, self.tables, key, first, last, self.most, step)
+        if self.clock in GROUPED:
+            from tocsin.kernels.intervals import simulate_intervals
+
+            whole = self.clock == "step"
+            found = simulate_intervals(self.layout, self.tables, key, first, last, self.most, whole, step)
+        else:
+            found = simulate_kernel(self.layout, self.tables, key, first, last, self.most, step)
         return drawn_worlds(range(first, last, step), *found)
 
     def arrays(self) -> list[tuple[str, NDArray[Any]]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.ensemble.frame import Frame
+from tocsin.history.clock import noun
 
 
 def of_worlds(share: float) -> str:
@@ -63,6 +64,5 @@ def listed(items: Sequence[str]) -> str:
 
 def length(duration: float, frame: Frame) -> str:
     """Return a duration with its unit: '133 days'."""
-    unit = {"day": "day", "month": "month", "year": "year"}.get(frame.clock, "time unit")
-    number = f"{round(duration):,}" if frame.dated else f"{duration:.3g}"
-    return f"{number} {unit}{'' if number == '1' else 's'}"
+    number = f"{round(duration):,}" if frame.dated or frame.clock == "step" else f"{duration:.3g}"
+    return f"{number} {noun(frame.clock, number != '1')}"

@@ -89,7 +89,7 @@ def frame_of_worlds(program: Program, layout: Layout) -> Frame:
             variable.name: ((layout.state // stride[position]) % size[position]).astype(np.int32)
             for position, variable in enumerate(program.model.variables)
         },
-        clock=history.clock,
+        clock=history._clock.name,
         first=history.window[0] if history.dated else None,
         followed=followed,
     )
@@ -145,6 +145,7 @@ def recipe_of(
         program.model.variables,
         tuple(cause.name for _, cause in program.causes),
         program.history.window[0] if program.history.dated else None,
+        program.history.clock,
     )
     return recipe, changed
 

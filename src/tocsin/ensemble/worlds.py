@@ -58,7 +58,7 @@ def world_as_history(ensemble: Ensemble, k: int, observed: History) -> History:
         variables=frame.variables,
         window=observed.window,
         layers=observed.layers,
-        clock=observed.clock if observed.dated else None,
+        clock=observed._clock.declared,
         outside=observed.outside,
         name=f"{observed.name}-world-{k}",
         title=f"{observed.title or observed.name} ({note})",
@@ -70,7 +70,7 @@ def world_as_history(ensemble: Ensemble, k: int, observed: History) -> History:
 def _before_entry(observed: History) -> pd.DataFrame:
     """Return the observed events that only set the state on entry: every world keeps them."""
     numbers = observed.numbers
-    early = numbers.event_time <= numbers.enter[numbers.event_unit]
+    early = numbers.early
     return pd.DataFrame(
         {
             "unit": [numbers.units[code] for code in numbers.event_unit[early]],

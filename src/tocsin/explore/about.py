@@ -172,7 +172,7 @@ def ties(laboratory: Laboratory) -> dict[str, Any]:
     history, numbers = laboratory.history, laboratory.history.numbers
     table = history.ties
     place = numbers.unit_index
-    start = table["start"].map(history.to_number).to_numpy(dtype=float)
+    start = table["start"].map(history.begins).to_numpy(dtype=float)
     # A row that ends on a day is in force until that day is over.
     end = table["end"].map(history.to_number).to_numpy(dtype=float) + (1.0 if history.dated else 0.0)
     layers: dict[str, list[list[float]]] = {name: [] for name in history.layers}
@@ -255,7 +255,11 @@ def _forced(laboratory: Laboratory, early: set[str]) -> list[dict[str, str]]:
     when = float(
         np.clip(first.median() if len(first) else frame.start, frame.enter[place], frame.exit[place])
     )
-    text = frame.label(np.floor(when)) if frame.dated else f"{when:g}"
+    text = (
+        frame.label(np.floor(when))
+        if frame.dated
+        else f"{np.ceil(when) if frame.clock == 'step' else when:g}"
+    )
     if frame.clock != "day" and frame.dated:
         return []
     label = short_labels(laboratory.history)[unit]

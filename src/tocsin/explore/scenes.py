@@ -39,9 +39,10 @@ def days_in(frame: Frame, step: int = 1) -> tuple[NDArray[np.float64], float]:
     Where times are dates these are days (months, years) and stand for their end; else they are `STEPS`
     equal steps of the window.
     """
-    if frame.dated:
+    if frame.dated or frame.clock == "step":
         count = round(frame.end - frame.start)
-        return frame.start + np.arange(0, count, step, dtype=float), float(step)
+        first = frame.start if frame.dated else frame.start + 1.0  # a period's number is its end
+        return first + np.arange(0, count, step, dtype=float), float(step)
     return np.linspace(frame.start, frame.end, STEPS + 1), (frame.end - frame.start) / STEPS
 
 

@@ -117,8 +117,8 @@ def _neighbours(laboratory: Laboratory, unit: str) -> list[dict[str, Any]]:
                     "unit": str(row[other]),
                     "way": way,
                     "weight": round(float(row["weight"]), 4),
-                    "start": float(history.to_number(row["start"])),
-                    "end": float(history.to_number(row["end"])) + (1.0 if history.dated else 0.0),
+                    "start": history.begins(row["start"]),
+                    "end": history.finishes(row["end"]),
                 }
             )
     found.sort(key=lambda each: (each["layer"], each["way"], each["unit"], each["start"]))

@@ -185,6 +185,10 @@ def times(
         values, missing = floats(raw, column, report, "a time (the window is of numbers)")
         unread = np.isnan(values)
         wrong = unread & ~missing
+        if clock.name == "step":
+            parts = ~unread & (values != np.floor(values))
+            report.rows(raw, np.flatnonzero(parts), column, "bad number: a period is a whole number")
+            wrong |= parts
         values[unread] = 0.0
         return values, missing, wrong
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):

@@ -1,4 +1,4 @@
-"""The clock of a history: dates as numbers of days, months or years, or plain numbers as they are."""
+"""The clock of a history: dates as numbers of days, months or years, numbered periods, or plain numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 EPOCH = datetime.date(1970, 1, 1).toordinal()
 EARLIEST = datetime.date.min.toordinal() - EPOCH
 LATEST = datetime.date.max.toordinal() - EPOCH
-CLOCKS = ("day", "month", "year", "number")
+CLOCKS = ("day", "month", "year", "step", "number")
+GROUPED = ("month", "year", "step")  # these know of an event only the interval in which it happened
+CONTINUOUS = (
+    "continuous"  # what a history says whose whole numbers are moments: the clock `number`, on purpose
+)
 
 _DAY = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:Z|[+-]\d{2}:?\d{2})?)?", re.ASCII
@@ -71,20 +75,38 @@ class Clock:
     """How the times of one history become numbers.
 
     Attributes:
-        name: ``day``, ``month``, ``year`` or ``number``.
+        name: ``day``, ``month``, ``year``, ``step`` (period k is the interval (k - 1, k]) or ``number``.
         first, last: the window; days since 1970-01-01 for dates, else the numbers given.
         years: whether times may be given as plain whole years.
+        meant: whether the history says that its plain numbers are moments (``continuous``).
     """
 
     name: str
     first: float
     last: float
     years: bool = False
+    meant: bool = False
 
     @property
     def dated(self) -> bool:
         """Whether times are dates."""
-        return self.name != "number"
+        return self.name not in ("number", "step")
+
+    @property
+    def grouped(self) -> bool:
+        """Whether of an event only the interval is known in which it happened."""
+        return self.name in GROUPED
+
+    @property
+    def declared(self) -> str | None:
+        """What the history says of its clock; None where plain numbers stand without a word."""
+        return (CONTINUOUS if self.meant else None) if self.name == "number" else self.name
+
+    @property
+    def lag(self) -> float:
+        """How long after its number on the clock an event is over: a month or a year bears the number of its
+        start, a period that of its end."""
+        return 1.0 if self.name in ("month", "year") else 0.0
 
     def _index(self, times: Any) -> NDArray[np.float64]:
         days = np.asarray(times, np.int64)
@@ -94,10 +116,18 @@ class Clock:
         return days.astype("datetime64[D]").astype(f"datetime64[{unit}]").astype(np.int64).astype(np.float64)
 
     def number(self, times: Any) -> NDArray[np.float64]:
-        """Where events at these times, and rows that begin at them, stand on the clock."""
+        """Where events at these times stand on the clock."""
         if not self.dated:
             return np.asarray(times, np.float64)
         return self._index(times) - self._index(self.first)
+
+    def begin(self, times: Any) -> NDArray[np.float64]:
+        """Where rows that begin at these times begin on the clock: a period begins one before its number."""
+        return self.number(times) - 1.0 if self.name == "step" else self.number(times)
+
+    def began(self, numbers: Any) -> Any:
+        """The plain number that a row gives as its start which begins here on the clock: undoes `begin`."""
+        return numbers + 1.0 if self.name == "step" else numbers
 
     def finish(self, times: Any) -> NDArray[np.float64]:
         """Where rows that end at these times end on the clock: a dated row holds its last day, month or
@@ -107,7 +137,7 @@ class Clock:
     @property
     def start(self) -> float:
         """The window's start on the clock."""
-        return float(self.number(self.first))
+        return float(self.begin(self.first))
 
     @property
     def end(self) -> float:
@@ -129,6 +159,17 @@ class Clock:
             return number_text(time)
         date = datetime.date.fromordinal(int(time) + EPOCH).isoformat()
         return {"month": date[:7], "year": date[:4]}.get(self.name, date)
+
+
+# What one interval of a clock is called, and several.
+_NOUNS = {"day": "day", "month": "month", "year": "year", "step": "period"}
+
+
+def noun(clock: str, many: bool = False) -> str:
+    """What a unit of a clock is called: a day, a month, a year, a period, or a unit of time."""
+    if clock not in _NOUNS:
+        return "units of time" if many else "unit of time"
+    return _NOUNS[clock] + ("s" if many else "")
 
 
 def number_text(value: float) -> str:

@@ -37,7 +37,7 @@ def coverage(history: History) -> pd.DataFrame:
         first = clock.days(starts).astype("datetime64[D]").astype("datetime64[s]")
         last = clock.days(ends - 1.0).astype("datetime64[D]").astype("datetime64[s]")
     else:
-        first, last = starts, ends
+        first, last = clock.began(starts), ends
     return pd.DataFrame(
         {
             "unit": [gap[0] for gap in found],

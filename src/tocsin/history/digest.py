@@ -24,7 +24,7 @@ def digest_of(history: History) -> str:
         "description": history.description,
         "citation": history.citation,
         "licence": history.licence,
-        "clock": history.clock,
+        "clock": history._clock.name,
         "window": [str(end) for end in history.window],
         "variables": [
             [variable.name, list(variable.states), variable.initial, variable.recurrent]

@@ -33,7 +33,7 @@ def merge(one: History, other: History) -> History:
         TocsinError: clocks, states of a variable, combine rules, outside values, or cells of a unit differ.
         HistoryError: together they break a rule (two ties of a pair in force, an event into the state held).
     """
-    if one.clock != other.clock:
+    if one._clock.name != other._clock.name:
         raise TocsinError(f"histories of different clocks cannot be merged: {one.clock} and {other.clock}")
     variables = {variable.name: variable for variable in one.variables}
     for variable in other.variables:
@@ -53,7 +53,8 @@ def merge(one: History, other: History) -> History:
             tables[kind.name] = _joined(mine, theirs)
     first = min(one._clock.first, other._clock.first)
     last = max(one._clock.last, other._clock.last)
-    clock = Clock(one.clock, first, last, one._clock.years and other._clock.years)
+    years, meant = (all(getattr(each._clock, of) for each in (one, other)) for of in ("years", "meant"))
+    clock = Clock(one._clock.name, first, last, years, meant)
     return rebuilt(
         one,
         tables,
@@ -240,10 +241,10 @@ def _furthest(
     rank = {str(state): place for place, state in enumerate(order)}
     held: dict[str, int] = {}
     moments: list[tuple[float, int, int, str, int, Row]] = []
-    opening = min(float(clock.number(_raw([part["enter"]], clock))[0]) for part in parts)
+    opening = min(float(clock.begin(_raw([part["enter"]], clock))[0]) for part in parts)
     for part in parts:
         name = part["unit"]
-        begin = float(clock.number(_raw([part["enter"]], clock))[0])
+        begin = float(clock.begin(_raw([part["enter"]], clock))[0])
         finish = float(clock.finish(_raw([part["exit"]], clock))[0])
         start = rank[part.get(variable.name) or str(variable.initial)]
         if begin <= opening:
@@ -335,7 +336,7 @@ def _merged(
 def _pieces(group: list[Row], amount: str, clock: Clock) -> list[Row]:
     """Rows in force together cut into stretches of time, each with the greatest amount and the row that has
     it."""
-    starts = clock.number(_raw((row["start"] for row in group), clock)).tolist()
+    starts = clock.begin(_raw((row["start"] for row in group), clock)).tolist()
     ends = clock.finish(_raw((row["end"] for row in group), clock)).tolist()
     cuts = sorted({*starts, *ends})
     found: list[tuple[float, float, int]] = []
@@ -350,5 +351,6 @@ def _pieces(group: list[Row], amount: str, clock: Clock) -> list[Row]:
             found.append((low, high, best))
     shift = 1.0 if clock.dated else 0.0
     return [
-        group[k] | {"start": _time(low, clock), "end": _time(high - shift, clock)} for low, high, k in found
+        group[k] | {"start": _time(clock.began(low), clock), "end": _time(high - shift, clock)}
+        for low, high, k in found
     ]

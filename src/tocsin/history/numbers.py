@@ -88,6 +88,7 @@ class Numbers:
         levels: of those that are objects, their levels in order: as declared, or else sorted.
         spans: what is known of the times of events; None where all are known. Where an event is known to lie in a
             span, `event_time` is one time in it.
+        lag: how long after its number an event is over; see `Clock.lag`.
     """
 
     units: tuple[str, ...]
@@ -106,6 +107,12 @@ class Numbers:
     static: dict[str, NDArray[Any]]
     levels: dict[str, tuple[str, ...]]
     spans: Spans | None = None
+    lag: float = 0.0
+
+    @property
+    def early(self) -> NDArray[np.bool_]:
+        """Return which events (events,) come at or before their unit's entry, and only set its state there."""
+        return np.asarray(self.event_time + self.lag <= self.enter[self.event_unit])
 
     @cached_property
     def panel(self) -> Panel | None:
@@ -125,7 +132,7 @@ def numbers_of(
     units = tables["units"]
     names = tuple(units.column("unit").cast(pa.string()).to_pylist())
     count = len(names)
-    begin = clock.number(_times(units, "enter", clock.first))
+    begin = clock.begin(_times(units, "enter", clock.first))
     finish = clock.finish(_times(units, "exit", clock.last))
     events = tables["events"]
     event_unit, event_variable, event_state = _event_codes(events, variables)
@@ -158,7 +165,7 @@ def numbers_of(
         event_unit,
         event_variable,
         event_state,
-        event_time,
+        event_time + clock.lag,
         np.arange(len(event_time), dtype=np.float64),
         enter=begin,
         given=given,
@@ -192,6 +199,7 @@ def numbers_of(
         static=static,
         levels=categories,
         spans=spans,
+        lag=clock.lag,
     )
 
 
@@ -239,7 +247,7 @@ def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int
     names = _dictionary(table, "layer")
     weight = _floats(table.column("weight")) if "weight" in table.column_names else None
     dated = "start" in table.column_names or "end" in table.column_names
-    start = clock.number(_times(table, "start", clock.first)) if dated else None
+    start = clock.begin(_times(table, "start", clock.first)) if dated else None
     end = clock.finish(_times(table, "end", clock.last)) if dated else None
     out: dict[str, TieArrays] = {}
     bounds = np.searchsorted(layer, np.arange(len(names) + 1))  # rows are in the order of their layer
@@ -318,7 +326,7 @@ def _covariates(
     unit = _codes(table, "unit")
     unit = np.where(unit == count, -1, unit).astype(np.int32)
     value = _floats(table.column("value")) if table.num_rows else np.zeros(0)
-    start = clock.number(_times(table, "start", clock.first))
+    start = clock.begin(_times(table, "start", clock.first))
     end = clock.finish(_times(table, "end", clock.last))
     lasting = end > start  # a row that begins where it ends holds at no time
     out: dict[str, CovariateArrays] = {}

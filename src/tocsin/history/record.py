@@ -46,7 +46,8 @@ class History:
         variables: the state variables.
         window: first and last date, or two plain numbers.
         layers: names of all layers, or combine rule (None, "max", "sum") by layer.
-        clock: "day", "month" or "year" for dates ("day" by default); None for plain numbers.
+        clock: "day", "month" or "year" for dates ("day" by default); for plain numbers "step" (numbered
+            periods: period k is the interval (k - 1, k]) or "continuous" (moments), which None is taken for.
         outside: value of a covariate where no row covers it, by covariate.
         episodes: the original record (optional), with `unit`.
         sources: list of sources (optional), with `key` and `citation`.
@@ -200,13 +201,19 @@ class History:
 
     @property
     def clock(self) -> str:
-        """``day``, ``month``, ``year``, or ``number`` where times are plain numbers."""
-        return self._clock.name
+        """``day``, ``month``, ``year``; ``step`` where plain numbers are periods, ``continuous`` where they are
+        said to be moments, ``number`` where nothing is said of them."""
+        return self._clock.declared or self._clock.name
 
     @property
     def dated(self) -> bool:
         """Whether its times are dates."""
         return self._clock.dated
+
+    @property
+    def grouped(self) -> bool:
+        """Whether of an event only the interval is known, a month, a year or a period, in which it happened."""
+        return self._clock.grouped
 
     @property
     def window(self) -> tuple[Any, Any]:
@@ -234,6 +241,13 @@ class History:
     def levels(self) -> dict[str, tuple[str, ...]]:
         """Declared levels of own columns of units that are categories, in their order, the reference first."""
         return dict(self._levels)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What a reader should know before believing what is made of it: whole numbers that may be periods."""
+        from tocsin.history.report import doubts
+
+        return doubts(self)
 
     # Its tables.
 
@@ -342,6 +356,18 @@ class History:
             return read_time(when, self._clock)
         except ValueError as error:
             raise TocsinError(f"{when!r} is no time of {self.name!r}: {error}") from None
+
+    def begins(self, when: object) -> float:
+        """Return where on the clock a row begins that starts at a time; see `to_number`."""
+        return (
+            float(self._clock.begin([0.0])[0] + self.to_number(when))
+            if not self.dated
+            else self.to_number(when)
+        )
+
+    def finishes(self, when: object) -> float:
+        """Return where on the clock a row ends whose last date, period or moment is given; see `to_number`."""
+        return self.to_number(when) + (1.0 if self.dated else 0.0)
 
     def to_date(self, number: Any) -> Any:
         """Return the dates in which clock numbers fall (one date, or an array); plain numbers unchanged."""

@@ -40,7 +40,8 @@ def facts(history: History) -> dict[str, str]:
     clock = history._clock
     found = {
         "title": history.title,
-        "window": f"{clock.text(clock.first)} to {clock.text(clock.last)}, clock {history.clock}",
+        "window": f"{clock.text(clock.first)} to {clock.text(clock.last)}, clock {history.clock}"
+        + (f" ({int(clock.end - clock.start)} periods)" if clock.name == "step" else ""),
         "units": f"{history._tables['units'].num_rows:,}",
     }
     events = history._tables["events"]
@@ -98,9 +99,41 @@ def _own_columns(history: History) -> dict[str, str]:
 def _of_no_time(history: History, name: str) -> int:
     """Return how many rows of a table begin where they end; dated rows hold on their last day."""
     table = history._tables[name]
-    if history.dated or not {"start", "end"} <= set(table.column_names):
+    if history.dated or history.grouped or not {"start", "end"} <= set(table.column_names):
         return 0
     return int(pc.sum(pc.equal(table.column("start"), table.column("end"))).as_py() or 0)
+
+
+def doubts(history: History) -> list[str]:
+    """Return what may be meant otherwise than it is taken: see `History.warnings`.
+
+    Whole numbers are moments unless the history says that they number periods; the two differ in what is an event,
+    in when ties hold and in the likelihood.
+    """
+    clock = history._clock
+    if clock.declared is not None or history.numbers.spans is not None:  # who gives spans speaks of moments
+        return []
+    columns = [
+        history._tables[table].column(name)
+        for table, names in (
+            ("events", ("time",)),
+            ("units", ("enter", "exit")),
+            ("ties", ("start", "end")),
+            ("covariates", ("start", "end")),
+        )
+        for name in names
+        if history._tables[table].num_rows and name in history._tables[table].column_names
+    ]
+    if not (columns and float(clock.first).is_integer() and float(clock.last).is_integer()):
+        return []
+    if not all(pc.all(pc.equal(pc.floor(column), column)).as_py() is not False for column in columns):
+        return []
+    first = number_text(clock.first)
+    return [
+        "all times are whole numbers, and the history does not say whether they are moments or numbered periods; "
+        f"they are taken for moments, so that what is dated {first} is a state on entry and no event. Say clock = "
+        '"step" if they number periods (period k is the interval from k - 1 to k), or clock = "continuous"'
+    ]
 
 
 def describe(history: History) -> str:

@@ -128,7 +128,7 @@ def _narrowed(history: History, window: object) -> Clock:
     first, last = given
     ends = (history.window[0] if first is None else first, history.window[1] if last is None else last)
     report = Report()
-    clock = read_clock(ends, history.clock, report)
+    clock = read_clock(ends, old.declared, report)
     report.raise_if_any("window")
     if clock.dated != old.dated or clock.first < old.first or clock.last > old.last:
         span = f"{old.text(old.first)} to {old.text(old.last)}"
@@ -160,7 +160,7 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
                 for code, said in zip(codes.tolist(), given.tolist(), strict=True)
             ]
             units = units.set_column(place, variable.name, pa.array(states, pa.string()))
-    begin = clock.number(_column(units, "enter", old.first))
+    begin = clock.begin(_column(units, "enter", old.first))
     finish = clock.finish(_column(units, "exit", old.last))
     tables["units"] = units.filter(pa.array((begin < clock.end) & (finish > clock.start)))
     if events.num_rows:
@@ -172,7 +172,7 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
     for name in ("ties", "covariates"):
         table = tables[name]
         if table.num_rows:
-            starts = clock.number(_column(table, "start", old.first))
+            starts = clock.begin(_column(table, "start", old.first))
             ends = clock.finish(_column(table, "end", old.last))
             tables[name] = table.filter(pa.array((starts < clock.end) & (ends > clock.start)))
     episodes = tables["episodes"]

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-GROUPED = ("month", "year", "step")
-
 
 @dataclass(frozen=True)
 class Spans:
@@ -63,13 +61,14 @@ def spans_of(
         sequence, unit: (events,) ranks, and positions of the units.
         enter, leave: (units,) presence on the clock, within the window.
     """
-    grouped = clock.name in GROUPED
+    grouped = clock.grouped
     low, high = clock.number(time), clock.number(latest)
     known = ~(high > low)
     if known.all():
         return None
     if grouped:
-        first, last = np.maximum(low, enter[unit]), np.minimum(high, leave[unit] - 1.0)
+        first = np.maximum(low, enter[unit] + 1.0 - clock.lag)
+        last = np.minimum(high, leave[unit] - clock.lag)
     else:
         first = np.maximum(low, enter[unit])
         last = np.minimum(high + 1.0 if clock.dated else high, leave[unit])

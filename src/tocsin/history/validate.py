@@ -75,7 +75,7 @@ def known_spans(units: Parsed, events: Parsed, rows: NDArray[np.int64], clock: C
         events.columns["time_latest"][rows],
         np.asarray(events.numbers("sequence", 0.0)[rows], dtype=np.float64),
         events.columns["unit"][rows],
-        np.clip(clock.number(enter), clock.start, clock.end),
+        np.clip(clock.begin(enter), clock.start, clock.end),
         np.clip(clock.finish(leave), clock.start, clock.end),
         clock,
     )
@@ -165,14 +165,14 @@ def check_states(
     spans = known_spans(units, events, rows, clock) if take else None
     time = clock.number(take.get("time", np.zeros(0, np.int64)))
     if spans is not None:
-        time = first_order(spans, take["unit"], take["variable"], clock.number(enter))
+        time = first_order(spans, take["unit"], take["variable"], clock.begin(enter))
     found = course(
         take.get("unit", none),
         take.get("variable", none),
         take.get("state", none),
-        time,
+        time + clock.lag,
         events.numbers("sequence", 0.0)[rows] if events.columns else np.zeros(0),
-        enter=clock.number(enter),
+        enter=clock.begin(enter),
         given=given,
         variables=variables,
     )
@@ -236,7 +236,7 @@ def check_overlap(
     """
     if len(rows) < 2:
         return
-    begin = clock.number(table.numbers("start", clock.first)[rows])
+    begin = clock.begin(table.numbers("start", clock.first)[rows])
     finish = clock.finish(table.numbers("end", clock.last)[rows])
     lasting = finish > begin
     if not lasting.all():

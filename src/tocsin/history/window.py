@@ -7,7 +7,7 @@ import math
 import numbers
 from typing import TYPE_CHECKING
 
-from tocsin.history.clock import CLOCKS, EARLIEST, EPOCH, LATEST, Clock, read_date
+from tocsin.history.clock import CLOCKS, CONTINUOUS, EARLIEST, EPOCH, LATEST, Clock, read_date
 
 if TYPE_CHECKING:
     from tocsin.history.problems import Report
@@ -25,16 +25,17 @@ def read_clock(
     at = lines or {}
     ends = window_ends(window)
     stand_in = Clock("day", EARLIEST, LATEST)
-    if clock is not None and clock not in CLOCKS:
+    known = (*CLOCKS[:-1], CONTINUOUS)
+    if clock is not None and clock not in (*known, "number"):
         from tocsin.errors import nearest
 
         report.add(
             file,
-            f"unknown clock; there are: {', '.join(CLOCKS)}",
+            f"unknown clock; there are: {', '.join(known)}",
             line=at.get("clock"),
             column="clock",
             value=clock,
-            nearest=nearest(str(clock), CLOCKS),
+            nearest=nearest(str(clock), known),
         )
         clock = None
     if ends is None:
@@ -59,15 +60,20 @@ def read_clock(
     if all(plain) and clock in ("day", "month"):
         report.add(
             file,
-            f"a window of plain numbers has no clock {clock!r}: leave the clock out, or give dates",
+            f"a window of plain numbers has no clock {clock!r}: say 'step' (numbered periods) or 'continuous' "
+            "(moments), or give dates",
             line=at.get("clock") or at.get("window"),
             column="clock",
             value=clock,
         )
         return stand_in
-    if not any(plain) and clock == "number":
+    if not any(plain) and clock in ("number", "step", CONTINUOUS):
         report.add(
-            file, "a window of dates has no clock 'number'", line=at.get("clock"), column="clock", value=clock
+            file,
+            f"a window of dates has no clock {clock!r}",
+            line=at.get("clock"),
+            column="clock",
+            value=clock,
         )
         return stand_in
     if all(plain) and not years:
@@ -82,7 +88,16 @@ def read_clock(
             )
             return Clock("number", -math.inf, math.inf)
         first, last = first + 0.0, last + 0.0
-        name = "number"
+        name = "step" if clock == "step" else "number"
+        if name == "step" and not (first.is_integer() and last.is_integer()):
+            report.add(
+                file,
+                "bad number: the window of a clock 'step' is its first and its last period, two whole numbers",
+                line=at.get("window"),
+                column="window",
+                value=window,
+            )
+            return Clock("step", -math.inf, math.inf)
     else:
         name = str(clock or "day")
         found: list[float] = []
@@ -97,10 +112,9 @@ def read_clock(
     if last < first or (name == "number" and last == first):
         what = "the window is empty" if last == first else "the window ends before it begins"
         report.add(file, what, line=at.get("window"), column="window", value=f"{ends[0]} to {ends[1]}")
-        return Clock(
-            name, *((stand_in.first, stand_in.last) if name != "number" else (-math.inf, math.inf)), years
-        )
-    return Clock(name, first, last, years)
+        wide = (-math.inf, math.inf) if name in ("number", "step") else (stand_in.first, stand_in.last)
+        return Clock(name, *wide, years)
+    return Clock(name, first, last, years, clock == CONTINUOUS)
 
 
 def window_ends(window: object) -> tuple[object, object] | None:
@@ -143,4 +157,6 @@ def read_time(when: object, clock: Clock) -> float:
         raise ValueError("this history's times are plain numbers") from None
     if not math.isfinite(value):
         raise ValueError("a time must be finite")
+    if clock.name == "step" and not value.is_integer():
+        raise ValueError("a period is a whole number")
     return value

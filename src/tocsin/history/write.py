@@ -139,8 +139,8 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
         if getattr(history, key)
     }
     head["window"] = list(history.window)
-    if history.dated:
-        head["clock"] = history.clock
+    if history._clock.declared is not None:
+        head["clock"] = history._clock.declared
     if has_model:
         head["default_model"] = "model.toml"
     if history.borders_path is not None and history.borders_path.is_file():

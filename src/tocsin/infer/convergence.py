@@ -53,7 +53,7 @@ def diagnostics(values: Floats) -> dict[str, Floats]:
 
 def warnings_of(posterior: Posterior) -> list[str]:
     """Return what speaks against trusting the draws, in plain words."""
-    found: list[str] = []
+    found: list[str] = list(posterior.history.warnings)
     stats = posterior.draws.stats
     chains, draws, _ = posterior.draws.vector.shape
     if "diverging" in stats and (count := int(stats["diverging"].sum())):

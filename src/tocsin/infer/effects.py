@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
+from tocsin.history.clock import noun
 from tocsin.kernels.layout import TARGET
 from tocsin.model.declaration import Baseline, Contagion, Model, Transition
 from tocsin.program.grouped import is_grouped
@@ -165,7 +166,7 @@ def with_effects(
     known = {*plain.joint.names, *history.numbers.covariates, *history.numbers.static}
     if is_grouped(history):
         raise ModelError(
-            f"frailty= and shock= need times by day, or plain numbers; this history knows them by {history.clock}"
+            f"frailty= and shock= need times by day, or moments; this history knows them by {noun(history.clock)}"
         )
     blocks: list[Block] = []
     numbers = history.numbers

@@ -68,6 +68,7 @@ def fit_program(
     found = over_times.solve(task)
     identified = identify(task, found)
     warnings = [
+        *program.history.warnings,
         *diagnose.thin(program, task.constraint),
         *over_times.warnings_of(task, found, identified.vcov),
         *twins.values(),

@@ -12,6 +12,7 @@ import numpy as np
 from tocsin.ensemble.counting import wilson
 from tocsin.ensemble.expected import expected_share
 from tocsin.errors import FitError, ModelError, TocsinError, suggestion
+from tocsin.history.clock import noun
 from tocsin.infer.checks import check_whole
 from tocsin.infer.drawn import COUNT, WORDS, kept_draws
 from tocsin.infer.prior import Prior
@@ -243,7 +244,7 @@ def _bounds(history: History, as_of: object, horizon: float) -> tuple[float, flo
 
 
 def _units(history: History) -> str:
-    return {"day": "days", "month": "months", "year": "years"}.get(history.clock, "units of time")
+    return noun(history.clock, True)
 
 
 def _count(draws: Any) -> int:

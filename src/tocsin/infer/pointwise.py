@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tocsin.errors import ModelError
+from tocsin.history.clock import noun
 from tocsin.kernels.layout import TARGET
 from tocsin.kernels.sweep import AFTER, EXPLAINED, UNIT, VARIABLE
 from tocsin.program.cause import CauseData, integrals
@@ -78,8 +79,8 @@ def take_apart(effects: Effects, vectors: Floats, effect: Floats) -> Pointwise:
     program = effects.program
     if is_grouped(program.history):
         raise ModelError(
-            "with times known by month or year the log-likelihood does not fall apart into events in order of time: "
-            "forecasts event by event need times by day"
+            f"with times known by {noun(program.history.clock)} the log-likelihood does not fall apart into events in "
+            "order of time: forecasts event by event need times by day"
         )
     trace = program.trace
     event = np.flatnonzero(trace.events[:, EXPLAINED] >= 0)

@@ -6,6 +6,7 @@ import html
 import textwrap
 from typing import TYPE_CHECKING
 
+from tocsin.history.clock import noun
 from tocsin.infer.summary import legend, number, rows
 from tocsin.program.grouped import is_grouped
 
@@ -33,7 +34,7 @@ def _head(fit: Fit) -> list[str]:
         history = fit.history
         clock = history._clock
         ends = [clock.text(end) if history.dated else f"{end:.6g}" for end in (clock.first, clock.last)]
-        known = f", by the {history.clock}" if history.dated else ""
+        known = f", by the {noun(history.clock)}" if history.dated or history.grouped else ""
         lines.append(f"History {history.title or history.name}, {ends[0]} to {ends[1]}{known}")
     return lines
 
@@ -74,7 +75,7 @@ def _tables(fit: Fit) -> list[tuple[str, list[list[str]]]]:
     moves = [["transition", "events", "exposure time", "units at risk"]]
     for row in fit.transitions.itertuples(index=False):
         moves.append([str(row.transition), str(row.events), f"{row.exposure:,.1f}", str(row.units)])
-    # By month or year an interval of hazard L has its event with probability 1 - exp(-L) only.
+    # In grouped time an interval of hazard L has its event with probability 1 - exp(-L) only.
     grouped = fit._search is not None and is_grouped(fit.history)
     causes = [["cause", "events explained", "share", "integrated hazard" if grouped else "expected"]]
     for row in fit.causes.itertuples(index=False):

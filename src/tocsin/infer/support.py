@@ -11,6 +11,7 @@ import numpy as np
 
 from tocsin.ensemble.ledger_check import refuse
 from tocsin.errors import ModelError, TocsinError, suggestion
+from tocsin.history.clock import noun
 from tocsin.history.numbers import TieArrays
 from tocsin.infer.placebo import altered
 from tocsin.program.interventions import prevent
@@ -244,7 +245,7 @@ class TieOptions(Options):
     def sentence(self) -> str:
         """Return what may be given, and what a unit of budget is."""
         history = self.program.history
-        length, clock = float((self.end - self.start).max()), f" {history.clock}s" if history.dated else ""
+        length, clock = float((self.end - self.start).max()), f" {noun(history.clock, True)}"
         return (
             f"{history.numbers.units[self.source]} may lay out a budget of {self.budget:g} in the layer "
             f"{self.layer}, {self.step:g} at a time: one keeps a tie of weight 1 for {length:,g}{clock}, and no "
@@ -382,7 +383,7 @@ def _periods(
             found.append(f"periods: between 1 and 1000 parts of the window, not {periods}")
             return []
         edges = np.linspace(first, last, int(periods) + 1)
-        edges = np.unique(np.round(edges)) if history.dated else edges
+        edges = np.unique(np.round(edges)) if history.dated or history.grouped else edges
         return [(float(a), float(b)) for a, b in pairwise(edges)]
     made: list[tuple[float, float]] = []
     if isinstance(periods, str | bool) or not isinstance(periods, Sequence) or not len(periods):
@@ -391,11 +392,10 @@ def _periods(
     for each in periods:
         try:
             begin, finish = each
-            start, end = history.to_number(begin), history.to_number(finish)
+            start, end = history.begins(begin), history.finishes(finish)
         except (TypeError, ValueError, TocsinError) as error:
             found.append(f"periods: {each!r} is no (first day, last day): {error}")
             continue
-        end = end + 1.0 if history.dated else end
         if not first <= start < end <= last:
             found.append(f"periods: {begin} to {finish} does not lie in the window, or ends before it begins")
         made.append((float(start), float(end)))

@@ -41,6 +41,8 @@ class Worlds:
         events = ensemble.events
         self.world = events["world"].to_numpy()
         self.time = events["time"].to_numpy()
+        if is_grouped(program.history):  # an event stands at the end of its interval
+            self.time = np.floor(self.time) + program.history.numbers.lag
         self.unit = codes_of(events["unit"], program.history.numbers.units)
         self.variable = codes_of(events["variable"], [v.name for v in program.model.variables])
         self.state = np.zeros(self.time.size, dtype=np.int32)

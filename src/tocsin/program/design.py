@@ -89,7 +89,7 @@ class Design:
 def known_names(history: History, joint: JointStates) -> list[str]:
     """Return every name that a formula may use with this history."""
     numbers = history.numbers
-    calendar = list(CALENDAR) if history.dated or history.clock in ("month", "year") else ["t"]
+    calendar = list(CALENDAR) if history.dated else ["t"]
     return [*joint.names, *numbers.covariates, *numbers.static, *calendar]
 
 
@@ -100,9 +100,11 @@ def _calendar_starts(history: History) -> NDArray[np.float64]:
 
 
 def _calendar_values(history: History, name: str, starts: NDArray[np.float64]) -> NDArray[Any]:
-    """Return t, month or year of the clock unit (k, k + 1] that begins at or before each start."""
+    """Return t, month or year of the clock unit (k, k + 1] that begins at or before each start; a period is
+    its own t."""
     numbers = history.numbers
-    whole = np.floor(starts - numbers.start) + (0.0 if history.dated else numbers.start)
+    first = 0.0 if history.dated else history._clock.began(numbers.start)
+    whole = np.floor(starts - numbers.start) + first
     if name == "t":
         return whole
     import pandas as pd

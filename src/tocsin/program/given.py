@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import FitError, ModelError, SentenceError, TocsinError, TooLarge, suggestion
+from tocsin.history.clock import noun
 from tocsin.kernels.layout import IN_SOURCE, IN_TIE, LAYER, OUT_TARGET, TRANSITION, WHEN, A, B, C
 from tocsin.kernels.past import NOT_FINITE, UNEXPLAINED, gather, name_streams, record
 from tocsin.kernels.slots import Past, Plan
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE
-from tocsin.program.grouped import is_grouped
+from tocsin.program.grouped import cure, is_grouped
 from tocsin.program.interventions.apply import led_breaks
 from tocsin.program.names import cause_key
 
@@ -98,8 +99,8 @@ def check_given(program: Program, condition: Condition) -> None:
     """Refuse what cannot be conditioned on."""
     if condition.given != "nothing" and is_grouped(program.history):
         raise FitError(
-            f"the times of {program.history.name!r} are known by {program.history.clock} only: worlds given "
-            "what happened need times by day, or plain numbers; give dates, or ask given='nothing'"
+            f"the times of {program.history.name!r} are known by {noun(program.history.clock)} only: worlds given "
+            f"what happened need times by day, or moments; {cure(program.history)}, or ask given='nothing'"
         )
 
 

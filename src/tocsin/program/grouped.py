@@ -1,4 +1,4 @@
-"""Grouped time: records that know only the month or the year of an event.
+"""Grouped time: records that know only the month, the year or the period of an event.
 
 States and exposures are those at the start of an interval, and transition k happens in it with probability
 (L_k / L)(1 - exp(-L)), L_k its integrated hazard and L the sum over the variable's competing transitions.
@@ -6,6 +6,10 @@ States and exposures are those at the start of an interval, and transition k hap
 Put every event at the end of its interval. Then nothing changes inside an interval, and what an event sees
 by left limits is what held at the interval's start. The likelihood is that of continuous time, and a
 correction for each event: log((L_k / L)(1 - exp(-L))) = (log L_k - L) + log((exp(L) - 1) / L).
+
+A transition of a recurrent variable that may follow upon itself (it starts from the state that it enters) leaves its
+unit at risk, so it may happen more than once in an interval: n times with the probability exp(-L) L_k^n / n! of
+a Poisson count. That is the likelihood of continuous time, less log n!.
 """
 
 from __future__ import annotations
@@ -14,8 +18,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import gammaln
 
 from tocsin.errors import FitError
+from tocsin.history.clock import noun
 from tocsin.kernels.layout import TRANSITION
 from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
 from tocsin.program.cause import CauseData, Elements
@@ -31,26 +37,54 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-CLOCKS = ("month", "year")
-
 
 def is_grouped(history: History) -> bool:
-    """Return whether the times of a history are known by month or year only."""
-    return history.clock in CLOCKS
+    """Return whether the times of a history are known by month, year or period only."""
+    return history.grouped
+
+
+def cure(history: History) -> str:
+    """Return what would tell when within an interval its events were."""
+    return "give moments (clock 'continuous')" if history.clock == "step" else "give dates"
 
 
 def _name(program: Program, time: float) -> str:
-    """Return the month or year whose interval ends at a time."""
+    """Return the month, year or period whose interval ends at a time."""
+    if program.history.clock == "step":
+        return f"period {time:g}"
     width = 7 if program.history.clock == "month" else 4
     return str(program.history.to_date(time - 1.0))[:width]
 
 
-def refuse_two(program: Program) -> None:
-    """Raise FitError where one variable of a unit moves twice in one interval."""
+def counted(program: Program) -> NDArray[np.bool_]:
+    """Return which transitions (K,) may happen more than once in an interval: they start from where they lead."""
+    return np.array([move.to in move.origin for move in program.model.transitions], dtype=bool)
+
+
+def _gathered(program: Program) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the interval of each event (events,), one for a variable of a unit; the first event of each
+    interval, and their number.
+    """
     trace = program.trace
     key = np.stack([trace.time, trace.events[:, UNIT], trace.events[:, VARIABLE]])
-    _, first, count = np.unique(key, axis=1, return_index=True, return_counts=True)
-    twice = np.flatnonzero(count > 1)
+    _, first, interval, count = np.unique(
+        key, axis=1, return_index=True, return_inverse=True, return_counts=True
+    )
+    return interval.ravel(), first, count
+
+
+def refuse_two(program: Program) -> None:
+    """Raise FitError where one variable of a unit moves twice in one interval, and not by one transition that
+    may happen again or, unexplained, within the state that it holds.
+    """
+    trace = program.trace
+    if not trace.time.size:
+        return
+    interval, first, count = _gathered(program)
+    by = trace.events[:, EXPLAINED]
+    again = np.where(by >= 0, counted(program)[by], trace.events[:, BEFORE] == trace.events[:, AFTER])
+    alike = np.bincount(interval, again & (by == by[first][interval]), first.size)
+    twice = np.flatnonzero((count > 1) & (alike < count))
     if twice.size:
         event = int(first[twice[0]])
         unit = program.history.numbers.units[trace.events[event, UNIT]]
@@ -58,8 +92,9 @@ def refuse_two(program: Program) -> None:
         raise FitError(
             f"{variable!r} of {unit!r} moves {count[twice[0]]} times in "
             f"{_name(program, trace.time[event])}; with "
-            f"times known by {program.history.clock} one move an interval can be told: leave one out, or "
-            f"give dates"
+            f"times known by {noun(program.history.clock)} one move an interval can be told, unless all are by one "
+            "transition of a recurrent variable that starts from the state it enters: leave one out, or "
+            f"{cure(program.history)}"
         )
 
 
@@ -148,8 +183,8 @@ def _seen(program: Program, number: int) -> tuple[Trace, NDArray[np.bool_], NDAr
         move = program.model.transitions[number]
         raise FitError(
             f"{move.name!r} of {unit!r} in {_name(program, trace.time[lost[0]])}: its condition "
-            f"{move.requires!r} came to hold in the same {program.history.clock} only, and with grouped "
-            "times a transition sees the states at the start: give dates, or drop requires="
+            f"{move.requires!r} came to hold in the same {noun(program.history.clock)} only, and with grouped "
+            f"times a transition sees the states at the start: {cure(program.history)}, or drop requires="
         )
     marked = np.flatnonzero((events[:, VARIABLE] == variable) & (events[:, EXPLAINED] >= 0) & at_risk)
     witnesses, moves = events[marked].copy(), events.copy()
@@ -170,8 +205,16 @@ class GroupedLikelihood(Likelihood):
     causes: list[GroupedCause]  # type: ignore[assignment]
     kind = GroupedCause
 
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        by = program.trace.events[:, EXPLAINED]
+        self.once = (by >= 0) & ~counted(program)[by]  # events after which their transition cannot come again
+        _, first, count = _gathered(program)
+        self.orders = float(gammaln(count[(by[first] >= 0) & ~self.once[first]] + 1.0).sum())
+
     def _compute(self, vector: Floats, order: int) -> tuple[float, Floats, Floats]:
         value, gradient, hessian = super()._compute(vector, order)
+        value -= self.orders
         for causes in self._competing():
             whole, slope, second = self._whole(vector, causes, order)
             level, first, bend = _correction(whole)
@@ -199,13 +242,16 @@ class GroupedLikelihood(Likelihood):
         ]
 
     def _whole(self, vector: Floats, causes: list[GroupedCause], order: int) -> tuple[Floats, Floats, Any]:
-        """Return L at each event of a variable, its gradient, and a function that sums weighted Hessians."""
+        """Return L at each event of a variable after which it is at risk no more (zero at others), its gradient,
+        and a function that sums weighted Hessians.
+        """
         count = self.program.trace.time.size
         whole = np.zeros(count)
         slope = np.zeros((count, vector.size)) if order else np.empty((0, 0))
         found = []
         for cause in causes:
             event, elements = cause.rivalled(vector, order)
+            elements.value[~self.once[event]] = 0.0
             whole[event] += elements.value
             if order:
                 slope[event[:, None], np.array(cause.positions)] += elements.value[:, None] * elements.slope

@@ -9,7 +9,6 @@ import numpy as np
 from tocsin.errors import FitError
 from tocsin.history.clock import number_text
 from tocsin.kernels.states import trace_states
-from tocsin.program.grouped import is_grouped
 from tocsin.program.program import Observed
 
 if TYPE_CHECKING:
@@ -61,9 +60,7 @@ class Observer:
         self.variable = position[numbers.event_variable[self.spoken]]
         self.state = code[numbers.event_variable[self.spoken], numbers.event_state[self.spoken]]
         self.entry = entry_states(model, history, joint)
-        self.late = (
-            1.0 if is_grouped(history) else 0.0
-        )  # by month or year events end their interval; see `grouped`
+        self.late = numbers.lag  # in grouped time events stand at the end of their interval; see `grouped`
         sizes = int(joint.sizes.max())
         self.explains = np.full((len(joint.names), sizes, sizes), -1, dtype=np.int32)
         for number, move in enumerate(model.transitions):

@@ -279,9 +279,7 @@ class Program:
         Times known by month or year stand at the end of their interval in a program; the record names the
         interval by its beginning.
         """
-        from tocsin.program.grouped import is_grouped
-
-        return time - 1.0 if is_grouped(self.history) else time
+        return time - self.history.numbers.lag
 
     def when(self, time: float) -> str:
         """Return a clock number as a date or a number, for messages."""
@@ -328,6 +326,7 @@ class Program:
                 gaps = np.flatnonzero(np.isnan(values) & (ends >= time))
                 if gaps.size:
                     first, last = starts[gaps[0]], ends[gaps[0]]
+                    first = self.history._clock.began(first)
                     until = self.when(last - 1) if self.history.dated else self.when(last)
                     raise FitError(
                         f"{self.cause_name(cause)!r} needs the covariate {used!r} of {name!r} from "

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.errors import FitError
+from tocsin.history.clock import noun
 from tocsin.kernels.layout import TRANSITION
 from tocsin.kernels.sweep import EXPLAINED, UNIT
-from tocsin.program.grouped import is_grouped
+from tocsin.program.grouped import cure, is_grouped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,9 @@ def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
 
     if is_grouped(program.history):
         raise FitError(
-            f"times known by {program.history.clock} leave open how much of an interval's hazard came before its "
-            "event, so residuals are not unit exponential: give dates, or look at reliability and at simulated "
-            "worlds beside what happened (tocsin replay)"
+            f"times known by {noun(program.history.clock)} leave open how much of an interval's hazard came before "
+            f"its event, so residuals are not unit exponential: {cure(program.history)}, or look at reliability and "
+            "at simulated worlds beside what happened (tocsin replay)"
         )
     numbers, trace = program.history.numbers, program.trace
     rows = []

@@ -20,7 +20,7 @@ from tocsin.kernels.layout import DECAYS, SOURCE, TRANSITION
 from tocsin.kernels.stages import Course, follow
 from tocsin.model.declaration import Contagion
 from tocsin.program.cause import CauseData
-from tocsin.program.grouped import is_grouped
+from tocsin.program.grouped import counted, is_grouped
 from tocsin.program.likelihood import Likelihood
 from tocsin.program.runs import places_in
 from tocsin.program.spans import without_spans
@@ -79,12 +79,15 @@ def stages_of(program: Program) -> list[_Unit] | None:
     spans, seen, numbers = program.spans, program.observer, program.history.numbers
     assert spans is not None
     grouped = is_grouped(program.history)
+    if grouped and counted(program).any():  # they may come more than once in a period
+        return None
     after = program.opening.after
     pairs = precedence(spans, seen.unit, seen.variable)
     earlier: dict[int, set[int]] = {}
     for a, b in pairs:
         earlier.setdefault(b, set()).add(a)
-    begin, high = spans.low, spans.high + seen.late  # what is known of period k lies in (k, k + 1]
+    high = spans.high + seen.late
+    begin = spans.low + seen.late - float(grouped)  # where a period begins
     found = []
     for unit in np.unique(seen.unit[~spans.known]).tolist():
         rows = np.flatnonzero((seen.unit == unit) & (high > numbers.enter[unit]))

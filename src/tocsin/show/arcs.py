@@ -126,7 +126,7 @@ def chosen_arcs(
     if state is not None:
         keep &= (table["to"].astype(str) == state).to_numpy()
     if date is not None:
-        limit = history.to_number(date) + (1.0 if history.dated else 0.0)
+        limit = history.finishes(date)
         keep &= table["time"].to_numpy(dtype=float) < limit
     rows = table[keep].copy()
     rows["source"], rows["unit"] = rows["source"].astype(str), rows["unit"].astype(str)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tocsin.errors import ModelError, suggestion
+from tocsin.history.clock import noun
 from tocsin.model import Baseline
 from tocsin.show.names import short_labels
 from tocsin.show.parts import WIDE, finished, inline
@@ -70,7 +71,7 @@ def hazards_by_cause(
         title=None if dated else "time", grid=False, labelOverlap=True, tickCount=7 if width > 500 else 4
     )
     scale = alt.Scale(type="utc") if dated else alt.Scale(nice=False)
-    span = f"{per} {history.clock}s" if per != 1 else ("a " + history.clock if dated else "a unit of time")
+    span = f"{per} {noun(history.clock, True)}" if per != 1 else f"a {noun(history.clock)}"
     key = alt.Legend(
         title=None, orient="bottom", columns=4 if width > 500 else 2, symbolSize=120, labelLimit=150
     )

@@ -12,6 +12,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from tocsin.history.clock import noun
 from tocsin.show.compared import most
 from tocsin.show.parts import (
     MOST_ROWS,
@@ -289,7 +290,7 @@ def calendar_finding(comparison: Comparison) -> str:
         return f"No unit {comparison.wave.came}"
     lasting = int(spells["censored"].sum())
     ended = spells.loc[~spells["censored"], "duration"]
-    unit = f"{comparison.frame.clock}s " if comparison.frame.dated else ""
+    unit = f"{noun(comparison.frame.clock, True)} "
     middle = f"; half of those that ended had lasted {ended.median():.3g} {unit}or less" if len(ended) else ""
     wave = comparison.wave
     count = wave.entries(len(spells)) if wave.one else f"{counted(len(spells), 'spell')} in {wave.words}"
@@ -344,7 +345,7 @@ def forest(
     # A rate that data hardly bound would stretch the axis until nothing else can be read.
     low, high = frame["estimate"].min() / 100, frame["estimate"].max() * 100
     frame["lower"], frame["upper"] = frame["lower"].clip(lower=low), frame["upper"].clip(upper=high)
-    title = f"rate per {comparison.frame.clock}" if rates else "multiplies the hazard by"
+    title = f"rate per {noun(comparison.frame.clock)}" if rates else "multiplies the hazard by"
     # The transition above, the cause and its term below: one line would not fit a telephone.
     lines = alt.Axis(
         title=None, labelLimit=label_width(width), grid=True, labelExpr="split(datum.label, ' · ')"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tocsin.history.clock import noun
 from tocsin.infer.summary import legend
 from tocsin.infer.summary import rows as estimate_rows
 from tocsin.model import Baseline
@@ -127,7 +128,7 @@ def _figure(c: Comparison, draw: Any, finding: str | None = None, **options: Any
 
 def _unit_table(c: Comparison) -> str:
     frame, units = c.frame, c.units()
-    clock = f"{frame.clock}s" if frame.dated else "time"
+    clock = noun(frame.clock, True)
     head = ["unit", "happened", f"held, {clock}", "worlds of 100", "95% interval", "median first entry"]
     head += ["90 of 100 of them", f"held, median {clock}"]
     over = (
@@ -189,7 +190,7 @@ def _bare(duration: float, frame: Frame) -> str:
 
 def _estimates(replay: Replay) -> list[str]:
     c, fit = replay.comparison, replay.fit
-    unit = {"number": "unit of time"}.get(c.frame.clock, c.frame.clock)
+    unit = noun(c.frame.clock)
     parts = [
         "<p>"
         + e(

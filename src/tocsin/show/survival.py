@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 
 from tocsin.ensemble.survival import kaplan_meier
+from tocsin.history.clock import noun
 from tocsin.show.parts import WIDE, bands, finished, inline, quantile_columns, source_line
 from tocsin.show.sentences import counted
 from tocsin.show.theme import colour
@@ -34,7 +35,7 @@ def survival_curve(comparison: Comparison, width: int = WIDE, titled: bool = Tru
     """
     seen = kaplan_meier(comparison.spells)
     worlds = _of_worlds(comparison)
-    unit = f"{comparison.frame.clock}s" if comparison.frame.dated else "units of time"
+    unit = noun(comparison.frame.clock, True)
     longest = float(max(seen["time"].max(), worlds["time"].max() if len(worlds) else 0.0))
     x = alt.X(
         "time:Q",
@@ -82,7 +83,7 @@ def survival_finding(comparison: Comparison) -> str:
     """Return the finding of the curve as a sentence."""
     seen = kaplan_meier(comparison.spells)
     middle = _median(seen["time"].to_numpy(), seen["survival"].to_numpy())
-    unit = f" {comparison.frame.clock}s" if comparison.frame.dated else ""
+    unit = f" {noun(comparison.frame.clock, True)}"
     wave = comparison.wave
     what = f"{len(comparison.spells)} {wave.spells}" if len(comparison.spells) != 1 else f"1 of {wave.spells}"
     if middle is None:

@@ -13,6 +13,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.history.clock import noun
 from tocsin.machine import OutputError
 from tocsin.show.findings import answer
 from tocsin.show.sentences import counted, hundred, length, number, short, signed
@@ -71,7 +72,7 @@ def unit_table(c: Comparison) -> Group:
 
 
 def _unit(frame: Any) -> str:
-    return {"day": "days", "month": "months", "year": "years"}.get(frame.clock, "units of time")
+    return noun(frame.clock, True)
 
 
 def _plain(duration: float, frame: Any) -> str:

@@ -74,7 +74,7 @@ def before_day(history: History, when: str) -> float:
     What is barred or gone from a day on is so for an event dated on that day, which stands at its beginning.
     """
     time = history.to_number(when)
-    return float(np.nextafter(time, -np.inf)) if history.dated else time
+    return float(np.nextafter(time, -np.inf)) if history.dated else history.begins(when)
 
 
 # --- rows ---------------------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ def check(
 def span(history: History, start: str | None, end: str | None) -> tuple[float, float]:
     """Return from where to where on the clock a row holds that runs from one date to another."""
     numbers = history.numbers
-    first = float(numbers.start) if start is None else history.to_number(start)
-    last = float(numbers.end) if end is None else history.to_number(end) + (1.0 if history.dated else 0.0)
+    first = float(numbers.start) if start is None else history.begins(start)
+    last = float(numbers.end) if end is None else history.finishes(end)
     return max(first, float(numbers.start)), min(last, float(numbers.end))
 
 
@@ -107,7 +107,7 @@ class _Check:
         except TocsinError as error:
             raise self.refuse(str(error)) from None
         start, end = float(history.numbers.start), float(history.numbers.end)
-        if not (start <= time < end if history.dated else start <= time <= end):
+        if not (start <= time < end if history.dated else history._clock.began(start) <= time <= end):
             if isinstance(self.it, d.Force | d.Lift):
                 raise self.refuse(f"the unit is not present at {when}, which is outside the window")
             first, last = history.window
@@ -154,7 +154,7 @@ class _Check:
                 return
             if pair.any():
                 begin, finish = float(rows.start[pair].min()), float(rows.end[pair].max())
-                told = f" then; it is in force between {self.when(begin)} and {self.when(finish - 1)}"
+                told = f" then; it is in force between {self.between(begin, finish)}"
             elif not told:
                 told = self.others(it, rows.source, rows.target)
         raise self.refuse(f"layer {it.layer!r} has no tie from {it.source!r} to {it.target!r}{told}")
@@ -169,8 +169,11 @@ class _Check:
         listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
         return f"; {it.target!r} is reached from: {listed}"
 
-    def when(self, time: float) -> str:
-        return str(self.history.to_date(time)) if self.history.dated else number_text(time)
+    def between(self, begin: float, finish: float) -> str:
+        """Return 'FIRST and LAST' of a row that holds on (begin, finish]."""
+        if self.history.dated:
+            return f"{self.history.to_date(begin)} and {self.history.to_date(finish - 1)}"
+        return f"{number_text(self.history._clock.began(begin))} and {number_text(finish)}"
 
     def room(self, it: d.AddTie) -> None:
         if not it.weight > 0:
@@ -186,8 +189,9 @@ class _Check:
         there &= (rows.start < last) & (rows.end > first)
         if there.any():
             raise self.refuse(
-                f"the two are tied in this layer between {self.when(float(rows.start[there].min()))} and "
-                f"{self.when(float(rows.end[there].max()) - 1)}; say 'scale tie ...', or choose other dates"
+                "the two are tied in this layer between "
+                f"{self.between(float(rows.start[there].min()), float(rows.end[there].max()))}; "
+                "say 'scale tie ...', or choose other dates"
             )
 
     # --- states ---------------------------------------------------------------------------------------------
