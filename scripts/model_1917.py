@@ -39,6 +39,8 @@ from markdown_1917 import entered, interval, number, serve_tables, table, tables
 from worlds_1917 import SEED, Worlds
 
 import tocsin as tc
+from tocsin.infer.strengths import CHECK
+from tocsin.infer.summary import legend, p_value
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models" / "1917.md"
 DRAWS = 50
@@ -71,19 +73,21 @@ class Results:
     # --- the fit ----------------------------------------------------------------------------------------
 
     def estimates(self) -> str:
-        """Return the table of estimates with profile intervals."""
-        found = self.fit.intervals(level=0.95, method="profile")
+        """Return the table of the fit's summary."""
+        found = self.fit.summary()
         rows = []
         for name, row in found.iterrows():
             transition, cause, role, term = str(name).split(" | ")
             strength = role == "susceptibility" and term == "1"
             shown = "strength" if strength else "rate at home" if term == "1" else term
-            rows.append(
-                (transition, cause, shown, number(row["estimate"]), interval(row["lower"], row["upper"]))
-            )
+            p = row["test"] if row["test"] == CHECK else p_value(row["p"])
+            ends = interval(row["lower"], row["upper"])
+            rows.append((transition, cause, shown, number(row["estimate"]), ends, p))
         good = "below" if self.fit.score.abs().max() < 1e-6 else "NOT below"
         return (
-            table(("transition", "cause", "term", "estimate", "95% interval"), rows)
+            table(("transition", "cause", "term", "estimate", "95% interval", "p"), rows)
+            + "".join(f"\n- {meaning}" for meaning in legend(found, penalised=False))
+            + "\n"
             + f"\nLog-likelihood {number(self.fit.loglik)}; {self.fit.df} free parameters; {self.fit.nobs} "
             + f"events explained; largest element of the gradient {good} 0.000001.\n\n"
             + "".join(f"- Warning of the fit: {warning}\n" for warning in self.fit.warnings)
