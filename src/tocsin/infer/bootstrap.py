@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     Progress = Callable[[str, int, int], None]
 
 FEWEST = 199  # worlds: p can then be told to about 0.015 near 0.05
+ROUNDS = 5  # of simulation, while worlds cannot be fitted
+FAILED, APART = "failed", "apart"
 HALF, BOOTSTRAP = "half chi-square", "parametric bootstrap"
 
 
@@ -58,7 +60,7 @@ class Drawn:
     Attributes:
         ratios: of the worlds in which both fits could be made.
         failed: how many others there were: a transition without an event, two moves in one interval.
-        apart: in how many of the first no unit at risk was exposed, so that their ratio is zero.
+        apart: how many more, in which no unit at risk was exposed: they say nothing of a strength.
     """
 
     ratios: Floats
@@ -75,7 +77,7 @@ class Drawn:
     def said(self, statistic: float) -> str:
         """Return how a p-value was found."""
         _, error = self.p(statistic)
-        lost = f"; in {self.apart} of them no unit was exposed" if self.apart else ""
+        lost = f"; in {self.apart} more no unit was exposed" if self.apart else ""
         lost += f"; {self.failed} more could not be fitted" if self.failed else ""
         count = self.ratios.size
         return (
@@ -175,45 +177,47 @@ def simulated(
     """
     program = task.program
     params = dict(zip(program.parameter_names, (float(x) for x in end.vector), strict=True))
-    ensemble = Given(model, params).simulate(program.history, worlds, seed)
-    worlds_of = Worlds(program, ensemble)
     small = removed(task, out, end.vector)
 
-    def ratio(k: int) -> tuple[float, bool] | None:
+    def ratio(world: Program) -> float | str:
         try:
-            world = _part(worlds_of[k], block)
-            if world is None:
-                return None
+            if not _ready(world, block):
+                return FAILED
             large = replace(task, program=world)
             if set(out) <= set(large.absent):
-                return 0.0, True
-            return ratio_in(large, replace(small, program=world), (end.vector, top.vector), out), False
+                return APART
+            return ratio_in(large, replace(small, program=world), (end.vector, top.vector), out)
         except FitError:  # two moves in one interval, or an event that nothing explains
-            return None
+            return FAILED
 
+    found: list[float | str] = []
     ratios: list[float] = []
-    failed = apart = 0
     with ThreadPoolExecutor(threads()) as pool:
-        for number, value in enumerate(pool.map(ratio, range(worlds)), 1):
-            if value is None:
-                failed += 1
-            else:
-                ratios.append(value[0])
-                apart += value[1]
-            if told is not None:
-                told(number, worlds)
-    return Drawn(np.array(ratios), failed, apart)
+        for number in range(ROUNDS):
+            ensemble = Given(model, params).simulate(program.history, worlds, seed + number)
+            drawn = Worlds(program, ensemble)
+            for value in pool.map(lambda k, drawn=drawn: ratio(drawn[k]), range(worlds)):
+                if len(ratios) == worlds:
+                    break
+                found.append(value)
+                if not isinstance(value, str):
+                    ratios.append(value)
+                    if told is not None:
+                        told(len(ratios), worlds)
+            if len(ratios) == worlds or not ratios:
+                break
+    return Drawn(np.array(ratios), found.count(FAILED), found.count(APART))
 
 
-def _part(world: Program, block: Sequence[int]) -> Program | None:
-    """Return a world whose likelihood is that of some transitions; None where one of them has no event."""
+def _ready(world: Program, block: Sequence[int]) -> bool:
+    """Give a world the likelihood of some transitions alone; say whether each of them has an event."""
     if not complete(world, block):
-        return None
+        return False
     if is_grouped(world.history):
         _refuse_two(world, block)
     likelihood = world.likelihood
     world.__dict__["likelihood"] = likelihood.part(block)
-    return world
+    return True
 
 
 def _refuse_two(world: Program, block: Sequence[int]) -> None:
@@ -268,9 +272,9 @@ def test(
         told = None if progress is None else _telling(progress, f"testing {name}")
         answer = against(fit.model, task, found, each, worlds, seed, always, told)
         count = answer.drawn
-        tried = (count.ratios.size, count.failed) if count is not None else (0, 0)
+        tried = (count.ratios.size, count.failed, count.apart) if count is not None else (0, 0, 0)
         rows.append((name, answer.statistic, answer.p, answer.error, *tried, answer.how))
-    columns = ["cause", "statistic", "p", "error", "worlds", "failed", "how"]
+    columns = ["cause", "statistic", "p", "error", "worlds", "failed", "unexposed", "how"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -118,10 +118,7 @@ def _nested(small: Fit, large: Fit) -> tuple[list[str], list[tuple[str, str]]]:
             f"neither fit is a special case of the other ({reason}); compare their AIC or BIC instead"
         )
 
-    def causes(fit: Fit) -> dict[tuple[str, str], object]:
-        return {(t.name, c.name): c for t in fit.model.transitions for c in t.causes}
-
-    ours, theirs = causes(small), causes(large)
+    ours, theirs = _causes(small), _causes(large)
     if {t.name: t.requires for t in small.model.transitions} != {
         t.name: t.requires for t in large.model.transitions
     }:
@@ -148,6 +145,10 @@ def _nested(small: Fit, large: Fit) -> tuple[list[str], list[tuple[str, str]]]:
         if group not in large.tied:
             extra += list(group[1:])
     return extra, [key for key in theirs if key not in ours]
+
+
+def _causes(fit: Fit) -> dict[tuple[str, str], object]:
+    return {(t.name, c.name): c for t in fit.model.transitions for c in t.causes}
 
 
 def _inside(small: object, large: object) -> bool:
@@ -191,7 +192,12 @@ def bootstrap(small: Fit, large: Fit, worlds: int, seed: int) -> Drawn:
     programs = [Worlds(fit.fitted_program, ensemble) for fit in (small, large)]
     tasks = small.search[0], large.search[0]
 
+    names = large.fitted_program.causes
+    lone = {c for c, (move, cause) in enumerate(names) if (move.name, cause.name) not in _causes(small)}
+
     def ratio(k: int) -> float | None:
+        if lone and lone <= set(replace(tasks[1], program=programs[1][k]).absent):
+            return None  # nobody was exposed, which says nothing of a strength
         ends = [_value(task, each[k]) for task, each in zip(tasks, programs, strict=True)]
         return None if None in ends else max(2.0 * (ends[1] - ends[0]), 0.0)  # type: ignore[operator]
 

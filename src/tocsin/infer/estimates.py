@@ -354,7 +354,8 @@ class Fit(Given):
 
         Parameters:
             causes: names such as ``comintern`` or ``transition | cause``; all contagions by default.
-            bootstrap: how many worlds, at least 199; 0 for none.
+            bootstrap: how many worlds, at least 199; 0 for none. Worlds that cannot be fitted, or in which no unit at
+                risk was exposed, say nothing of a strength: they are counted apart, and others drawn.
             seed: of the worlds.
             together: whether the causes are taken out all at once, instead of one after the other.
             always: whether to simulate also where the law is known.
@@ -362,7 +363,7 @@ class Fit(Given):
 
         Returns:
             One row a test: cause, statistic (twice the gain in log-likelihood), p, error (Monte-Carlo standard error
-            of p), worlds, failed (worlds that could not be fitted, and do not count), how.
+            of p), worlds, failed and unexposed (worlds that say nothing), how.
 
         Raises:
             TocsinError: no contagion has that name, a penalised fit, or one that was loaded without its history.
