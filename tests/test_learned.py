@@ -271,3 +271,64 @@ def test_a_posterior_remembers_too(fit: tc.Fit) -> None:
     other = MODEL.compile(history(["a", "c", "a", "c"]))
     with pytest.raises(tc.ModelError, match="other levels or references"):
         other.simulate(fit.params, 5, 1, draws=posterior)
+
+
+@pytest.fixture(scope="module")
+def spread() -> tc.Fit:
+    """A contagion on a ring of twenty units, and a category in both of its causes."""
+    names = [f"u{k:02}" for k in range(20)]
+    pairs = [(a, b) for k, a in enumerate(names) for b in (names[k - 1], names[(k + 1) % 20])]
+    model = tc.Model(
+        [TURN],
+        [
+            tc.Transition(
+                "s",
+                "a",
+                "b",
+                tc.baseline("1 + g"),
+                tc.contagion("l", when="s=b", susceptibility="1 + g", infectiousness="g"),
+            )
+        ],
+    )
+    record = tc.History(
+        {"unit": names, "g": pd.Categorical(["v", "u"] * 10, categories=["v", "u"])},
+        {"unit": names[:12], "variable": "s", "state": "b", "time": np.linspace(0.5, 6.0, 12)},
+        {"layer": "l", "source": [a for a, _ in pairs], "target": [b for _, b in pairs]},
+        variables=[TURN],
+        window=(0.0, 10.0),
+    )
+    return model.fit(record, prior=tc.weak_prior())
+
+
+def test_every_verb_of_a_fit_reads_what_was_learnt(spread: tc.Fit, tmp_path: Path) -> None:
+    record = spread.fitted_program.history
+    part = record.select(units=[name for k, name in enumerate(record.numbers.units) if k % 2])
+    assert set(part.numbers.static["g"]) == {"u"}
+    spread.simulate(part, worlds=20, seed=1)
+    spread.simulate(part, worlds=20, seed=1, given="until 3")
+    spread.simulate(part, worlds=20, seed=1, given="history", interventions=["remove layer l"])
+    spread.what_if(part, "scale layer l by 2", worlds=20)
+    spread.attribute(part, draws=5)
+    spread.residuals(part)
+    spread.hazards_by_cause(part)
+    spread.attribute(draws=20, method="bootstrap")
+    outcome = "units s=b"
+    support = tc.Support("l", "u01", budget=2.0)
+    spread.allocate(record, support, outcome, worlds=20)
+    tc.forecast(spread.model, record, "s", "b", 3.0, 2.0, worlds=20, draws=5)
+    found = tc.backtest(spread.model, record, "s", "b", 2.0, dates=2, worlds=20, draws=5)
+    assert found.forecasts
+
+
+def test_a_bootstrap_of_a_fit_with_categories(spread: tc.Fit) -> None:
+    fit = spread.model.fit(spread.fitted_program.history)
+    assert 0.0 < fit.test("l", bootstrap=199)["p"].iloc[0] <= 1.0
+    fit.check(worlds=19, bootstrap=0)
+
+
+def test_the_twin_reads_the_same_reference(spread: tc.Fit) -> None:
+    from tocsin.reference import log_likelihood
+
+    assert spread.learned.references == {"g": "v"}
+    twin = log_likelihood(spread.model, spread.fitted_program.history, spread.values)
+    assert math.isclose(twin, spread.loglik, rel_tol=1e-9)

@@ -164,7 +164,7 @@ class Record:
             if name not in ("month", "year") and not any(isinstance(value, str) for value in frame[name]):
                 frame[name] = frame[name].astype(float)
         for name in outer:  # a category has the levels that are met, in the order that the history declares
-            if name in self.history.levels and frame[name].dtype == object:
+            if name in self.history.levels and any(isinstance(value, str) for value in frame[name]):
                 known = [level for level in self.history.levels[name] if level in set(frame[name])]
                 frame[name] = pd.Categorical(frame[name], categories=known)
         for variable in inner:
