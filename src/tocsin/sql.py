@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from tocsin.errors import TocsinError
 if TYPE_CHECKING:
     import pandas as pd
 
+LONGEST = 20_000  # letters; a name of a hundred thousand takes DuckDB minutes to say what it is like
+PATIENCE = 60.0  # seconds for one question
 Ask = Callable[[str], "pd.DataFrame"]
 
 
@@ -26,10 +29,19 @@ def asking(tables: Mapping[str, Any]) -> Iterator[Ask]:
     connection = duckdb.connect(":memory:")
 
     def ask(query: str) -> pd.DataFrame:
+        if len(query) > LONGEST:
+            raise TocsinError(f"SQL: a question has at most {LONGEST:,} letters, and this one {len(query):,}")
+        late = threading.Timer(PATIENCE, connection.interrupt)
+        late.daemon = True
+        late.start()
         try:
             result: pd.DataFrame = connection.execute(query).df()
+        except duckdb.InterruptException:
+            raise TocsinError(f"SQL: no answer within {PATIENCE:g} seconds") from None
         except duckdb.Error as error:
             raise TocsinError(f"SQL: {error}") from None
+        finally:
+            late.cancel()
         return result
 
     try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -58,6 +59,27 @@ def write_ensemble(ensemble: Ensemble, path: Path) -> Path:
     return path
 
 
+def facts_of(path: Path) -> dict[str, Any]:
+    """Return what a file of worlds says of itself, such as their number; raise TocsinError if it is none."""
+    try:
+        return _facts(pq.read_schema(path).metadata or {}, path)
+    except (OSError, pa.ArrowException) as error:
+        raise TocsinError(f"{path}: not a Parquet file that can be read: {error}") from None
+
+
+def _facts(metadata: Mapping[bytes, bytes], path: Path) -> dict[str, Any]:
+    if _KEY not in metadata:
+        raise TocsinError(f"{path}: a Parquet file, but not an ensemble of Tocsin")
+    try:
+        facts: dict[str, Any] = json.loads(metadata[_KEY])
+    except (ValueError, RecursionError) as error:
+        raise TocsinError(f"{path}: what it says of its worlds cannot be read: {error}") from None
+    fault = format_fault(facts)
+    if fault is not None:
+        raise TocsinError(f"{path}: these worlds cannot be read: {fault}")
+    return facts
+
+
 def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
     """Read what `write_ensemble` wrote; raise TocsinError if it is missing, broken or another file."""
     from tocsin.ensemble.ensemble import Ensemble
@@ -73,12 +95,7 @@ def read_ensemble(path: Path, history: History | None = None) -> Ensemble:
     except (OSError, pa.ArrowException) as error:
         raise TocsinError(f"{path}: not a Parquet file that can be read: {error}") from None
     metadata = table.schema.metadata or {}
-    if _KEY not in metadata:
-        raise TocsinError(f"{path}: a Parquet file, but not an ensemble of Tocsin")
-    facts = json.loads(metadata[_KEY])
-    fault = format_fault(facts)
-    if fault is not None:
-        raise TocsinError(f"{path}: these worlds cannot be read: {fault}")
+    facts = _facts(metadata, path)
     frame = Frame.from_json(metadata[_KEY + b".frame"].decode())
     return Ensemble(
         table.replace_schema_metadata(None),

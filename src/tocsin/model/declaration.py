@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 from tocsin.errors import ModelError, suggestion
@@ -108,7 +109,8 @@ def contagion(
     if infectiousness is not None:
         check_formula(infectiousness)
     if half_life is not None and half_life != "estimate":
-        if isinstance(half_life, str | bool) or not (math.isfinite(half_life) and half_life > 0):
+        number = not isinstance(half_life, bool) and isinstance(half_life, Real)
+        if not number or not (math.isfinite(half_life) and half_life > 0):
             raise ModelError(f"half_life must be None, a positive number or 'estimate', not {half_life!r}")
         half_life = float(half_life)
     if normalise not in (None, "target"):
@@ -156,6 +158,9 @@ class Transition:
         self, variable: str, origin: str | Sequence[str], to: str, *causes: Cause, requires: str | None = None
     ) -> None:
         states = origin.split("|") if isinstance(origin, str) else list(origin)
+        for each in (variable, to, *states):
+            if not isinstance(each, str):
+                raise ModelError(f"a transition's variable and states are texts, not {each!r}")
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "origin", tuple(state.strip() for state in states))
         object.__setattr__(self, "to", to)

@@ -119,6 +119,9 @@ def read_model(source: str | Path) -> Model:
         fields = _table(entry, f"{where}, variables.{name}", _VARIABLE, ("states",))
         if not isinstance(fields["states"], list) or not isinstance(fields.get("recurrent", False), bool):
             raise ModelError(f"{where}, variables.{name}: states is a list and recurrent is true or false")
+        for each in fields["states"]:
+            if isinstance(each, list | dict):
+                raise ModelError(f"{where}, variables.{name}: a state is a name, not {each!r}")
         try:
             variables.append(StateVariable(name, **fields))
         except ModelError as error:
@@ -132,6 +135,9 @@ def read_model(source: str | Path) -> Model:
         except ModelError as error:
             message = str(error)
             raise ModelError(message if message.startswith(place) else f"{place}: {message}") from None
+        except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError, RecursionError) as error:
+            # A value of a shape that nobody thought of: a sentence all the same.
+            raise ModelError(f"{place}: cannot be read: {error}") from None
     try:
         return Model(variables, transitions)
     except ModelError as error:

@@ -64,6 +64,24 @@ class Manifest:
         _check_kinds(content, path)
         return Manifest(content)
 
+    def check_worlds(self, path: Path) -> None:
+        """Refuse a manifest whose worlds or seed are not those of the ensemble beside it, if there is one.
+
+        Parameters:
+            path: the manifest's own.
+        """
+        from tocsin.ensemble.storage import facts_of
+
+        beside = path.with_name("ensemble.parquet")
+        if not beside.is_file():
+            return
+        facts = facts_of(beside)
+        for key in ("worlds", "seed"):
+            if facts.get(key) != self.content[key]:
+                raise TocsinError(
+                    f"{path}: {key} is {self.content[key]}, but {beside.name} beside it has {facts.get(key)}"
+                )
+
     @property
     def parameters(self) -> dict[str, float]:
         """Return the stored parameters, exact."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tocsin.csvtext import csv_of
-from tocsin.errors import ModelError, SentenceError, TocsinError
+from tocsin.errors import ModelError, TocsinError
 from tocsin.formats import FORMAT
 from tocsin.model.learned import Learned
 from tocsin.program.given import Condition
@@ -222,6 +222,7 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
     stored = Manifest.read(Path(manifest))
     content = stored.content
     check_run(Path(manifest), content["files"])
+    stored.check_worlds(Path(manifest))
     tell("loading the history", 0, 0)
     start, end = content["window"]
     source, record = open_history(content["history"].get("source", ""), (start, end))
@@ -230,23 +231,23 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
             f"the history {source!r} is not the one of {manifest}: its digest is {record.digest[:12]}... "
             f"and was {content['history']['digest'][:12]}...; restore it, or run a new replay"
         )
-    declared = Model.from_toml(content["model"]["toml"])
-    try:
-        interventions = _parsed(content["interventions"], record, declared)
-    except SentenceError as error:
-        raise TocsinError(f"{manifest}: {error}") from None  # a file is wrong, not the command line
     given, clocks = content.get("given", "nothing"), content.get("clocks", "cause")
-    followed = wave_of(declared, content["wave"], record)
-    simulated = _simulate(
-        declared,
-        (stored.parameters, Learned.from_dict(content["fit"].get("learned", {})), stored.draws),
-        record,
-        content["worlds"],
-        content["seed"],
-        interventions,
-        (given, clocks),
-        tell,
-    )
+    try:
+        declared = Model.from_toml(content["model"]["toml"])
+        interventions = _parsed(content["interventions"], record, declared)
+        followed = wave_of(declared, content["wave"], record)
+        simulated = _simulate(
+            declared,
+            (stored.parameters, Learned.from_dict(content["fit"].get("learned", {})), stored.draws),
+            record,
+            content["worlds"],
+            content["seed"],
+            interventions,
+            (given, clocks),
+            tell,
+        )
+    except TocsinError as error:
+        raise TocsinError(f"{manifest}: {error}") from None  # a file is wrong, not the command line
     return Replay(
         Comparison(record, declared, followed, *simulated),
         stored.parameters,
