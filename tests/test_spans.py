@@ -394,3 +394,52 @@ def test_a_program_tells_its_likelihood_anywhere() -> None:
     assert value == pytest.approx(Grid(program)(vector), abs=5 * program.likelihood.level_error)  # type: ignore[attr-defined]
     program.loglik([-3.0, -1.0])
     assert program.loglik(vector) == value  # whatever was asked in between
+
+
+# --- what follows from a fit ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Any, tc.History]:
+    model, h = wave()
+    return model.fit(h), h
+
+
+def test_expected_events_are_those_explained(fitted: Any) -> None:
+    fit, _ = fitted
+    assert fit.causes["expected"].to_numpy() == pytest.approx(fit.causes["events"].to_numpy(), abs=1e-6)
+    assert "Monte-Carlo error" in fit.report()
+
+
+@pytest.mark.parametrize("draws", ["best", "fit"])
+def test_worlds_given_what_happened_have_drawn_times(fitted: Any, draws: str) -> None:
+    fit, h = fitted
+    ensemble = fit.simulate(h, worlds=400, seed=3, given="history", draws=draws)
+    events = ensemble.events.to_pandas()
+    assert len(events) == 5 * 400 and not len(ensemble.stopped)
+    times = {str(name): each["time"].to_numpy() for name, each in events.groupby("unit", observed=True)}
+    assert (times["u0"] == 4.0).all() and (times["u3"] == 6.5).all()
+    drawn = fit.over_draws.told[:, fit.over_draws.placer.open]
+    for name, own, low, high in (("u1", drawn[:, 0], 4.5, 7.0), ("u2", drawn[:, 1], 5.0, 9.0)):
+        assert ((times[name] > low) & (times[name] <= high)).all()
+        assert times[name].mean() == pytest.approx(own.mean(), abs=0.3)
+        assert times[name].std() == pytest.approx(own.std(), rel=0.3)
+    again = fit.simulate(h, worlds=400, seed=3, given="history", draws=draws)
+    assert again.events.equals(ensemble.events)
+    until = fit.simulate(h, worlds=200, seed=3, given="until 6", draws=draws).events.to_pandas()
+    early = until[until["time"] <= 6.0]
+    assert set(early["unit"].astype(str)) == {"u0", "u1", "u2"}
+
+
+def test_shares_are_means_over_the_times(fitted: Any) -> None:
+    fit, h = fitted
+    found = fit.attribute(h, draws=50)
+    assert found.causes.groupby("event")["share"].sum().to_numpy() == pytest.approx(1.0)
+    names = found.events.set_index("event")["unit"]
+    sources = found.parents.assign(source_unit=found.parents["source_event"].map(names))
+    assert (sources["source_unit"] == sources["source"]).all()
+    # The third moved at 6.5, the second before or after it: in either case it has no share in what came before it.
+    later = sources[(sources["unit"] == "u3") & (sources["source"] == "u2")]["share"]
+    assert 0.0 < later.item() < 0.5
+    assert found.drawn is not None and found.drawn.causes.shape == (len(found.causes), 50)
+    assert any("2 events are open" in note for note in found.notes)

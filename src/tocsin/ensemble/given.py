@@ -30,6 +30,8 @@ from tocsin.program.given import (
 )
 from tocsin.program.interventions import intervene
 from tocsin.program.parting import parting
+from tocsin.program.sampler import draws_of_times
+from tocsin.program.spans import lived
 from tocsin.program.until import followed_until, marks_of, opened_at
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from tocsin.program.interventions import Changed
     from tocsin.program.program import Program
 
+TIMES = 1917  # seed of the times of events that are open
 NOTES = 2  # changes of hazards for which there is room at first, for each clock
 SHARED = (
     "time",
@@ -155,6 +158,17 @@ class DrawnRecipe(Recipe):
     draws: Draws
     made: Kept = field(default_factory=Kept)
 
+    @cached_property
+    def told(self) -> NDArray[np.float64] | None:
+        """Return the times of the observed events under each draw, where some are open and the worlds are given them.
+
+        They are drawn given the record and the draw's parameters.
+        """
+        program = self.setting.program
+        if program.spans is None or self.setting.condition.given == "nothing":
+            return None
+        return draws_of_times(program, self.draws.vectors, TIMES)
+
     def draw(self, first: int, last: int, step: int = 1) -> Drawn:
         """Draw the worlds first, first + step, ... below last; those that fail are told among `stopped`."""
         if step != 1:
@@ -184,7 +198,8 @@ class DrawnRecipe(Recipe):
     def _recipe(self, number: int) -> Recipe | None:
         """Return the recipe of a draw, None where a factor of its hazards is too large for a number."""
         try:
-            return replace(self.setting.recipe(self.draws.vectors[number]), most=self.most)
+            setting = self.setting if self.told is None else self.setting.at(self.told[number])
+            return replace(setting.recipe(self.draws.vectors[number]), most=self.most)
         except TooLarge:
             return None
 
@@ -271,6 +286,16 @@ class Setting:
         """Return a recipe of some kind with what the plain one has."""
         shared = {each.name: getattr(self.plain, each.name) for each in fields(Recipe)}
         return kind(**{**shared, **own})
+
+    def at(self, told: NDArray[np.float64]) -> Setting:
+        """Return the setting in which the observed events were at given times."""
+        from tocsin.ensemble.simulate import recipe_of
+
+        program = lived(self.program, told)
+        assert program is not None  # they were drawn given the record
+        vector = self.changed.vector
+        recipe, changed = recipe_of(program, vector, self.plain.seed, self.changed.interventions)
+        return Setting(program, changed, replace(recipe, most=self.plain.most), self.condition)
 
     def ready(self) -> None:
         """Make what all parameters share, before threads ask for it."""

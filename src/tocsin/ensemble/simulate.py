@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MOST_EVENTS = 1_000_000  # of one world, or a hundred a unit where that is more
 BATCH_EVENTS = 200_000
+TIMES = 200  # draws of the times of observed events that are open, where worlds are given them
 FEWEST_EVENTS = 20_000  # that a world may have where parameters are drawn, or a hundred times what happened
 SHARES = 8  # of the draws that each thread takes, one after the other
 
@@ -192,7 +193,14 @@ def simulate(
 
         setting = Setting(program, changed, recipe, condition)
         shown = setting.shown
-        recipe = setting.recipe(vector) if drawn is None else setting.drawn(drawn, most)
+        if drawn is not None:
+            recipe = setting.drawn(drawn, most)
+        elif (
+            program.spans is not None and condition.given != "nothing"
+        ):  # times are drawn, parameters are not
+            recipe = setting.drawn(np.tile(vector, (TIMES, 1)))
+        else:
+            recipe = setting.recipe(vector)
     frame = frame_of_worlds(changed.program, shown)
     sentences = tuple(str(intervention) for intervention in changed.interventions)
 
@@ -225,6 +233,8 @@ def simulate(
             return EnsembleParts(parts, frame, program.history, sentences)
         assert runner is not None
         table, stopped = gather(recipe, content, refuse, progress, runner)
+    if stopped and drawn is None:
+        refuse(min(stopped))
     shared = (program.history, sentences, str(condition), drawn, stopped)
     return Ensemble(table, int(worlds), int(seed), frame, *shared)
 

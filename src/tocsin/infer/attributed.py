@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,15 +51,25 @@ def attribute(
             raise TocsinError("name the history whose events are to be attributed: attribute(history)")
         program = given.program(history)
         vector = program.pack(given.values)
-        return attributed(
-            Splitter(program, vector), vector[None], Drawn(np.empty((0, 0)), (NO_DRAWS,)), level
-        )
+        nothing = Drawn(np.empty((0, 0)), (NO_DRAWS,))
+        if program.spans is not None:
+            return over_times(program, vector, True, nothing, level)
+        return attributed(Splitter(program, vector), vector[None], nothing, level)
     program = given.program(given.history if history is None else history)
     vector = program.pack(given.values)
-    splitter = Splitter(program, vector)
+    splitter = Splitter(replace(program, spans=None), vector)
     size = room(splitter, draws)
     drawn = draw_parameters(given, program, size, seed, method) if size else none(draws)
+    if program.spans is not None:
+        return over_times(program, vector, True, drawn, level)
     return attributed(splitter, vector[None], drawn, level)
+
+
+def over_times(program: Program, vector: Floats, point: bool, drawn: Drawn, level: float) -> Attribution:
+    """Return the attribution where times are open; see `attributed_open`."""
+    from tocsin.infer.attributed_open import attributed_open
+
+    return attributed_open(program, vector, point, drawn, level)
 
 
 def attribute_posterior(
@@ -71,13 +82,15 @@ def attribute_posterior(
     else:
         program = posterior.model.compile(history, posterior.learned)
     vectors, _ = posterior.flat()
-    splitter = Splitter(program, vectors.mean(axis=0))
+    splitter = Splitter(replace(program, spans=None), vectors.mean(axis=0))
     size = min(room(splitter, draws), len(vectors))
     if draws is not None and draws > len(vectors):
         raise TocsinError(f"the posterior has {len(vectors)} draws, fewer than draws={draws}")
     if not size:
         return attributed(splitter, vectors[:DRAWS], none(draws), level)
     notes = (f"intervals: {size} draws of the posterior; shares are their means",)
+    if program.spans is not None:
+        return over_times(program, vectors.mean(axis=0), False, Drawn(vectors[:size], notes), level)
     return attributed(splitter, None, Drawn(vectors[:size], notes), level)
 
 

@@ -186,7 +186,7 @@ def cause_table(program: Program, found: Found) -> pd.DataFrame:
     for group in program.likelihood.groups:
         given, events = program.likelihood.given_to(group, found.vector)
         for number, mine in zip(group, given, strict=True):
-            expected = program.likelihood.causes[number].expected(found.vector)
+            expected = program.likelihood.expected(number, found.vector)
             slots = program.slots[number]
             rows.append((slots.transition, slots.cause, float(mine), float(mine) / max(events, 1), expected))
     return pd.DataFrame(rows, columns=["transition", "cause", "events", "share", "expected"])

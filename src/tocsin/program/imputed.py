@@ -264,6 +264,13 @@ class ImputedLikelihood(Likelihood):
         found = [each.given_to(group, vector) for each in self.draws]
         return weight @ np.array([shares for shares, _ in found]), found[0][1]
 
+    def expected(self, number: int, vector: Floats) -> float:
+        """Return the integral of a cause's hazard, in the mean over the times."""
+        if not self.draws:
+            return self.base.expected(number, vector)
+        _, weight = self.weights(vector)
+        return float(weight @ [each.expected(number, vector) for each in self.draws])
+
     def unit_scores(self, vector: Floats) -> Floats:
         """Return the gradient of each unit's own part of the log-likelihood (N, P), in the mean over the times."""
         _, weight = self.weights(vector)

@@ -146,6 +146,10 @@ class Likelihood:
                     result[event[:, None], self.causes[c].positions] += share[:, None] * elements.slope
         return result
 
+    def expected(self, number: int, vector: NDArray[np.float64]) -> float:
+        """Return the integral of a cause's hazard over all units at risk: the events that it would set off."""
+        return self.causes[number].expected(vector)
+
     def unit_scores(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the gradient of each unit's own part of the log-likelihood (N, P).
 

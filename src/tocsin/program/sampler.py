@@ -131,24 +131,35 @@ class Sampler:
         return told, value
 
 
-def draws_of_times(program: Program, vectors: Floats, seed: int, passes: int = 3) -> Floats:
+def draws_of_times(program: Program, vectors: Floats, seed: int, passes: int = 2) -> Floats:
     """Return times of the events under one parameter vector after another (D, spoken events), each given the record.
+
+    Where a fit has drawn times already, each chain begins with one of these.
 
     Parameters:
         vectors: parameters (D, P).
-        passes: how often all open events are offered another time under each; ten times as often at first.
+        passes: how often all open events are offered another time under each; ten times as often where a chain has
+            to begin anywhere.
+
+    Raises:
+        FitError: no times are found at which the record has a probability under some of the parameters.
     """
     placer = Placer(program)
-    told, result = placer.told.copy(), np.empty((len(vectors), placer.told.size))
+    begun: Floats = getattr(program.likelihood, "told", np.empty((0, 0)))
+    told, result = placer.told, np.empty((len(vectors), placer.told.size))
     for k, vector in enumerate(vectors):
-        chain = Sampler(placer, program, vector, told, [seed, k])
-        if chain.value == -np.inf:  # impossible under these parameters: others are looked for
-            for _ in range(200):
-                chain.told = placer.anywhere(chain.rng)
-                chain.value, chain.parts = chain.valuer.parts(chain.told, chain.valuer.everyone, {})
-                if chain.value > -np.inf:
-                    break
-        for _ in range(passes if k else 10 * passes):
+        warm = k > 0 or len(begun) > 0
+        chain = Sampler(placer, program, vector, begun[k % len(begun)] if len(begun) else told, [seed, k])
+        for _ in range(2000):
+            if chain.value > -np.inf:
+                break
+            warm, chain.told = False, placer.anywhere(chain.rng)
+            chain.value, chain.parts = chain.valuer.parts(chain.told, chain.valuer.everyone, {})
+        else:
+            raise FitError(
+                "no times in the spans are found at which the record has a probability under the parameters"
+            )
+        for _ in range(passes if warm else 10 * passes):
             chain.pass_()
         told = result[k] = chain.told
     return result

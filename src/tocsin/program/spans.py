@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,28 @@ def placed(program: Program, told: Floats) -> Program | None:
     other = replace(program, spans=None, observed=seen)
     other.__dict__["observer"] = program.observer
     return other
+
+
+def lived(program: Program, told: Floats) -> Program | None:
+    """Return the program with a history in which the events are at given times; None where they are impossible."""
+    other = placed(program, told)
+    if other is None:
+        return None
+    numbers = program.history.numbers
+    time = numbers.event_time.copy()
+    time[program.observer.spoken] = told
+    order = np.lexsort((np.arange(time.size), numbers.event_unit, time))
+    moved = replace(
+        numbers,
+        event_time=time[order],
+        event_unit=numbers.event_unit[order],
+        event_variable=numbers.event_variable[order],
+        event_state=numbers.event_state[order],
+        spans=None,
+    )
+    history = copy.copy(program.history)
+    history.__dict__.update(numbers=moved)
+    return replace(other, history=history)
 
 
 class Placer:
