@@ -32,8 +32,7 @@ from tocsin.infer.strengths import (
     together,
 )
 from tocsin.infer.worlds import Worlds, complete
-from tocsin.kernels.sweep import UNIT, VARIABLE
-from tocsin.program.grouped import is_grouped
+from tocsin.program.grouped import is_grouped, refuse_two
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,6 +140,8 @@ def against(
     parts = [set(block) for block in blocks(task)]
     block = sorted(set().union(*(part for part in parts if part & mine)))
     part, top = block_of(task, found, block)
+    if part is task:  # it does not fall apart
+        block = list(range(len(model.transitions)))
     try:
         end = null(part, top, out)
         value = end.value
@@ -214,21 +215,10 @@ def _ready(world: Program, block: Sequence[int]) -> bool:
     if not complete(world, block):
         return False
     if is_grouped(world.history):
-        _refuse_two(world, block)
+        refuse_two(world)
     likelihood = world.likelihood
     world.__dict__["likelihood"] = likelihood.part(block)
     return True
-
-
-def _refuse_two(world: Program, block: Sequence[int]) -> None:
-    """Raise FitError where a variable that these transitions move does so twice in one interval."""
-    moves = world.model.transitions
-    own = [world.joint.index(name) for name in {moves[k].variable for k in block}]
-    trace = world.trace
-    mine = np.isin(trace.events[:, VARIABLE], own)
-    key = np.stack([trace.time[mine], trace.events[mine, UNIT], trace.events[mine, VARIABLE]])
-    if np.unique(key, axis=1).shape[1] < key.shape[1]:
-        raise FitError(f"a variable moves twice in one {world.history.clock}")
 
 
 def ratio_in(large: Task, small: Task, near: tuple[Floats, Floats], out: Sequence[int]) -> float:
