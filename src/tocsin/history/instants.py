@@ -30,12 +30,9 @@ def meet(tables: Iterable[Parsed], window: tuple[float, float]) -> None:
     end and begin there meet, and an event there sees what was in force before it.
     """
     places = [(table, name) for table in tables for name in TIMES if name in table.columns]
-    broken = []
-    for table, name in places:
-        values = np.ma.getdata(table.columns[name])
-        broken.append(values[values != np.rint(values)])
-    parts = np.unique(np.concatenate([*broken, np.array([end for end in window if end != np.rint(end)])]))
-    moved = _moved(parts, window)
+    broken = [_broken(np.ma.getdata(table.columns[name])) for table, name in places]
+    parts = np.sort(np.concatenate([*broken, _broken(np.array(window))]))
+    moved = _moved(_suspects(parts, window), window)
     if not moved:
         return
     old = np.array(sorted(moved))
@@ -46,6 +43,28 @@ def meet(tables: Iterable[Parsed], window: tuple[float, float]) -> None:
         values = table.columns[name]
         if name in DEFAULTS and not np.ma.isMaskedArray(values) and (values == silent).all():
             del table.columns[name]  # the default throughout: the same as no column
+
+
+def _broken(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the times that are not whole."""
+    return np.asarray(values[values != np.rint(values)])
+
+
+def _suspects(parts: NDArray[np.float64], window: tuple[float, float]) -> NDArray[np.float64]:
+    """Return those of the sorted times that lie near another, a whole number or zero; most lie near none."""
+    if not parts.size:
+        return parts
+    size = np.abs(parts)
+    size *= 2.0 * ULPS * np.finfo(np.float64).eps  # rounding at the most, and cheap
+    most = max(abs(end) for end in window)
+    alone = np.abs(parts - np.rint(parts)) > size
+    if np.isfinite(most):
+        alone &= np.abs(parts) > 2.0 * ULPS * np.spacing(most)
+    gap = np.diff(parts)
+    close = (gap > 0.0) & (gap <= size[1:])
+    alone[1:] &= ~close
+    alone[:-1] &= ~close
+    return np.unique(parts[~alone])
 
 
 def _moved(parts: NDArray[np.float64], window: tuple[float, float]) -> dict[float, float]:
