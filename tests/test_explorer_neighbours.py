@@ -583,3 +583,24 @@ def test_nginx_in_front(tmp_path: Path) -> None:
     with in_front("http://127.0.0.1:9/", tmp_path) as front, lines() as line:
         status, headers, _ = line(front).ask("/").answer()
         assert status == 502 and sealed(headers)
+
+
+def test_the_address_can_be_asked_as_soon_as_it_is_said() -> None:
+    from tocsin.explore.serve import Served, _listen, config_of
+
+    listening = _listen("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    asked: list[Line] = []
+
+    class Stop(Exception):
+        pass
+
+    def said(_: str) -> None:
+        asked.append(Line(address))
+        raise Stop
+
+    with pytest.raises(Stop):
+        Served(config_of(application(small())), listening, address, "").run(said)
+    for each in asked:
+        each.close()
+    listening.close()

@@ -38,6 +38,8 @@ class Served:
         """Serve until interrupted; says the address, and the warning if there is one."""
         import uvicorn
 
+        # Whoever reads the address may ask at once, and waits the moment that the server takes to begin.
+        self.listening.listen(100)
         if self.warning:
             say(self.warning)
         say(f"The explorer stands at {self.address} (stop it with Ctrl+C).")
