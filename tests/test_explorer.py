@@ -92,7 +92,7 @@ def counts_of(scene: dict[str, Any]) -> dict[str, np.ndarray]:
 def test_counts_are_those_of_the_ensemble(browser: Browser, do: list[str]) -> None:
     scene = browser.json("/api/worlds?" + urlencode({"do": do}, doseq=True))
     lab = laboratory()
-    ensemble = lab.model.with_params(lab.parameters).simulate(lab.history, WORLDS, 1917, do)
+    ensemble = lab.model.with_params(lab.parameters).simulate(lab.history, WORLDS, 1917, do, draws=lab.draws)
     counts = counts_of(scene)
     assert scene["count"] == 2556 and scene["worlds"] == WORLDS and scene["do"] == do
     for day in (0, 810, 2555):  # at the end of the day, whose events have been seen by then
@@ -120,7 +120,7 @@ def test_differences_are_those_of_paired_worlds(browser: Browser) -> None:
     told = browser.json("/api/difference?" + urlencode({"do": do}, doseq=True))
     lab = laboratory()
     given = lab.model.with_params(lab.parameters)
-    changed, plain = (given.simulate(lab.history, WORLDS, 1917, each) for each in (do, []))
+    changed, plain = (given.simulate(lab.history, WORLDS, 1917, each, draws=lab.draws) for each in (do, []))
     wanted = Paired(changed, plain).units("regime", "soviet")
     for row in told["rows"]:
         mine = wanted.loc[row["unit"]]
@@ -132,7 +132,7 @@ def test_differences_are_those_of_paired_worlds(browser: Browser) -> None:
     hungary = next(row for row in told["rows"] if row["unit"] == "hungary")
     before, after = (round(100 * hungary[name][0]) for name in ("base", "changed"))
     assert hungary["sentence"].startswith(f"Hungary has a soviet republic in {before} of 100 worlds; ")
-    assert f"in {after} of 100 worlds: a difference of" in hungary["sentence"]
+    assert f"in {after} of 100 worlds: an expected effect of" in hungary["sentence"]
     assert "remove layer comintern" in told["headline"]
     plain_ = next(row for row in browser.json("/api/difference")["rows"] if row["unit"] == "hungary")
     low, high = (round(100 * value) for value in plain_["base"][1:])
@@ -568,7 +568,7 @@ def test_a_part_of_the_model_has_the_worlds_of_the_whole(show: str, do: tuple[st
     lab = laboratory()
     wave = lab.reader.question([("show", show)], ["show"]).show
     scenario = Scenario(lab.reader.sentences(do, "do"), 60, 7)
-    whole = lab.model.with_params(lab.parameters).simulate(lab.history, 60, 7, do)
+    whole = lab.model.with_params(lab.parameters).simulate(lab.history, 60, 7, do, draws=lab.draws)
     part = lab.worlds(scenario, wave)
     assert {each.name for each in part.frame.variables} <= {each.name for each in whole.frame.variables}
     columns = ["world", "time", "unit", "to", "cause", "source"]

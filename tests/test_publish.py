@@ -75,7 +75,9 @@ def test_an_outcome_is_that_of_paired_worlds(planned: site.Plan, laboratory: Lab
     scenario = next(each for each in planned.scenarios if each.key == "no-red-army")
     outcome = outcome_of(laboratory, scenario, planned.wave)
     given = planned.model.with_params(laboratory.parameters)
-    changed, plain = (given.simulate(planned.history, WORLDS, 1917, do) for do in (scenario.do, ()))
+    changed, plain = (
+        given.simulate(planned.history, WORLDS, 1917, do, draws=laboratory.draws) for do in (scenario.do, ())
+    )
     row = Paired(changed, plain).table("regime", "soviet").set_index("measure").loc["entries"]
     for name in ("changed", "unchanged", "difference", "expected_lower", "wave_upper"):
         assert outcome.entries[name] == pytest.approx(row[name])

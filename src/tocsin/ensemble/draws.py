@@ -87,6 +87,14 @@ class Draws:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"draws that cannot be read: {error}") from None
 
+    def some(self, names: Sequence[str]) -> Draws:
+        """Return the draws of some of the parameters, in the order of `names`; raise ModelError if one is lacking."""
+        lacking = [name for name in names if name not in self.names]
+        if lacking:
+            raise ModelError(f"there are no draws of {lacking[0]!r}")
+        places = [self.names.index(name) for name in names]
+        return Draws(tuple(names), np.ascontiguousarray(self.vectors[:, places]), self.said)
+
     def under(self, names: Sequence[str]) -> Draws:
         """Return the draws with their parameters in another order.
 

@@ -56,13 +56,19 @@ class Effect:
     error: float
 
 
-def expected_effect(differences: Floats, draw: NDArray[np.int64], terms: Floats | None = None) -> Effect:
+def expected_effect(
+    differences: Floats,
+    draw: NDArray[np.int64],
+    terms: Floats | None = None,
+    levels: tuple[float, float] = LEVELS,
+) -> Effect:
     """Return the expected effect that differences of pairs of worlds speak of.
 
     Parameters:
         differences: one a pair (n,).
         draw: which draw of the parameters each pair has (n,); all alike where none were drawn.
         terms: what the draws may be told apart by (D, K); see `terms_of`.
+        levels: between which quantiles the interval lies.
     """
     count = differences.size
     if count == 0:
@@ -90,7 +96,7 @@ def expected_effect(differences: Floats, draw: NDArray[np.int64], terms: Floats 
     around = float(np.sqrt((1.0 - kept) * beyond + error**2))
     # An effect is the mean of differences, and so within what they reach: where none is above zero, it is not.
     reached = (float(differences.min()), float(differences.max()))
-    lower, upper = (float(np.clip(mean + _quantile(place, around, level), *reached)) for level in LEVELS)
+    lower, upper = (float(np.clip(mean + _quantile(place, around, level), *reached)) for level in levels)
     spread = float(np.sqrt(sure**2 * told + beyond))
     return Effect(mean, lower, upper, spread, error)
 

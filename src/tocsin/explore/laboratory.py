@@ -24,12 +24,13 @@ from tocsin.show.wave import Wave, wave_in, wave_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.ensemble.draws import Stopped
+    from tocsin.ensemble.draws import Draws, Stopped
     from tocsin.history import History
     from tocsin.model import Model
     from tocsin.model.learned import Learned
     from tocsin.program import Program
 
+STOPPED = 0.5  # share of worlds without end beyond which a change is refused
 ANSWERS = 64  # remembered
 LETTERS = 64 * 1024 * 1024  # of them together
 Key = TypeVar("Key", bound=Hashable)
@@ -102,6 +103,7 @@ class Laboratory:
         model_source: the model's file, or None for the history's own.
         window: the narrower window that was asked for, as text.
         learned: what the model's formulas learnt where it was fitted.
+        draws: of the parameters, from their uncertainty: the worlds have them in turn; None for the parameters alone.
 
     Raises:
         FitError: the worlds cannot be simulated.
@@ -119,11 +121,12 @@ class Laboratory:
         model_source: str | None = None,
         window: tuple[str | None, str | None] = (None, None),
         learned: Learned | None = None,
+        draws: Draws | None = None,
     ) -> None:
         self.source, self.history, self.model = source, history, model
         self.parameters, self.limits, self.seed = parameters, limits, seed
         self.wave = wave or wave_of(model, None, history)
-        self.model_source, self.window = model_source, window
+        self.model_source, self.window, self.draws = model_source, window, draws
         self.learned = learned
         self.program: Program = model.compile(history, learned)
         self.vector: NDArray[np.float64] = self.program.pack(parameters)
@@ -200,27 +203,37 @@ class Laboratory:
         return float(worlds.events.num_rows) / max(1, worlds.worlds)
 
     def _draw(self, scenario: Scenario, part: Part) -> Ensemble:
-        from tocsin.ensemble.simulate import draw_all, frame_of_worlds, recipe_of
+        from tocsin.ensemble.given import Setting
+        from tocsin.ensemble.simulate import draw_all, frame_of_worlds, most_drawn, recipe_of
+        from tocsin.program.given import NOTHING
 
         try:
             self._check_parameters(scenario.do)
             do = part.concerned(scenario.do)
             recipe, changed = recipe_of(part.program, part.vector, scenario.seed, do)
+            draws = None if self.draws is None else self.draws.some(part.program.parameter_names)
+            if draws is not None:
+                recipe = dataclasses.replace(recipe, most=most_drawn(part.program))
             if scenario.do:
                 # A world of a what-if may be livelier than one without it, but not without end: the page is
                 # answered from one machine, and its worlds must find room there.
                 usual = self._usual(part)
                 most = int(self.limits.swelling * max(usual, 100.0))
-                recipe = dataclasses.replace(recipe, most=most)
+                recipe = dataclasses.replace(recipe, most=min(most, recipe.most))
+            if draws is not None:
+                recipe = Setting(part.program, changed, recipe, NOTHING).drawn(draws)
             frame = frame_of_worlds(changed.program, changed.layout)
-            table, _ = draw_all(
+            table, stops = draw_all(
                 recipe, scenario.worlds, _refuser(changed, recipe.most), lambda done, of: go_on()
             )
         except Refused:
             raise
         except TocsinError as error:
             raise Refused(str(error), "do", 422) from None
-        return Ensemble(table, scenario.worlds, scenario.seed, frame, self.history, scenario.do)
+        if len(stops) > STOPPED * scenario.worlds:
+            _refuser(changed, recipe.most)(stops[0])
+        shared = (self.history, scenario.do, "nothing", self.draws, stops)
+        return Ensemble(table, scenario.worlds, scenario.seed, frame, *shared)
 
     def _check_parameters(self, sentences: tuple[str, ...]) -> None:
         """Refuse parameters that the whole model does not have; a part may lack some of them."""
@@ -263,6 +276,7 @@ def open_laboratory(
     start: str | None = None,
     end: str | None = None,
     wave: str | None = None,
+    draws: Any = "fit",
     progress: Progress | None = None,
 ) -> Laboratory:
     """Fit a model to a history, draw its worlds, and return the laboratory ready to answer.
@@ -274,11 +288,14 @@ def open_laboratory(
         seed: the seed of the worlds.
         start, end: a narrower window.
         wave: the state to show first, such as ``regime=soviet``.
+        draws: which parameters worlds have: ``fit`` (200 draws), ``best``, a number of draws, or draws themselves.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
         TocsinError: the history or the model are wrong, or the model cannot be fitted.
     """
+    from tocsin.infer.drawn import draws_for
+
     tell = progress or quiet
     tell("loading the history", 0, 0)
     source, record = open_history(history, (start, end))
@@ -286,6 +303,7 @@ def open_laboratory(
     followed = wave_of(declared, wave, record)
     fit = fitted(declared, record, tell)
     parameters = plain_parameters(fit)
+    drawn = draws_for(fit, fit.fitted_program, draws)
     laboratory = Laboratory(
         source,
         record,
@@ -297,6 +315,7 @@ def open_laboratory(
         None if model is None else model_source,
         (start, end),
         fit.learned,
+        drawn,
     )
     tell("simulating worlds", 0, 0)
     laboratory.warm()

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.ensemble import Ensemble
-from tocsin.ensemble.counting import Z95, wilson
+from tocsin.ensemble.counting import Z95
+from tocsin.ensemble.paired import Paired
 from tocsin.explore.questions import Question, Scenario
+from tocsin.infer.what_if_words import expected_words, one_wave_words
 from tocsin.show.compared import Range, range_of
 from tocsin.show.names import short_labels
 from tocsin.show.sentences import hundred, of_worlds, signed
 from tocsin.show.wave import Wave
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from tocsin.ensemble.frame import Frame
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 POINTS = 366  # of a curve, at most
 STEPS = 400  # of the window of a history whose times are numbers
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+AT_BEST = (
+    "All worlds are at the best estimates; the intervals hold the chance of so many worlds, and nothing else."
+)
 LETTERS = 57  # from # to [: neither the quote nor the backslash, which JSON would have to escape
 
 
@@ -79,9 +85,27 @@ def scene_of(ensemble: Ensemble, show: Wave, step: int = 1) -> dict[str, Any]:
         "step": step,
         "count": len(days),
         "units": units[seldom].tolist(),
+        "sure": sure_of(ensemble, show)[seldom].tolist(),
+        "doubt": ensemble.doubt if ensemble.draws is not None else [AT_BEST],
         "counts": packed(counts[seldom]),
         "curve": {"time": at.tolist(), "mean": curve["mean"].round(3).tolist(), **columns},
     }
+
+
+def sure_of(ensemble: Ensemble, show: Wave) -> NDArray[np.int64]:
+    """Return for each unit of how many worlds with one and the same parameters its share would be as sure.
+
+    The page makes the intervals of its shares of them: over the parameters a share is less sure than its worlds are
+    many. It is that of the share of worlds in which the unit ever comes into the state.
+    """
+    if ensemble.draws is None:
+        return np.full(len(ensemble.frame.units), ensemble.worlds)
+    table = ensemble.summary(show.variable, show.state)
+    share, width = table["share"].to_numpy(), (table["upper"] - table["lower"]).to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = share * (1.0 - share) * (2.0 * Z95 / width) ** 2
+    found = np.where((share > 0) & (share < 1) & (width > 0), found, ensemble.worlds)
+    return np.asarray(np.clip(np.rint(found), 1, ensemble.worlds), dtype=np.int64)
 
 
 def packed(counts: NDArray[np.int64]) -> list[str]:
@@ -112,13 +136,16 @@ def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, An
     """Return what a scenario makes of another one: sentences, and a table with a row for every unit."""
     show = question.show
     changed, plain = (laboratory.worlds(each, show) for each in (question.scenario, question.base))
-    rows = _unit_rows(laboratory, changed, plain, question)
-    entries = range_of(changed.counts(show.variable, show.state)["entries"])
-    before = range_of(plain.counts(show.variable, show.state)["entries"])
-    each = range_of(
-        changed.counts(show.variable, show.state)["entries"]
-        - plain.counts(show.variable, show.state)["entries"]
+    rows = _unit_rows(laboratory, Paired(changed, plain), question)
+    pair = Paired(changed, plain)
+    counts = [side.counts(show.variable, show.state)["entries"].to_numpy() for side in (changed, plain)]
+    entries, before, each = (
+        range_of(counts[0]),
+        range_of(counts[1]),
+        range_of((counts[0] - counts[1])[pair.ended]),
     )
+    row = pair.table(show.variable, show.state).set_index("measure").loc["entries"]
+    drawn = changed.draws is not None
     return {
         "do": list(changed.interventions),
         "base": list(plain.interventions),
@@ -126,8 +153,11 @@ def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, An
         "worlds": changed.worlds,
         "seed": changed.seed,
         "headline": _headline(question, entries, before),
-        "answer": _answer(question, entries, before, each),
+        "answer": _answer(question, entries, before, row, drawn),
+        "doubt": pair.doubt if drawn else [AT_BEST],
         "entries": {"changed": vars(entries), "base": vars(before), "difference": vars(each)},
+        "expected_effect": _three(*row[["difference", "expected_lower", "expected_upper"]]),
+        "one_wave": _three(*row[["wave_lower", "wave_upper"]]),
         "rows": rows,
         **as_code(laboratory, question),
     }
@@ -141,57 +171,37 @@ def ever(ensemble: Ensemble, show: Wave) -> NDArray[np.bool_]:
     return came
 
 
-def paired(gained: NDArray[np.float64], lost: NDArray[np.float64], worlds: int) -> NDArray[np.float64]:
-    """Return the difference of two shares of the same worlds, and its 95% interval (as `Paired.units` has it).
-
-    d = gained - lost, with variance (gained + lost - d^2) / n, from pairs of worlds.
-
-    Parameters:
-        gained, lost: shares of worlds in which only the one, or only the other, has it (units,).
-        worlds: how many worlds.
-
-    Returns:
-        difference, lower, upper: (3, units).
-    """
-    change = gained - lost
-    half = Z95 * np.sqrt(np.maximum(gained + lost - change**2, 0.0) / max(worlds, 1))
-    return np.array([change, change - half, change + half])
-
-
-def _unit_rows(
-    laboratory: Laboratory, changed: Ensemble, plain: Ensemble, question: Question
-) -> list[dict[str, Any]]:
+def _unit_rows(laboratory: Laboratory, pair: Paired, question: Question) -> list[dict[str, Any]]:
     show, names = question.show, short_labels(laboratory.history)
-    here, there = ever(changed, show), ever(plain, show)
-    n = changed.worlds
-    after, before = here.mean(axis=0), there.mean(axis=0)
-    low_after, high_after = wilson(after, n)
-    low_before, high_before = wilson(before, n)
-    change, low, high = paired((here & ~there).mean(axis=0), (there & ~here).mean(axis=0), n)
+    moved = _by_unit(pair.units(show.variable, show.state), "difference", "expected_lower", "expected_upper")
+    after, before = (
+        _by_unit(each.summary(show.variable, show.state), "share", "lower", "upper")
+        for each in (pair.changed, pair.unchanged)
+    )
     observed = laboratory.observed.first_times(show.variable, show.state)["unit"].astype(str)
     seen = set(observed)
     rows: list[dict[str, Any]] = []
-    for place, unit in enumerate(changed.frame.units):
-        if not (after[place] or before[place] or unit in seen):
+    for unit in pair.changed.frame.units:
+        was, now, effect = before[unit], after[unit], moved[unit]
+        if not (was[0] or now[0] or unit in seen):
             continue
         rows.append(
             {
                 "unit": unit,
                 "observed": unit in seen,
-                "base": _three(before[place], low_before[place], high_before[place]),
-                "changed": _three(after[place], low_after[place], high_after[place]),
-                "difference": _three(change[place], low[place], high[place]),
-                "sentence": _about_unit(
-                    names[unit],
-                    question,
-                    before[place],
-                    (after[place], low_after[place], high_after[place]),
-                    (change[place], low[place], high[place]),
-                ),
+                "base": _three(*was),
+                "changed": _three(*now),
+                "difference": _three(*effect),
+                "sentence": _about_unit(names[unit], question, was[0], now, effect),
             }
         )
     rows.sort(key=lambda row: (-abs(row["difference"][0]), -row["base"][0], row["unit"]))
     return rows
+
+
+def _by_unit(table: pd.DataFrame, *names: str) -> dict[str, list[float]]:
+    """Return some columns of a table by unit."""
+    return dict(zip(map(str, table.index), table[list(names)].to_numpy(dtype=float).tolist(), strict=True))
 
 
 def _three(*values: float) -> list[float]:
@@ -220,7 +230,7 @@ def _about_unit(
     points, low, high = (signed(round(100 * value, 1)) for value in change)
     return (
         f"{name} {question.show.comes}{first} {of_worlds(before)}; {_with(question.scenario.do)}, "
-        f"{of_worlds(after[0])}: a difference of {points} of 100 worlds (95% interval {low} to {high})."
+        f"{of_worlds(after[0])}: an expected effect of {points} of 100 worlds (95% interval {low} to {high})."
     )
 
 
@@ -234,7 +244,7 @@ def _headline(question: Question, entries: Range, before: Range) -> str:
     return f"{what}: {show.entries(entries.median)} in the median world instead of {before.median:g}"
 
 
-def _answer(question: Question, entries: Range, before: Range, each: Range) -> str:
+def _answer(question: Question, entries: Range, before: Range, row: Any, drawn: bool) -> str:
     show, worlds = question.show, f"{question.scenario.worlds:,} worlds"
     if question.scenario.do == question.base.do:
         return (
@@ -244,8 +254,7 @@ def _answer(question: Question, entries: Range, before: Range, each: Range) -> s
     return (
         f"Among {worlds} that share their luck with and without the change, 90 of 100 have "
         f"{entries.low90:g} to {show.entries(entries.high90)} with it, and {before.low90:g} to "
-        f"{before.high90:g} without. World by world the difference is {signed(each.median)} "
-        f"({signed(each.low90)} to {signed(each.high90)} in 90 of 100)."
+        f"{before.high90:g} without. {expected_words(row, drawn)} {one_wave_words(row)}"
     )
 
 
@@ -270,11 +279,12 @@ def as_code(laboratory: Laboratory, question: Question) -> dict[str, str]:
     if start or end:
         lines.append(f"history = history.select(window=({start!r}, {end!r}))")
     drawn = f"worlds={scenario.worlds}, seed={scenario.seed}"
+    best = "" if laboratory.draws is not None else ', draws="best"'
     pair = f"{show.variable!r}, {show.state!r}"
     lines += [f"fit = {model}.fit(history)"]
     for name, each in (("unchanged", question.base), ("changed", scenario)):
         changes = f", interventions={list(each.do)!r}" if each.do else ""
-        lines.append(f"{name} = fit.simulate(history, {drawn}{changes})")
+        lines.append(f"{name} = fit.simulate(history, {drawn}{changes}{best})")
     lines += [
         f"print(unchanged.summary({pair}))",
         f"print(changed.summary({pair}))",
@@ -286,6 +296,7 @@ def as_code(laboratory: Laboratory, question: Question) -> dict[str, str]:
     for option, value in (("--from", start), ("--to", end)):
         command += [option, value] if value else []
     command += ["--worlds", str(scenario.worlds), "--seed", str(scenario.seed), "--wave", str(show)]
+    command += [] if laboratory.draws is not None else ["--draws", "best"]
     for sentence in scenario.do:
         command += ["--do", sentence]
     return {"python": "\n".join(lines) + "\n", "command": shlex.join(command)}

@@ -234,10 +234,12 @@ def cover(
         '<section id="print"><h2>To print</h2><p>Worksheets on A4; the answers, with their figures, are on a page '
         f"for the teacher.</p><ul>{printed}</ul></section>"
     )
+    doubt = " ".join(laboratory.worlds(laboratory.standard, laboratory.wave).doubt)
     parts.append(
         "<section><h2>What this cannot tell</h2><p>The worlds are those of a model that was fitted to one "
         "history, so they know no more than its record. Contagion, shocks common to all, and likeness of neighbours "
-        "look alike in such data; the intervals here hold only what is left to chance by the number of worlds.</p>"
+        f"look alike in such data. {e(doubt)} The intervals "
+        "of expected effects hold the doubt about the parameters; what is said of one wave holds its luck too.</p>"
         f'<p class="source">{e(history.citation)}{". " if history.citation else ""}{e(history.licence)} '
         "Borders: Natural Earth, public domain.</p></section>"
     )

@@ -173,6 +173,8 @@ def made(planned: Plan, laboratory: Laboratory, tell: Progress) -> dict[str, byt
 
 def _laboratory(planned: Plan, tell: Progress) -> Laboratory:
     fit = fitted(planned.model, planned.history, tell)
+    from tocsin.infer.drawn import kept_draws
+
     parameters = plain_parameters(fit)
     limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) * len(planned.shown) + 1)
     return Laboratory(
@@ -184,6 +186,7 @@ def _laboratory(planned: Plan, tell: Progress) -> Laboratory:
         planned.seed,
         planned.wave,
         learned=fit.learned,
+        draws=kept_draws(fit),
     )
 
 

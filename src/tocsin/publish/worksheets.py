@@ -250,7 +250,7 @@ def _what_if(site: Site, outcomes: Sequence[Outcome], answers: bool) -> str:
     )
     last = (
         "<p>The largest effects come from what the model lets act on most places for longest; a change with an "
-        "interval on both sides of 0 cannot be told from none by so many worlds.</p>"
+        "interval on both sides of 0 may have no effect, for all that the record tells.</p>"
         if answers
         else f"<p>Which answer surprised you most, and why?{_lines(3)}</p>"
         f"<p>Choose one place. Which change matters most to it? Give both numbers and the interval.{_lines(2)}</p>"
@@ -283,7 +283,9 @@ def _how_sure(laboratory: Laboratory, site: Site, outcomes: Sequence[Outcome], a
     held = "inside" if not seen.surprising else "outside"
     caption = f"{outcome.scenario.title}: worlds of 100 in which a place {show.comes} ({worlds:,} worlds)"
     table = _table(
-        caption, ["Place", "Unchanged", "Changed", "Difference (95% interval)", "More than chance?"], rows
+        caption,
+        ["Place", "Unchanged", "Changed", "Expected effect (95% interval)", "Surely some effect?"],
+        rows,
     )
     asked = [
         (
@@ -293,9 +295,10 @@ def _how_sure(laboratory: Laboratory, site: Site, outcomes: Sequence[Outcome], a
             "surprised may still be wrong about why.",
         ),
         (
-            "These worlds are a sample. What would happen to the intervals with four times as many worlds?",
-            "They would be about half as wide: the width falls with the square root of the number of worlds. What the "
-            "model does not know would not shrink at all.",
+            "The worlds are a sample, and the intervals are those of the expected effect. What would happen to the "
+            "intervals with four times as many worlds?",
+            "They would stay as they are: chance among worlds has been taken out of them. What the record leaves open "
+            "about the model does not shrink with more worlds; only a longer record would narrow it.",
         ),
         (
             "Two neighbours rise in the same month. Give two explanations, only one of which is that the one followed "
@@ -314,9 +317,9 @@ def _how_sure(laboratory: Laboratory, site: Site, outcomes: Sequence[Outcome], a
         for question, answer in asked
     )
     intro = (
-        "<p>A difference can be told from chance if its interval leaves out 0. Tick yes or no in the last column.</p>"
+        "<p>An effect is sure if its interval leaves out 0. Tick yes or no in the last column.</p>"
         if not answers
-        else "<p>A difference can be told from chance if its interval leaves out 0.</p>"
+        else "<p>An effect is sure if its interval leaves out 0.</p>"
     )
     return f'{intro}{table}<ol class="ask">{items}</ol>'
 

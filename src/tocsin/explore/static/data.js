@@ -129,3 +129,8 @@ export function unpacked(scene) {
   });
   return found;
 }
+
+// Of how many worlds with one and the same parameters each unit's share would be as sure.
+export function likeness(scene) {
+  return new Map(scene.units.map((unit, row) => [unit, scene.sure[row]]));
+}

@@ -2,7 +2,7 @@
 
 import { between, hundred, newcombe, points, wilson } from "./words.js";
 
-const WIDE = 0.2; // an interval of a share wider than this is too little information
+const WIDE = 0.5; // an interval of a share wider than this is too little information
 
 export class Looks {
   constructor(about, calendar) {
@@ -67,12 +67,20 @@ export class Looks {
   share(unit, i, scene) {
     const counts = scene?.counts.get(unit);
     const at = scene ? Math.min(scene.count - 1, Math.floor(i / scene.step)) : 0;
-    return wilson(counts ? counts[at] : 0, scene ? scene.worlds : 1);
+    // Over the parameters a share is as sure as that of so many worlds with one and the same.
+    const sure = scene?.likeness.get(unit) || scene?.worlds || 1;
+    return wilson(counts ? (counts[at] * sure) / scene.worlds : 0, sure);
+  }
+
+  // The expected effect of the change on a unit over the whole time, with its interval; null where none is told.
+  effect(unit) {
+    return this.effects?.get(unit) || null;
   }
 
   change(unit, i, base, scene) {
     if (!this.present(unit, i)) return { colour: "old", share: 0, gone: true };
-    const [change, low, high] = newcombe(this.share(unit, i, base), this.share(unit, i, scene));
+    const change = this.share(unit, i, scene)[0] - this.share(unit, i, base)[0];
+    const [, low, high] = this.effect(unit) || newcombe(this.share(unit, i, base), this.share(unit, i, scene));
     const vague = low <= 0 && high >= 0;
     return { colour: change > 0 ? "more" : "less", share: Math.min(1, (100 * Math.abs(change)) / this.full({ base, do: scene })), vague };
   }
@@ -102,9 +110,9 @@ export class Looks {
     const words = this.states.get(show).words;
     if (mode === "change" && scenes.do && scenes.base) {
       const [one, other] = [this.share(unit, i, scenes.base), this.share(unit, i, scenes.do)];
-      const [change, low, high] = newcombe(one, other);
-      lines.push(`${words}: ${points(change)} of 100 worlds (${points(low)} to ${points(high)})`);
-      lines.push(`from ${hundred(one[0])} to ${hundred(other[0])}`);
+      lines.push(`${words}: ${points(other[0] - one[0])} of 100 worlds, from ${hundred(one[0])} to ${hundred(other[0])}`);
+      const effect = this.effect(unit);
+      if (effect) lines.push(`expected effect, ever: ${points(effect[0])} (${points(effect[1])} to ${points(effect[2])})`);
     } else if (mode === "base" || mode === "do") {
       const scene = mode === "do" ? scenes.do : scenes.base;
       if (scene) lines.push(`${words} in ${between(this.share(unit, i, scene))}`);

@@ -1,7 +1,7 @@
 // The page: what is asked for, what is drawn, and how the parts hear of each other.
 
 import { h, byId, fill } from "./dom.js";
-import { Trouble, openData, unpacked } from "./data.js";
+import { Trouble, likeness, openData, unpacked } from "./data.js";
 import { Calendar, listed, nearest } from "./words.js";
 import { State } from "./state.js";
 import { TimeBar } from "./time.js";
@@ -93,7 +93,7 @@ class Page {
   async scene(sentences) {
     const raw = await this.data.ask("worlds", { ...this.asked(), do: sentences });
     // A scene is unpacked once, however often it is looked at.
-    if (!raw.unpacked) raw.unpacked = { ...raw, counts: unpacked(raw) };
+    if (!raw.unpacked) raw.unpacked = { ...raw, counts: unpacked(raw), likeness: likeness(raw) };
     return raw.unpacked;
   }
 
@@ -112,6 +112,7 @@ class Page {
       if (turn !== this.turns) return;
       this.scenes = { base: first, do: second };
       this.difference = difference;
+      this.looks.effects = new Map(difference.rows.map((row) => [row.unit, row.difference]));
       this.troubles(state.troubles);
       state.troubles = [];
       this.whatif.tell(difference, state.get("unit"));
@@ -176,10 +177,10 @@ class Page {
         ...about.states.filter((each) => !state.get("hide").includes(each.show)).map((each) => swatch(each.colour + (each.show === about.wave ? " inked" : ""), each.one)),
         swatch("hatched", `${this.looks.states.get(about.wave).one} that has ended`),
       ],
-      change: [swatch("more", `${words.one} in more worlds`), swatch("less", `in fewer; full colour at ${this.looks.full(this.scenes)} of 100 worlds`), swatch("dotted", "interval holds zero")],
+      change: [swatch("more", `${words.one} in more worlds`), swatch("less", `in fewer; full colour at ${this.looks.full(this.scenes)} of 100 worlds`), swatch("dotted", "the expected effect may be none")],
     }[mode] || [
       h("li", {}, h("span", { class: `ramp s-${own}` }), " worlds of 100: 0 to 100"),
-      swatch("edge inked", "in the record"), swatch("dotted", "interval wider than 20 of 100 worlds"),
+      swatch("edge inked", "in the record"), swatch("dotted", "interval wider than 50 of 100 worlds"),
     ];
     fill(byId("legend"), h("ul", {}, rows));
   }

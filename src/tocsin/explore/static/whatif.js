@@ -152,8 +152,7 @@ export class WhatIf {
       difference && unit && !row && h("p", { id: "unitanswer" }, `${name}: in no world, with or without the change.`),
       difference && h("p", { class: "small" }, difference.answer),
       difference && difference.do.length > 0 && h("p", { class: "small quiet" },
-        "The intervals say how much is left to chance by the number of worlds. The doubt about the estimates " +
-        "themselves is larger, and what drove the wave can be told apart only as far as the record allows."));
+        `${difference.doubt.join(" ")} What drove the wave can be told apart only as far as the record allows.`));
   }
 
   busy(words) {

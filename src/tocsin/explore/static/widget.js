@@ -1,7 +1,7 @@
 // The widget of a notebook: one map, one axis of time, one curve. Everything that it shows is in the model.
 
 import { dragged, h, svg } from "./dom.js";
-import { unpacked } from "./data.js";
+import { likeness, unpacked } from "./data.js";
 import { Calendar, between, counted, latest, nearest } from "./words.js";
 import { Looks } from "./looks.js";
 import { MapView } from "./map.js";
@@ -17,7 +17,7 @@ class Widget {
     Object.assign(this, { model, content, about: content.about });
     this.calendar = new Calendar(this.about);
     this.looks = new Looks(this.about, this.calendar);
-    this.scene = { ...content.scene, counts: unpacked(content.scene) };
+    this.scene = { ...content.scene, counts: unpacked(content.scene), likeness: likeness(content.scene) };
     this.state = this.about.states[0];
     this.i = this.calendar.read(model.get("date")) ?? 0;
     this.build(el);
