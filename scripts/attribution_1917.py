@@ -75,12 +75,13 @@ class Tables:
                 row["cause"],
                 number(row["events explained"], 1),
                 interval(row["lower"], row["upper"], 1),
+                interval(row["caused lower"], row["caused upper"], 0),
                 number(row["share"]),
             )
             for row in found.to_dict("records")
         ]
         count = found["events"].iloc[0]
-        head = ["cause", f"events explained, of {count}", "95% interval", "share"]
+        head = ["cause", f"events explained, of {count}", "95% interval", "events caused, 95%", "share"]
         return f"{DRAWS:,} draws:\n\n" + table(head, rows)
 
     def offspring(self) -> str:

@@ -385,6 +385,36 @@ def test_sums_enclose_what_they_sum(attribution: tc.Attribution) -> None:
     assert (wider["upper"] - wider["lower"] > narrow["upper"] - narrow["lower"]).all()
 
 
+def test_events_caused_are_whole_and_as_poissons_binomial_has_them(attribution: tc.Attribution) -> None:
+    """By theory: the number of a cause's events is a sum of coins, each with the share of its event."""
+    for by in ("cause", "source", ["transition", "layer"], "period", ["period", "source"]):
+        table = attribution.total(by)
+        caused = table[["events caused", "caused lower", "caused upper"]].to_numpy()
+        assert (caused == np.round(caused)).all() and (np.diff(caused[:, [1, 0, 2]]) >= 0).all()
+        assert (caused[:, 2] <= table["events"]).all()
+    whole = attribution.total("transition").iloc[0]  # whatever caused them, they are as many
+    assert whole["caused lower"] == whole["caused upper"] == whole["events"]
+    table = attribution.total("cause").set_index("cause")
+    drawn = attribution.drawn.causes.astype(float)
+    for cause in table.index:
+        share = drawn[(attribution.causes["cause"] == cause).to_numpy()]
+        law = np.zeros(len(share) + 1)
+        for column in share.T:  # by convolution
+            one = np.ones(1)
+            for p in column:
+                one = np.convolve(one, [1 - p, p])
+            law += one / share.shape[1]
+        for name, level in (("events caused", 0.5), ("caused lower", 0.025), ("caused upper", 0.975)):
+            count = int(table.loc[cause, name])
+            # The ends are drawn: their law is left by no more than its level, give or take what 500 draws do.
+            assert law[:count].sum() <= level + 0.05 and law[: count + 1].sum() >= level - 0.05
+    again = attribution.total("cause").set_index("cause")
+    pd.testing.assert_frame_equal(table, again)
+    wider = table["caused upper"] - table["caused lower"] > table["upper"] - table["lower"]
+    assert wider.all()
+    assert "events caused" in str(attribution) and "which cause came first" in str(attribution)
+
+
 def test_the_intervals_cover_the_shares_of_the_truth() -> None:
     model = SPREAD.with_params(TRUE)
     covered, worlds = 0, 40

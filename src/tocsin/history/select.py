@@ -205,8 +205,9 @@ def _dated_before(events: Any, clock: Clock) -> Any:
     if "time_latest" not in events.column_names:
         return events
     first, last = (_column(events, name, 0) for name in ("time", "time_latest"))
-    over = last < clock.first if clock.dated else last <= clock.first
-    middle = first + (last - first) // 2 if clock.dated else (first + last) / 2
+    whole = clock.dated or clock.grouped
+    over = last < clock.first if whole else last <= clock.first
+    middle = first + (last - first) // 2 if whole else (first + last) / 2
     for name, values in (("time", first), ("time_latest", last)):
         place = events.column_names.index(name)
         moved = pa.array(np.where(over, middle, values)).cast(_raw(clock))

@@ -166,7 +166,8 @@ def bounds(value: Floats, drawn: NDArray[np.floating] | None, level: float) -> t
         return np.full(value.size, math.nan), np.full(value.size, math.nan)
     if not value.size:
         return value, value
-    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1)
+    # Between such draws a further one falls with just this probability, however few there are (Weibull 1939).
+    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1, method="weibull")
     return np.minimum(lower, value), np.maximum(upper, value)
 
 

@@ -130,8 +130,11 @@ class Attribution:
 
         Returns:
             One row a group: its names (a layer or source is missing for what comes from home), `events
-            explained` with `lower` and `upper`, `events` (explained events of the same transition, unit and
-            period, whatever their cause), and `share` with `share lower` and `share upper`.
+            explained` (the sum of its shares: what is expected of it) with `lower` and `upper`, `events caused`
+            (the median of how many it set off in fact, a whole number) with `caused lower` and `caused upper`,
+            `events` (explained events of the same transition, unit and period, whatever their cause), and
+            `share` with `share lower` and `share upper`. The interval of events explained holds the doubt about
+            parameters; that of events caused also which cause each event had.
 
         Raises:
             TocsinError: an unknown name in `by`, or no such period.

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 KEYS = ("transition", "variable", "unit", "period", "cause", "layer", "source")
+CAUSED = ("events caused", "caused lower", "caused upper")
 PARTS = ("cause", "layer", "source")  # of an event; the others are of the event itself
 PERIODS = ("year", "quarter", "month", "day")
 WIDTHS = {"year": 365.25, "quarter": 91.3, "month": 30.4, "day": 1.0}
 MANY = 12  # periods of a window that are still easy to read
+REPEATS = 5  # draws of the causes of all events under each draw of the parameters
+AT_ONCE = 20_000_000  # shares from which causes are drawn at once
 
 
 def names_of(column: str, asked: str | Sequence[str], known: Sequence[str]) -> list[str]:
@@ -116,12 +119,51 @@ def total(
         events = pd.Series(np.full(size, frame["event"].nunique()))
     count = events.to_numpy(dtype=np.int64)
     result["events explained"], result["lower"], result["upper"] = value, lower, upper
+    for name, numbers in zip(CAUSED, _caused(table, number, drawn, size, attribution.level), strict=True):
+        result[name] = numbers
     result["events"] = count
     for name, sums in (("share", value), ("share lower", lower), ("share upper", upper)):
         result[name] = sums / np.maximum(count, 1)
     if {"source", "unit"} & set(keys):
         result = result.sort_values("events explained", ascending=False, kind="stable")
     return result.reset_index(drop=True)
+
+
+def _caused(
+    table: pd.DataFrame,
+    number: NDArray[np.int64],
+    drawn: NDArray[np.floating] | None,
+    size: int,
+    level: float,
+) -> NDArray[np.float64]:
+    """Return how many events each group caused in fact: median and ends of an interval (3, size).
+
+    Under each draw of the parameters each event draws its cause from its shares, and the groups count: a sum of
+    independent events of unlike probabilities (Poisson's binomial) over the uncertainty of the parameters.
+
+    Parameters:
+        table: rows with the number of their event; number: the group of each row; drawn: their shares (rows, D).
+    """
+    if drawn is None:
+        return np.full((3, size), np.nan)
+    events, code = np.unique(table["event"].to_numpy(), return_inverse=True)
+    order = np.argsort(code, kind="stable")
+    head = np.flatnonzero(np.append(True, np.diff(code[order]) > 0))[: events.size]
+    rng = np.random.default_rng([1917, events.size])
+    counts = []
+    step = max(1, AT_ONCE // max(code.size, 1))
+    for first in range(0, drawn.shape[1], step):
+        share = drawn[order, first : first + step].astype(np.float64)
+        summed = np.cumsum(share, axis=0)
+        before = (summed[head] - share[head])[code[order]]
+        whole = np.add.reduceat(share, head, axis=0) if head.size else np.empty((0, share.shape[1]))
+        for _ in range(REPEATS):
+            mark = before + (rng.random(whole.shape) * whole)[code[order]]
+            chosen = (summed - share <= mark) & (mark < summed)
+            counts.append(gathered(number[order], chosen.astype(np.float32), size))
+    found = np.concatenate(counts, axis=1) if counts else np.zeros((size, 1))
+    # The least number of at least so many draws: an interval of counts holds no less than its level.
+    return np.quantile(found, [0.5, (1 - level) / 2, (1 + level) / 2], axis=1, method="inverted_cdf")
 
 
 def _rows(attribution: Attribution, apart: bool) -> tuple[pd.DataFrame, NDArray[np.floating] | None]:
@@ -155,6 +197,11 @@ def cautions(attribution: Attribution) -> list[str]:
         said.append(
             "where a response is not 1, a cause's share is divided among its sources by their shares of the exposure"
         )
+    if attribution.draws:
+        said.append(
+            "events explained are what is expected of a cause, given its shares: their interval holds the doubt about "
+            "parameters; events caused are whole events, and their interval holds which cause came first as well"
+        )
     said.append("a share is no but-for probability: without its cause an event might have come all the same")
     return said
 
@@ -172,6 +219,10 @@ def shown(attribution: Attribution) -> pd.DataFrame:
         result[f"{100 * attribution.level:g}% interval"] = [
             f"{low:.2f} to {high:.2f}"
             for low, high in zip(table["share lower"], table["share upper"], strict=True)
+        ]
+        result["events caused"] = [
+            f"{low:.0f} to {high:.0f}"
+            for low, high in zip(table["caused lower"], table["caused upper"], strict=True)
         ]
     return result
 

@@ -107,6 +107,9 @@ def _print_sums(page: Console, attribution: Attribution, by: str, most: int = MA
             _level(attribution): [
                 _interval(*pair, 1) for pair in zip(shown["lower"], shown["upper"], strict=True)
             ],
+            "events caused": [
+                _interval(*pair, 0) for pair in zip(shown["caused lower"], shown["caused upper"], strict=True)
+            ],
             "of": shown["events"].to_numpy(),
             "share": [f"{value:.2f}" for value in shown["share"]],
             "interval": [
@@ -115,7 +118,7 @@ def _print_sums(page: Console, attribution: Attribution, by: str, most: int = MA
         }
     )
     if by == "source":
-        listed = listed[listed.columns[:3]]
+        listed = listed[listed.columns[:4]]
     _print_table(page, listed, attribution, titles[by], len(keys))
     if len(table) > len(shown):
         page.print(f"{counted(len(table) - len(shown), 'source')} more set off less.", markup=False)
@@ -126,7 +129,8 @@ def _print_table(
 ) -> None:
     """Print a table, its first columns names and the others numbers; without intervals where there are none."""
     if not attribution.draws:
-        listed = listed.drop(columns=[name for name in (_level(attribution), "interval") if name in listed])
+        drawn = (_level(attribution), "events caused", "interval")
+        listed = listed.drop(columns=[name for name in drawn if name in listed])
     table = frame_table(listed, title)
     table.title = None  # a long one would be broken to the width of a narrow table
     for column in table.columns[names:]:
