@@ -29,7 +29,9 @@ from tocsin.verb_options import (
     ToOption,
     WaveOption,
     WorldsOption,
+    YesOption,
     draws_asked,
+    named,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def replay(
     model: ModelOption = None,
     worlds: WorldsOption = 10_000,
     seed: SeedOption = 1917,
+    yes: YesOption = False,
     start: FromOption = None,
     end: ToOption = None,
     do: DoOption = None,
@@ -76,7 +79,9 @@ def replay(
     draws: DrawsOption = "fit",
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Where to write; else runs/HISTORY-<date>-<digest>."),
+        typer.Option(
+            "--out", parser=named, metavar="DIR", help="Where to write; else runs/HISTORY-<date>-<digest>."
+        ),
     ] = None,
     again: Annotated[
         Path | None,
@@ -189,7 +194,10 @@ def fit(
     start: FromOption = None,
     end: ToOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Also write the fit as JSON, as replay does.")
+        Path | None,
+        typer.Option(
+            "--out", parser=named, metavar="FILE", help="Also write the fit as JSON, as replay does."
+        ),
     ] = None,
 ) -> None:
     """Fit the model to a history by maximum likelihood and print the estimates.
@@ -254,6 +262,7 @@ def attribute(
         Path | None,
         typer.Option(
             "--out",
+            parser=named,
             metavar="DIR",
             help="Write causes.csv, sources.csv, totals.csv, offspring.csv, tree.csv and tree.graphml.",
         ),
@@ -439,10 +448,10 @@ def _time(text: str | None, option: str) -> str | None:
     import re
     from datetime import date
 
-    try:
-        float(text)
-    except ValueError:
-        parts = re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", text)
+    from tocsin.history.clock import is_number
+
+    if not is_number(text):
+        parts = re.fullmatch(r"([0-9]{4})(?:-([0-9]{2}))?(?:-([0-9]{2}))?", text)
         try:
             if parts is None:
                 raise ValueError

@@ -27,8 +27,15 @@ class TooLarge(FitError):
     """A hazard is not a finite number: parameters, a covariate or a tie weight are too large."""
 
 
+class SizeWarning(UserWarning):
+    """What was asked for takes long."""
+
+
 class CacheWarning(UserWarning):
     """Something that is kept to save time could not be kept."""
+
+
+MOST_LINES = 48  # problems in a message: with its head and the count of the rest, 50 lines
 
 
 @dataclass(frozen=True)
@@ -67,9 +74,36 @@ class HistoryError(TocsinError):
 
     def __init__(self, problems: Sequence[Problem], where: str = "history") -> None:
         self.problems = list(problems)
-        count = len(self.problems)
-        head = f"{where}: {count} problem{'s' if count != 1 else ''}"
-        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+        # Of each kind some are shown: a thousand of one must not hide the one of another.
+        kinds: dict[tuple[str, str | None, str], list[int]] = {}
+        for place, each in enumerate(self.problems):
+            kinds.setdefault((each.file, each.column, each.message), []).append(place)
+        turns = sorted((turn, place) for places in kinds.values() for turn, place in enumerate(places))
+        shown = sorted(place for _, place in turns[:MOST_LINES])
+        left: dict[str, int] = {}
+        for _, place in turns[MOST_LINES:]:
+            left[self.problems[place].file] = left.get(self.problems[place].file, 0) + 1
+        super().__init__(listed(where, [str(self.problems[place]) for place in shown], left))
+
+
+def listed(where: str, found: Sequence[str], left: dict[str, int] | None = None) -> str:
+    """Return a message of at most 50 lines for any number of problems, with counts of those left out.
+
+    Parameters:
+        where: what is at fault.
+        found: a line for each problem.
+        left: how many more there are, by file.
+    """
+    more = dict(left or {})
+    count = len(found) + sum(more.values())
+    lines = [f"{where}: {count:,} problem{'s' if count != 1 else ''}", *(f"  {each}" for each in found)]
+    if len(found) > MOST_LINES:
+        lines = lines[: MOST_LINES + 1]
+        more[""] = len(found) - MOST_LINES
+    if more:
+        places = [f"{number:,}{f' in {file}' if file else ''}" for file, number in list(more.items())[:8]]
+        lines.append(f"  and {sum(more.values()):,} more" + (f": {', '.join(places)}" if any(more) else ""))
+    return "\n".join(lines)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:

@@ -15,11 +15,14 @@ from tocsin.verb_options import (
     TablesOption,
     ToOption,
     WaveOption,
+    YesOption,
     draws_asked,
 )
+from tocsin.words import LARGEST_SEED
 
 SeedOption = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same answer.")
+    int,
+    typer.Option("--seed", metavar="N", min=0, max=LARGEST_SEED, help="The same seed gives the same answer."),
 ]
 
 
@@ -44,6 +47,7 @@ def check(
         ),
     ] = 199,
     seed: SeedOption = 1917,
+    yes: YesOption = False,
     model: ModelOption = None,
     start: FromOption = None,
     end: ToOption = None,
@@ -113,6 +117,7 @@ def forecast(
         typer.Option("--worlds", metavar="N", min=2, help="How many worlds to simulate for each forecast."),
     ] = 2000,
     seed: SeedOption = 1917,
+    yes: YesOption = False,
     draws: DrawsOption = "fit",
     model: ModelOption = None,
     out: TablesOption = None,

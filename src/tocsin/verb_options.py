@@ -7,6 +7,24 @@ from typing import Annotated
 
 import typer
 
+from tocsin.words import LARGEST_SEED
+
+
+def named(text: str) -> Path:
+    """Return the path of an option; an empty one would be the folder we are in, which nobody meant."""
+    if not text.strip():
+        raise typer.BadParameter("'' names no file or folder; '.' is the folder you are in")
+    return Path(text)
+
+
+def _allowed(yes: bool) -> bool:
+    if yes:
+        from tocsin.ensemble.room import allow
+
+        allow(yes)
+    return yes
+
+
 HistoryArgument = Annotated[
     str, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
 ]
@@ -41,7 +59,8 @@ WorldsOption = Annotated[
     int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
 ]
 SeedOption = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="The same seed gives the same worlds.")
+    int,
+    typer.Option("--seed", metavar="N", min=0, max=LARGEST_SEED, help="The same seed gives the same worlds."),
 ]
 # A page carries the seed in its address, as the streams take it.
 PageSeedOption = Annotated[
@@ -60,7 +79,13 @@ DrawsOption = Annotated[
     ),
 ]
 TablesOption = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Also write the tables as CSV.")
+    Path | None,
+    typer.Option(
+        "--out",
+        parser=named,
+        metavar="DIR",
+        help="Also write the tables as CSV.",
+    ),
 ]
 
 
@@ -71,3 +96,11 @@ def draws_asked(text: str) -> str | int:
     if text.isascii() and text.isdigit() and 0 < int(text) <= 100_000:
         return int(text)
     raise typer.BadParameter(f"{text!r} is not fit, best or a number of draws", param_hint="--draws")
+
+
+YesOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes", callback=_allowed, help="Begin even where the worlds seem to need more room than is free."
+    ),
+]

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from tocsin.cli import _guarded, _progress, app
-from tocsin.verb_options import HistoryArgument, ModelOption, PageSeedOption, WaveOption
+from tocsin.verb_options import HistoryArgument, ModelOption, PageSeedOption, WaveOption, named
 
 
 @app.command()
 def publish(
     history: HistoryArgument,
     to: Annotated[
-        Path, typer.Option("--to", metavar="DIR", help="Where to write; other files in it are kept.")
+        Path,
+        typer.Option("--to", parser=named, metavar="DIR", help="Where to write; other files in it are kept."),
     ],
     worlds: Annotated[
         int,

@@ -17,7 +17,9 @@ from tocsin.verb_options import (
     SeedOption,
     ToOption,
     WaveOption,
+    YesOption,
     draws_asked,
+    named,
 )
 
 
@@ -40,6 +42,7 @@ def whatif(
         int, typer.Option("--worlds", metavar="N", min=2, help="How many pairs of worlds to simulate.")
     ] = 2000,
     seed: SeedOption = 1917,
+    yes: YesOption = False,
     start: FromOption = None,
     end: ToOption = None,
     wave: WaveOption = None,
@@ -47,7 +50,10 @@ def whatif(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Where to write; else runs/HISTORY-what-if-<date>-<digest>."
+            "--out",
+            parser=named,
+            metavar="DIR",
+            help="Where to write; else runs/HISTORY-what-if-<date>-<digest>.",
         ),
     ] = None,
 ) -> None:

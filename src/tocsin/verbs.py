@@ -16,7 +16,9 @@ from tocsin.verb_options import (
     ModelOption,
     SeedOption,
     WorldsOption,
+    YesOption,
     draws_asked,
+    named,
 )
 
 
@@ -35,6 +37,7 @@ def ledger(
     given: GivenOption = "nothing",
     worlds: WorldsOption = 10_000,
     seed: SeedOption = 1917,
+    yes: YesOption = False,
     draws: DrawsOption = "fit",
     model: ModelOption = None,
     file: Annotated[
@@ -44,7 +47,10 @@ def ledger(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Also write staked.csv, returned.csv and value.csv (every world)."
+            "--out",
+            parser=named,
+            metavar="DIR",
+            help="Also write staked.csv, returned.csv and value.csv (every world).",
         ),
     ] = None,
 ) -> None:
@@ -136,10 +142,17 @@ def support(
         int, typer.Option("--worlds", metavar="N", min=2, help="Worlds of each evaluation of the search.")
     ] = 200,
     seed: SeedOption = 1,
+    yes: YesOption = False,
     draws: DrawsOption = "fit",
     model: ModelOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Also write plan.csv and compared.csv.")
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=named,
+            metavar="DIR",
+            help="Also write plan.csv and compared.csv.",
+        ),
     ] = None,
 ) -> None:
     """Find where and when scarce support (money, men, emissaries) raises or lowers an outcome most.
@@ -201,7 +214,13 @@ def claims(
         str | None, typer.Option("--id", metavar="ID", help="One claim, with the query behind its figure.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write them as .csv, .html or .md instead.")
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=named,
+            metavar="FILE",
+            help="Write them as .csv, .html or .md instead.",
+        ),
     ] = None,
 ) -> None:
     """Say what is claimed about a history, the figure that its record gives, the verdict and the source.

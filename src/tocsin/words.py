@@ -13,6 +13,16 @@ FORCED = "forced"  # the cause of an event that an intervention forces; no cause
 FORBIDDEN_IN_STATES = re.compile(r"[|>=,]")
 
 
+LARGEST_SEED = 2**64 - 1  # the key of a stream has 64 bits
+
+
+def check_seed(value: object) -> None:
+    """Refuse a seed that is no whole number from 0 to 2^64 - 1."""
+    whole = not isinstance(value, bool) and hasattr(value, "__index__")
+    if not whole or not 0 <= int(value) <= LARGEST_SEED:  # type: ignore[call-overload]
+        raise ModelError(f"a seed is a whole number from 0 to {LARGEST_SEED} (2^64 - 1), not {value!r}")
+
+
 @dataclass(frozen=True)
 class StateVariable:
     """A variable of each unit that is in one of finitely many states at any time.

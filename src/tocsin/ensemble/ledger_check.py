@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.errors import ModelError, TocsinError, suggestion
+from tocsin.errors import ModelError, TocsinError, listed, suggestion
 from tocsin.words import parse_clause
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _number(what: str, value: Any) -> list[str]:
 def refuse(found: Sequence[str], where: str, error: type[TocsinError] = ModelError) -> None:
     """Raise an error that lists every problem, if there is any."""
     if found:
-        count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
-        raise error("\n".join([f"{where}: {count}", *(f"  {each}" for each in found)]))
+        raise error(listed(where, found))
 
 
 def split_condition(text: str) -> tuple[tuple[str, ...], str]:

@@ -15,6 +15,7 @@ from tocsin.ensemble.draws import Stopped, draws_of
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame
 from tocsin.ensemble.recipe import Columns, Drawn, Recipe, first_worlds, rows_in_order
+from tocsin.ensemble.room import check_room
 from tocsin.errors import FitError, ModelError, TooLarge
 from tocsin.kernels.events import ENDLESS, FORCED
 from tocsin.kernels.layout import WHEN, A, B, C
@@ -22,6 +23,7 @@ from tocsin.kernels.sweep import EXPLAINED
 from tocsin.program.given import NOTHING
 from tocsin.program.interventions import intervene
 from tocsin.program.interventions.apply import led_breaks
+from tocsin.words import check_seed
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -153,9 +155,9 @@ def recipe_of(
 
 def check_numbers(worlds: object, seed: object) -> None:
     """Refuse numbers of worlds and seeds that are not whole numbers of at least 0."""
-    for name, value in (("worlds", worlds), ("seed", seed)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            raise ModelError(f"{name} must be a whole number of at least 0, not {value!r}")
+    if isinstance(worlds, bool) or not isinstance(worlds, int | np.integer) or worlds < 0:
+        raise ModelError(f"worlds must be a whole number of at least 0, not {worlds!r}")
+    check_seed(seed)
 
 
 def simulate(
@@ -207,6 +209,8 @@ def simulate(
     def refuse(failure: Stopped) -> NoReturn:
         _refuse(changed.program, failure, None if drawn is None else most)
 
+    if runner is None:
+        check_room(recipe, int(worlds), None if folder is None else Path(folder), threads())
     stopped: tuple[Stopped, ...] = ()
     if folder is None and runner is None:
         table, stopped = draw_all(recipe, int(worlds), refuse, progress)

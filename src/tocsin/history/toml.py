@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tocsin.history.problems import Report
 
 FILE = "history.toml"
+_WORDS = re.compile(r"\w+")
 TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
 KEYS = ("format", *TEXTS, "window", "clock", "variables", "layers", "covariates", "columns", "waves")
 COMBINE = ("max", "sum")
@@ -75,6 +77,7 @@ def read_head(path: Path, report: Report) -> Head | None:
 class _Head:
     def __init__(self, text: str, report: Report) -> None:
         self.text = text.splitlines()
+        self.words: dict[str, list[int]] | None = None  # the lines on which a word stands
         self.report = report
         self.broken: set[str] = set()  # variables that are declared, but not so that they can be used
 
@@ -277,11 +280,24 @@ class _Head:
 
     def line(self, key: str, after: int = 0) -> int | None:
         """The first line on which a key or a table of that name stands, as far as a search can tell."""
+        if self.words is None:
+            # Each line is looked at once, whatever the number of keys.
+            self.words = {}
+            for number, text in enumerate(self.text, 1):
+                for word in dict.fromkeys([text.strip(), *_WORDS.findall(text)]):
+                    self.words.setdefault(word, []).append(number)
         quoted = re.escape(key)
-        pattern = re.compile(
-            rf"""^\s*(\[[^\]]*["'.]?{quoted}["']?\s*\]|["']?{quoted}["']?\s*[=.]|.*[{{,.]\s*["']?{quoted}["']?\s*=)"""
-        )
-        for number, text in enumerate(self.text[after:], after + 1):
+        everywhere: Sequence[int] = range(1, len(self.text) + 1)
+        numbers = min((self.words.get(word, []) for word in _WORDS.findall(key)), key=len, default=everywhere)
+        heads = tuple(f"{sign}{key}{end}]" for sign, end in (("[", ""), (".", ""), ('"', '"'), ("'", "'")))
+        pattern: re.Pattern[str] | None = None
+        for number in numbers[bisect(numbers, after) :]:
+            text = self.text[number - 1].strip()
+            if text.startswith("[") and text.endswith(heads):  # the usual case, without a pattern made for it
+                return number
+            pattern = pattern or re.compile(
+                rf"""(\[[^\]]*["'.]?{quoted}["']?\s*\]|["']?{quoted}["']?\s*[=.]|.*[{{,.]\s*["']?{quoted}["']?\s*=)"""
+            )
             if pattern.match(text):
                 return number
         return None

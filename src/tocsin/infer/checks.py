@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from tocsin.errors import TocsinError
+from tocsin.words import check_seed
 
 
 def check_whole(least: int = 0, **numbers: object) -> None:
     """Refuse arguments, by their names, that are no whole numbers of at least `least`."""
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        if name == "seed":
+            check_seed(value)
+        elif isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise TocsinError(f"{name}= is a whole number of at least {least}, not {value!r}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tocsin.errors import TocsinError, suggestion
+from tocsin.errors import TocsinError, listed, suggestion
 from tocsin.reading import read_text
 
 
@@ -25,8 +25,7 @@ class Faults:
     def refuse(self) -> None:
         """Raise TocsinError with every fault, if there is one."""
         if self.found:
-            count = f"{len(self.found)} problem{'s' if len(self.found) > 1 else ''}"
-            raise TocsinError("\n".join([f"{self.path}: {count}", *(f"  {each}" for each in self.found)]))
+            raise TocsinError(listed(str(self.path), self.found))
 
 
 def read_tables(

@@ -12,8 +12,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tocsin.errors import SentenceError
+from tocsin.errors import ModelError, SentenceError
+from tocsin.history.clock import is_number
 from tocsin.program.interventions.form import written
+from tocsin.words import check_seed
 
 _SPAN = "[ from {start}][ to {end}]"
 _WHOM = "[ for {unit}]"
@@ -113,11 +115,14 @@ def scale_layer(layer: str, by: float, start: Any = None, end: Any = None) -> Sc
 def rewire_layer(layer: str, seed: int = 0) -> RewireLayer:
     """Swap the ties of a layer at random; every unit keeps its numbers of ties (Maslov & Sneppen 2002)."""
     try:
-        number = int(seed)
-        if isinstance(seed, bool) or number != float(seed) or number < 0:
+        if isinstance(seed, str) and not (seed.isascii() and seed.isdigit()):
             raise ValueError
-    except (TypeError, ValueError, OverflowError):
-        raise SentenceError(f"a seed is a whole number of at least 0, not {seed!r}") from None
+        number = int(seed)
+        if number != seed and not isinstance(seed, str):
+            raise ValueError
+        check_seed(number if not isinstance(seed, bool) else seed)
+    except (TypeError, ValueError, OverflowError, ModelError):
+        raise SentenceError(f"a seed is a whole number from 0 to 2^64 - 1, not {seed!r}") from None
     return RewireLayer(str(layer), number)
 
 
@@ -364,6 +369,9 @@ def lift(unit: str, clause: str, at: Any) -> Lift:
 
 def _number(value: Any, endless: bool = False) -> float:
     try:
+        # As in tables: no underscores, and no digits of other scripts.
+        if isinstance(value, str) and not is_number(value) and value not in ("-inf", "inf", "nan"):
+            raise ValueError
         number = float(value)
     except (TypeError, ValueError):
         raise SentenceError(f"{value!r} stands where a number is expected") from None

@@ -1,0 +1,130 @@
+"""Bounds: of worlds, seeds, messages and times; what is beyond them is refused in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_wave import wave
+from typer.testing import CliRunner
+
+import tocsin as tc
+from tocsin.cli import app
+from tocsin.ensemble.room import anyway, check_room
+from tocsin.errors import HistoryError, Problem, listed
+from tocsin.history.problems import Report
+from tocsin.history.toml import read_head
+from tocsin.publish.checked import Faults
+
+TOO_LARGE = [2**64, 2**64 + 1, 10**30, -1, np.int64(-1), True, 1.5, "1"]
+
+
+def command(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(words))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize("seed", TOO_LARGE)
+def test_seeds_beyond_their_bounds_are_refused(seed: object) -> None:
+    history, given = wave()
+    with pytest.raises(tc.TocsinError, match="seed"):
+        given.simulate(history, 3, seed)  # type: ignore[arg-type]
+    with pytest.raises(tc.SentenceError, match="seed"):
+        tc.rewire_layer("road", "1_0" if seed == "1" else seed)  # type: ignore[arg-type]
+    with pytest.raises(tc.TocsinError, match="seed"):
+        given.what_if(history, ["remove layer road"], worlds=4, seed=seed)  # type: ignore[arg-type]
+
+
+def test_the_largest_seed_is_a_seed() -> None:
+    history, given = wave()
+    largest, first = (given.simulate(history, 20, seed).events for seed in (2**64 - 1, 0))
+    assert not largest.equals(first)
+
+
+@pytest.mark.parametrize("seed", ["18446744073709551616", "-1"])
+@pytest.mark.parametrize("verb", ["replay", "whatif", "check", "forecast", "ledger", "support"])
+def test_seeds_of_the_command_line(verb: str, seed: str) -> None:
+    assert command(verb, "1917", f"--seed={seed}")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["replay", "1917", "--out", ""],
+        ["replay", "1917", "--out="],
+        ["fit", "1917", "--out", " "],
+        ["attribute", "1917", "--out", ""],
+        ["check", "1917", "--out", ""],
+        ["forecast", "1917", "--out", ""],
+        ["ledger", "1917", "--out", ""],
+        ["support", "1917", "--layer", "comintern", "--out", ""],
+        ["claims", "1917", "--out", ""],
+        ["whatif", "1917", "--do", "remove layer front", "--out", ""],
+        ["publish", "1917", "--to", ""],
+    ],
+)
+def test_an_empty_name_is_no_folder(words: list[str]) -> None:
+    code, told = command(*words)
+    assert code == 2 and "names no file or folder" in told
+
+
+@pytest.mark.parametrize("number", ["1_000", "١٢", "１２", "0x10", "1e", "inf", "nan", "1,5", "−1"])
+def test_numbers_in_sentences_are_as_in_tables(number: str) -> None:
+    for sentence in (f"scale x by {number}", f"set x to {number}", f"shift x by {number}"):
+        with pytest.raises(tc.SentenceError, match="number"):
+            tc.program.interventions.sentences.read(sentence)
+    assert command("replay", "1917", "--from", number)[0] == 2
+
+
+def test_worlds_that_fit_nowhere(tmp_path: Path) -> None:
+    history, given = wave()
+    with pytest.raises(tc.TocsinError, match=r"1,000,000,000,000 worlds need about .* of memory, where"):
+        given.simulate(history, 10**12, 1)
+    with pytest.raises(tc.TocsinError, match=r"of disk at .* are free: ask for fewer worlds"):
+        given.simulate(history, 10**14, 1, folder=tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+    with anyway():
+        from tocsin.ensemble.simulate import recipe_of
+
+        program = given.model.compile(history)
+        recipe, _ = recipe_of(program, program.pack(given.values), 1)
+        with pytest.warns(UserWarning, match="worlds need about"):
+            check_room(recipe, 10**12, None, 1)
+
+
+def test_many_problems_take_few_lines() -> None:
+    many = [Problem("ties.csv", number, "source", "x", "unknown unit") for number in range(5000)]
+    few = [Problem("units.csv", 3, "lon", "200", "bad coordinate")]
+    told = str(HistoryError([*many, *few], "my-history")).splitlines()
+    assert len(told) == 50 and told[0] == "my-history: 5,001 problems"
+    assert any("bad coordinate" in line for line in told)
+    assert told[-1] == "  and 4,953 more: 4,953 in ties.csv"
+    assert len(HistoryError([*many, *few]).problems) == 5001
+    assert len(listed("file", ["a"] * 10_000).splitlines()) == 50
+    assert len(listed("file", ["a"] * 48).splitlines()) == 49
+    faults = Faults(Path("tour.toml"))
+    for number in range(1000):
+        faults.add(f"step {number}: wrong")
+    with pytest.raises(tc.TocsinError) as refused:
+        faults.refuse()
+    assert len(str(refused.value).splitlines()) == 50
+
+
+def test_each_line_of_a_head_is_found(tmp_path: Path) -> None:
+    """The index of lines finds what a search through all of them found."""
+    lines = ["title = 'x'", "window = [0.0, 10.0]", "[variables.s]", "states = ['a', 'b']"]
+    lines += [
+        "[variables.'s two']",
+        "states = ['a']",
+        "initial = 'c'",
+        "[layers]",
+        "road = {combine = 'most'}",
+    ]
+    lines += ['[layers."sea way"]', "combine = 'sum'", "colour = 1", "[covariates]", "'é'.outside = 'x'"]
+    (tmp_path / "history.toml").write_text("\n".join(lines))
+    report = Report()
+    read_head(tmp_path / "history.toml", report)
+    at = {(problem.column, problem.line) for problem in report.problems()}
+    assert {("s two", 7), ("road", 9), ("colour", 12), ("é", 14)} <= at
