@@ -124,7 +124,12 @@ def test_replay_prints_a_table_writes_and_repeats(folder: Path, tmp_path: Path) 
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["files"]["ensemble.parquet"] = "0" * 64
     (out / "manifest.json").write_text(json.dumps(manifest))
-    differing = tocsin("replay", "--again", out / "manifest.json")
+    refused = tocsin("replay", "--again", out / "manifest.json")
+    assert refused.exit_code == 1 and "not whole: ensemble.parquet is not" in refused.output
+    on_its_own = tmp_path / "on-its-own" / "manifest.json"
+    on_its_own.parent.mkdir()
+    (out / "manifest.json").rename(on_its_own)
+    differing = tocsin("replay", "--again", on_its_own)
     assert differing.exit_code == 1
     assert "ensemble.parquet differ" in differing.output
 
@@ -152,6 +157,7 @@ def test_fit_and_attribute(folder: Path, tmp_path: Path) -> None:
         "causes.csv",
         "sources.csv",
         "totals.csv",
+        "attribution.json",
         "offspring.csv",
         "tree.csv",
         "tree.graphml",

@@ -20,7 +20,7 @@ def check_seed(value: object) -> None:
     """Refuse a seed that is no whole number from 0 to 2^64 - 1."""
     whole = not isinstance(value, bool) and hasattr(value, "__index__")
     if not whole or not 0 <= int(value) <= LARGEST_SEED:  # type: ignore[call-overload]
-        raise ModelError(f"a seed is a whole number from 0 to {LARGEST_SEED} (2^64 - 1), not {value!r}")
+        raise ModelError(f"a seed must be a whole number from 0 to {LARGEST_SEED} (2^64 - 1), not {value!r}")
 
 
 @dataclass(frozen=True)
