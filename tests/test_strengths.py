@@ -372,3 +372,14 @@ def test_a_bootstrap_by_the_month() -> None:
     )
     found = model.fit(history).test("l").iloc[0]
     assert found["worlds"] == 199 and 0 < found["p"] <= 1
+
+
+def test_a_fit_of_hundreds_of_strengths_is_saved_without_their_profiles(
+    fit: tc.Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tocsin.infer.strengths.MANY", 0)
+    again = contagious().fit(fit.history)
+    again.save(tmp_path / "fit.json")
+    with pytest.raises(tc.TocsinError, match=r"tc.load_fit\(path, history\)"):
+        tc.load_fit(tmp_path / "fit.json").summary()
+    assert tc.load_fit(tmp_path / "fit.json", fit.history).summary().equals(fit.summary())

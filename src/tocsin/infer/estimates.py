@@ -563,8 +563,15 @@ class Fit(Given):
         return {**super().__getstate__(), "_search": None, "_blocks": {}}
 
     def _complete(self) -> None:
-        """Work out the tests and intervals of the summary, which cannot be found again without the history."""
-        if self._search is not None:
+        """Work out the tests and intervals of the summary, which cannot be found again without the history.
+
+        Not of hundreds of strengths, whose profiles take longer than the fit: read with its history, such a fit
+        finds them when they are asked for.
+        """
+        from tocsin.infer.strengths import MANY
+
+        strengths = sum(name.split(BAR)[2:] == ["susceptibility", "1"] for name in self.values)
+        if self._search is not None and strengths <= MANY:
             self.summary()
 
 

@@ -62,7 +62,7 @@ def to_dict(fit: Fit) -> dict[str, Any]:
         ],
         "tests": {
             name: [_written(answer.statistic), _written(answer.p), answer.word]
-            for name, answer in fit._tests.items()
+            for name, answer in fit.__dict__.get("_tests", {}).items()
         },
         "transitions": fit.transitions.to_dict(orient="records"),
         "causes": fit.causes.to_dict(orient="records"),
@@ -125,16 +125,19 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
         )
         for name, level, lower, upper in content["profile intervals"]:
             fit._bounds[name, level] = (_read(lower), _read(upper))
-        fit.__dict__["_tests"] = {
-            name: Answer(_read(statistic), _read(p), str(word))
-            for name, (statistic, p, word) in content["tests"].items()
-        }
+        if content["tests"]:
+            fit.__dict__["_tests"] = {
+                name: Answer(_read(statistic), _read(p), str(word))
+                for name, (statistic, p, word) in content["tests"].items()
+            }
         for count, kept in content.get("draws", {}).items():
             draws = Draws.read(kept)
             if draws is not None:
                 fit.drawn[int(count)] = draws
         # Tables that do not go together are seen here, and not where they are first used.
-        _ = fit.vcov, fit.score, fit.summary()
+        _ = fit.vcov, fit.score, fit.status
+        if content["tests"]:
+            fit.summary()
     except TocsinError as error:
         raise TocsinError(f"{path}: {error}") from None
     except OSError as error:

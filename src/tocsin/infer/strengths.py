@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+MANY = 100  # strengths whose profiles a fit takes along when it is saved
 WALD, RATIO, CHECK, ONLY, NONE = "Wald", "likelihood ratio", "see check", "only cause", ""
 
 
