@@ -448,6 +448,11 @@ class Fit(Given):
         """
         from tocsin.infer.rivals import check
 
+        if self.over_draws is not None:
+            raise TocsinError(
+                "the times of some events are open and enter other hazards, and every rival would need times drawn "
+                "for itself: to set rivals beside a contagion, give these events one time each (no time_latest)"
+            )
         return check(self, history, worlds, seed, progress, causes, bootstrap)
 
     # --- how it is shown and kept -----------------------------------------------------------------------
