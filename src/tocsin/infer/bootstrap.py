@@ -195,7 +195,9 @@ def simulated(
     ratios: list[float] = []
     with ThreadPoolExecutor(threads()) as pool:
         for number in range(ROUNDS):
-            ensemble = Given(model, params, program.learned).simulate(program.history, worlds, seed + number)
+            ensemble = Given(model, params, program.learned).simulate(
+                program.history, worlds, (seed + number) % 2**64
+            )
             drawn = Worlds(program, ensemble)
             for value in pool.map(lambda k, drawn=drawn: ratio(drawn[k]), range(worlds)):
                 if len(ratios) == worlds:

@@ -110,7 +110,9 @@ def _bootstrap(fit: Fit, size: int, seed: int) -> Drawn:
                 f"of {lost + len(vectors)} simulated worlds only {len(vectors)} had an event of every "
                 "transition and could be fitted: too few events for a bootstrap"
             )
-        worlds = Worlds(fit.fitted_program, fit.simulate(fit.history, size, seed + rounds, draws="best"))
+        worlds = Worlds(
+            fit.fitted_program, fit.simulate(fit.history, size, (seed + rounds) % 2**64, draws="best")
+        )
         rounds += 1
         for k in range(size):
             refitted = _refitted(task, worlds[k], found.vector)
