@@ -122,8 +122,8 @@ def test_gathered_events_have_the_same_likelihood_and_derivatives() -> None:
 def test_a_hawkes_process_is_at_its_summit_at_once_and_there_is_none_higher() -> None:
     model, history = hawkes(ties=5)
     program = model.compile(history)
-    task = Task(program, Constraint.make(program.parameter_names))
-    summit, whole = factors_at_summit(program, task.constraint, np.zeros(len(program.parameter_names)))
+    task = Task.make(program)
+    summit, whole = factors_at_summit(task.program, task.constraint, np.zeros(len(program.parameter_names)))
     assert whole
     value, gradient, _ = task.penalised(summit)
     assert np.abs(gradient).max() < 1e-8

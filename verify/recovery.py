@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -103,13 +103,13 @@ def study(
     estimates, errors, events = [], [], []
     for k in range(worlds):
         world = drawn[k]
-        mine = replace(task, program=world)
+        mine = task.on(world)
         found = mine.solve()
         known = identify(mine, found)
         events.append(world.trace.time.size)
         if found.gone or known.lost:
             continue
-        estimates.append(found.vector)
+        estimates.append(mine.user(found.vector))
         errors.append(np.sqrt(np.diag(known.vcov)))
     found_, se = np.array(estimates), np.array(errors)
     low, high = found_ - 1.959964 * se, found_ + 1.959964 * se
@@ -152,11 +152,12 @@ def left_out(worlds: int, seed: int, history: tc.History) -> pd.DataFrame:
             task, found = Task.make(program), []
             position = next(k for k, name in enumerate(program.parameter_names) if name.endswith("| x"))
             for k in range(worlds):
-                mine = replace(task, program=drawn[k])
+                mine = task.on(drawn[k])
                 end = mine.solve()
                 se = math.sqrt(identify(mine, end).vcov[position, position])
                 if math.isfinite(se):
-                    found.append((end.vector[position], abs(end.vector[position]) > 1.959964 * se))
+                    own = mine.user(end.vector)[position]
+                    found.append((own, abs(own) > 1.959964 * se))
             effect, sure = np.array(found).T
             rows.append((place, fitted, float(effect.mean()), float(sure.mean())))
     return pd.DataFrame(rows, columns=["true place of x", "place in the model", "mean estimate", "called"])

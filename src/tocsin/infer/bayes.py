@@ -59,7 +59,7 @@ def sample_model(
         raise ModelError(f"prior must come from tc.weak_prior(...), not {prior!r}")
     chosen = Prior() if prior is None else prior
     effects = with_effects(model, history, frailty, shock)
-    belief = Belief.of(chosen, effects.plain)
+    belief = Belief.of(chosen, effects.plain)  # on the scale of this history
     target = Target(effects, belief)
     if effects.program.spans is None or target.density.whole:
         drawn = draw(target, draws, tune, chains, seed, progress, target_accept)

@@ -130,7 +130,7 @@ def against(
     nothing = math.nan
     if not all(levels(task.program, c) for c in out):
         return Against(tuple(out), nothing, nothing, nothing, "its formula has no strength to take out")
-    if any(all(task.constraint.group[p] < 0 for p in levels(task.program, c)) for c in out):
+    if any(all(task.constraint.group[p] == -1 for p in levels(task.program, c)) for c in out):
         return Against(tuple(out), nothing, nothing, nothing, "its strength is fixed")
     if not left(task, out):
         return Against(tuple(out), nothing, nothing, nothing, "only cause: there is no null")
@@ -177,7 +177,7 @@ def simulated(
         task, top, end: of the block, with its maxima with and without the causes `out`.
     """
     program = task.program
-    params = dict(zip(program.parameter_names, (float(x) for x in end.vector), strict=True))
+    params = dict(zip(program.parameter_names, (float(x) for x in task.user(end.vector)), strict=True))
     small = removed(task, out, end.vector)
 
     def ratio(world: Program) -> float | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -216,6 +216,6 @@ def _value(task: Task, world: Program) -> float | None:
     try:
         if is_grouped(world.history):
             refuse_two(world)
-        return replace(task, program=world).solve().value
+        return task.on(world).solve().value
     except FitError:  # an event that no cause of the smaller can explain, or two in one interval
         return None

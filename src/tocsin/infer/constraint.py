@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,8 @@ from tocsin.errors import ModelError, suggestion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tocsin.program.scaling import Scaled
 
     Floats = NDArray[np.float64]
 
@@ -25,17 +27,20 @@ def _position(name: object, names: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Constraint:
-    """The vector of all parameters as a function of the free ones: `vector = base + share[:, group]`.
+    """The vector of all parameters as a function of the free ones: `vector = base + share[:, group] + lean free`.
 
     Attributes:
         base: the values of what is fixed (P,), zero elsewhere; minus infinity for a strength of zero.
-        group: for each parameter the position of the free value that it takes (P,), -1 where it is fixed.
+        group: for each parameter the position of the free value that it takes (P,), -1 where it is fixed, -2 where
+            it follows from several free values.
         size: number of free values F.
+        lean: what those that follow from several take of each (P, F); None where there are none.
     """
 
     base: Floats
     group: NDArray[np.int64]
     size: int
+    lean: Floats | None = None
 
     @staticmethod
     def make(
@@ -86,6 +91,8 @@ class Constraint:
 
     def hold(self, positions: Iterable[int], values: Iterable[float]) -> Constraint:
         """Return the constraint with more parameters fixed, and all that are tied to them."""
+        if self.lean is not None:
+            return self._hold_leaning(positions, values)
         base, group = self.base.copy(), self.group.copy()
         for position, value in zip(positions, values, strict=True):
             together = self.group == self.group[position] if self.group[position] >= 0 else np.zeros(0, bool)
@@ -95,12 +102,71 @@ class Constraint:
                 base[position] = value
         return Constraint._of(base, group)
 
+    def _hold_leaning(self, positions: Iterable[int], values: Iterable[float]) -> Constraint:
+        held = self
+        for position, value in zip(positions, values, strict=True):
+            if held.group[position] == -1:
+                base = held.base.copy()
+                base[position] = value
+                held = replace(held, base=base)
+            elif value == -math.inf:
+                held = held._emptied(position)
+            else:
+                row = np.zeros(self.base.size)
+                row[position] = 1.0
+                held = held.bind(row, value)
+        return held
+
+    def _emptied(self, position: int) -> Constraint:
+        """Return the constraint with a strength of zero, and all strengths that follow from it."""
+        base, group, lean = self.base.copy(), self.group.copy(), self.into()
+        own = group[position]
+        gone = np.arange(base.size) == position
+        if own >= 0:
+            gone = (group == own) | (lean[:, own] != 0.0)
+        base[gone], group[gone], lean[gone] = -math.inf, -1, 0.0
+        size = self.size
+        if own >= 0:
+            lean, size = np.delete(lean, own, axis=1), size - 1
+            group = np.where(group > own, group - 1, group)
+        lean[group != -2] = 0.0
+        return Constraint(base, group, size, lean if lean.any() else None)
+
+    def bind(self, row: Floats, value: float) -> Constraint:
+        """Return the constraint with a sum of parameters fixed: `row . vector = value`.
+
+        The free value that weighs most in it is taken out, and what took it follows from the others.
+        """
+        by_free = self.pull(row)
+        if not by_free.any():
+            return self
+        lost = int(np.argmax(np.abs(by_free)))
+        rest = value - float(row @ np.where(np.isneginf(self.base), 0.0, self.base))
+        kept = np.delete(np.arange(self.size), lost)
+        into = self.into()
+        column, share = into[:, lost], by_free / by_free[lost]
+        lean = into[:, kept] - np.outer(column, share[kept])
+        base = self.base + column * (rest / by_free[lost])
+        group = np.where(self.group > lost, self.group - 1, self.group)
+        group[self.group == lost] = -2
+        moved = (self.group == lost) | (self.group == -2)
+        group[moved & ~lean.any(axis=1)] = -1
+        lean[group != -2] = 0.0
+        return Constraint(base, group, self.size - 1, lean if lean.any() else None)
+
+    def alone(self, position: int) -> bool:
+        """Say whether a parameter is free, and no other follows from it."""
+        own = self.group[position]
+        if own < 0 or (self.group == own).sum() > 1:
+            return False
+        return self.lean is None or not self.lean[:, own].any()
+
     def expand(self, free: Floats) -> Floats:
         """Return the vector of all parameters (P,) from the free values (F,)."""
         vector = self.base.copy()
         moving = self.group >= 0
         vector[moving] = free[self.group[moving]]
-        return vector
+        return vector if self.lean is None else vector + self.lean @ free
 
     def reduce(self, vector: Floats) -> Floats:
         """Return free values (F,) from a vector (P,): of each group its mean."""
@@ -111,7 +177,8 @@ class Constraint:
     def pull(self, gradient: Floats) -> Floats:
         """Return the gradient in the free values (F,) from that in all parameters (P,)."""
         moving = self.group >= 0
-        return np.asarray(np.bincount(self.group[moving], gradient[moving], minlength=self.size), dtype=float)
+        own = np.bincount(self.group[moving], gradient[moving], minlength=self.size).astype(float)
+        return np.asarray(own if self.lean is None else own + self.lean.T @ gradient)
 
     def pull_matrix(self, matrix: Floats) -> Floats:
         """Return the Hessian in the free values (F, F) from that in all parameters (P, P)."""
@@ -121,9 +188,11 @@ class Constraint:
         return np.asarray(into.T @ matrix @ into)
 
     def push_matrix(self, matrix: Floats) -> Floats:
-        """Return a covariance of all parameters (P, P) from that of the free values (F, F); NaN where it
-        is."""
+        """Return a covariance of all parameters (P, P) from that of the free values (F, F)."""
         moving = np.flatnonzero(self.group >= 0)
+        if self.lean is not None:
+            into = self.into()
+            return np.asarray(into @ matrix @ into.T)
         if moving.size == self.size == self.base.size:  # all are free, none tied: nothing changes
             return np.array(matrix)
         result = np.zeros((self.base.size, self.base.size))
@@ -132,7 +201,42 @@ class Constraint:
 
     def into(self) -> Floats:
         """Return the matrix (P, F) of the map."""
-        into = np.zeros((self.base.size, self.size))
+        into = np.zeros((self.base.size, self.size)) if self.lean is None else self.lean.copy()
         moving = np.flatnonzero(self.group >= 0)
         into[moving, self.group[moving]] = 1.0
         return into
+
+    def on_scale(self, scaled: Scaled) -> Constraint:
+        """Return the constraint of scaled parameters that says the same as this one of the user's.
+
+        Parameters:
+            scaled: the map between them.
+        """
+        rows = {int(p): scaled.row(int(p)) for p in np.flatnonzero(self._shared() | (self.group < 0))}
+        single = {p: row for p, row in rows.items() if np.count_nonzero(row) == 1}
+        base, lead = self.base.copy(), np.arange(self.base.size)
+        bound: list[tuple[Floats, float]] = []
+        for p in (int(each) for each in np.flatnonzero(self.group < 0)):
+            if np.isneginf(base[p]):
+                lead[p] = -1
+            elif p in single:
+                base[p], lead[p] = base[p] / rows[p][p], -1
+            else:
+                bound.append((rows[p], float(base[p])))
+                base[p] = 0.0
+        for value in np.unique(self.group[self._shared()]):
+            first, *others = (int(p) for p in np.flatnonzero(self.group == value))
+            for p in others:
+                if p in single and first in single and rows[p][p] == rows[first][first]:
+                    lead[p] = first
+                else:
+                    bound.append((rows[p] - rows[first], 0.0))
+        made = Constraint._of(base, lead)
+        for row, value in bound:
+            made = made.bind(row, value)
+        return made
+
+    def _shared(self) -> NDArray[np.bool_]:
+        """Return which parameters take the value of another too (P,)."""
+        count = np.bincount(self.group[self.group >= 0], minlength=max(self.size, 1))
+        return np.asarray((self.group >= 0) & (count[np.maximum(self.group, 0)] > 1))

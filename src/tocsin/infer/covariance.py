@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from tocsin.infer.search import Found, Task
     from tocsin.program import Program
+    from tocsin.program.scaling import Scaled
 
     Floats = NDArray[np.float64]
 
 MANY = 300  # parameters
 WIDEST = 50.0  # standard error of a log hazard ratio over half the range of its term: nothing is known of it
+PART = 1e-6  # of a parameter that lies along a direction of which nothing is known: less is rounding
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,16 @@ class Identified:
     """What the information at a maximum says.
 
     Attributes:
-        vcov: inverse of the observed information (P, P); zero for what is fixed, NaN for what is not
-            identified.
+        vcov: inverse of the observed information (P, P) on the user's scale; zero for what is fixed, NaN for what is
+            not identified.
+        scaled: covariance of the scaled parameters (P, P), with nothing in directions of which the data say nothing:
+            what is computed with it is conditional on the estimates there.
         lost: positions of parameters of which the data say nothing.
         bound: positions of parameters that press against a bound.
     """
 
     vcov: Floats
+    scaled: Floats
     lost: tuple[int, ...]
     bound: tuple[int, ...]
 
@@ -53,8 +58,12 @@ def half_ranges(program: Program) -> Floats:
 
 
 def identify(task: Task, found: Found) -> Identified:
-    """Invert the observed information of what is free, and say what is not identified."""
-    constraint, program = found.constraint, task.program
+    """Invert the observed information of what is free, and say what is not identified.
+
+    Of a direction the data say nothing if the log hazard moves by a standard error of 50 along it, over half the
+    range of its terms; a parameter that has a part in one is not identified.
+    """
+    constraint, scaled = found.constraint, task.program.scaled
     lower, upper = task.bounds
     bound = [
         p
@@ -64,40 +73,81 @@ def identify(task: Task, found: Found) -> Identified:
     information = constraint.pull_matrix(-found.hessian)
     width = np.zeros(constraint.size)
     moving = np.flatnonzero(constraint.group >= 0)
-    np.maximum.at(width, constraint.group[moving], half_ranges(program)[moving])
-    left = [z for z in range(constraint.size) if z not in {int(constraint.group[p]) for p in bound}]
-    lost: list[int] = []
-    inverse = np.empty((0, 0))
-    if len(left) > MANY:  # what has no information of its own needs no eigenvalues to be found
-        own = np.diag(information) / width**2
-        lost = [z for z in left if own[z] < WIDEST**-4]
-        left = [z for z in left if own[z] >= WIDEST**-4]
-    while left:
-        part = information[np.ix_(left, left)]
-        scaled = part / np.outer(width[left], width[left])  # now each counts as a log hazard ratio
-        diagonal = np.sqrt(np.maximum(np.diag(scaled), 1e-300))
-        inverse, known = _inverted(scaled / np.outer(diagonal, diagonal))
-        spread = np.sqrt(np.diag(inverse)) / diagonal
-        if spread.max() < WIDEST and known:
-            inverse /= np.outer(diagonal * width[left], diagonal * width[left])
-            break
-        # What is known only together with something else goes with it: neither has an error of its own.
-        wide = {int(k) for k in np.flatnonzero(spread >= WIDEST)} or {int(np.argmax(spread))}
-        lost += [left[k] for k in sorted(wide)]
-        left = [z for k, z in enumerate(left) if k not in wide]
-    full = np.full((constraint.size, constraint.size), np.nan)
-    if left:
-        full[np.ix_(left, left)] = inverse
-    vcov = constraint.push_matrix(full)
-    positions = [int(p) for p in moving[np.isin(constraint.group[moving], lost)]]
+    np.maximum.at(width, constraint.group[moving], half_ranges(task.program)[moving])
+    left = np.setdiff1d(np.arange(constraint.size), constraint.group[bound])
+    inverse, lost = _known(information[np.ix_(left, left)], width[left])
+    full = np.zeros((constraint.size, constraint.size))
+    full[np.ix_(left, left)] = inverse
+    into = constraint.into()
+    open_to = {int(p) for p in bound}
+    if lost.shape[1]:
+        ways = np.zeros((constraint.size, lost.shape[1]))
+        ways[left] = lost
+        open_to |= _sharing(scaled, into, ways, width)
+    inner = constraint.push_matrix(full)
+    vcov = scaled.covariance(inner)
+    positions = sorted(open_to - {int(p) for p in bound})
     held = {int(p) for p in np.flatnonzero(np.isneginf(found.vector))}
+    fixed = set(np.flatnonzero(constraint.group == -1))
     for number in found.gone:  # a strength of zero, and what belongs to it, has no standard error
-        held |= set(program.likelihood.causes[number].positions) & set(np.flatnonzero(constraint.group < 0))
-    free = task.constraint.group >= 0
-    for position in held:
-        if free[position]:
-            vcov[position, :] = vcov[:, position] = np.nan
-    return Identified(vcov, tuple(positions), tuple(int(p) for p in bound))
+        held |= set(task.program.likelihood.causes[number].positions) & fixed
+    free = task.asked.group >= 0
+    for position in open_to | {p for p in held if free[p]}:
+        vcov[position, :] = vcov[:, position] = np.nan
+    return Identified(vcov, inner, tuple(positions), tuple(int(p) for p in bound))
+
+
+def _sharing(scaled: Scaled, into: Floats, ways: Floats, width: Floats) -> set[int]:
+    """Return the parameters that have a part in directions of which nothing is known.
+
+    Parameters:
+        into: scaled parameters from the free values (P, F).
+        ways: the directions, in free values times `width`, orthonormal (F, L).
+    """
+    moved = into @ (ways / width[:, None])  # of the scaled parameters (P, L)
+    found = set()
+    for position in range(into.shape[0]):
+        row = scaled.row(position)
+        own = (row @ into) / width
+        size = float(np.linalg.norm(own))
+        if size > 0.0 and float(np.linalg.norm(row @ moved)) > PART * size:
+            found.add(position)
+    return found
+
+
+def _known(information: Floats, width: Floats) -> tuple[Floats, Floats]:
+    """Return the covariance of free values, and the directions of which nothing is known.
+
+    Parameters:
+        information: of the free values (F, F).
+        width: half the range of what each multiplies (F,).
+
+    Returns:
+        Covariance (F, F), without those directions; and the directions, in free values times `width` (F, L).
+    """
+    size = width.size
+    scaled = information / np.outer(width, width)  # now each counts as a log hazard ratio
+    own = np.diag(scaled)
+    left = np.arange(size)
+    if size > MANY:  # what has no information of its own needs no eigenvalues to be found
+        left = np.flatnonzero(own >= WIDEST**-4)
+    part = scaled if left.size == size else scaled[np.ix_(left, left)]
+    diagonal = np.sqrt(np.maximum(np.diag(part), 1e-300))
+    result = np.zeros((size, size))
+    inverse, known = _inverted(part / np.outer(diagonal, diagonal))
+    inverse = inverse / np.outer(diagonal, diagonal)
+    ways = np.zeros((size, size - left.size))
+    ways[np.setdiff1d(np.arange(size), left), np.arange(size - left.size)] = 1.0
+    if not known or (left.size and np.sqrt(np.diag(inverse)).max() >= WIDEST):
+        curvature, basis = np.linalg.eigh(part)
+        nothing = curvature < WIDEST**-2.0
+        some = basis[:, ~nothing]
+        inverse = (some / curvature[~nothing]) @ some.T
+        more = np.zeros((size, int(nothing.sum())))
+        more[left] = basis[:, nothing]
+        ways = np.hstack([ways, more])
+    result[np.ix_(left, left)] = inverse / np.outer(width[left], width[left])
+    return result, ways
 
 
 def _inverted(matrix: Floats) -> tuple[Floats, bool]:
@@ -141,13 +191,11 @@ def sandwich(program: Program, vector: Floats, vcov: Floats, group: NDArray[np.i
     """Return the robust covariance V (sum of s_g s_g') V of White (1982), with groups of units if given.
 
     Parameters:
-        vcov: the inverse information V (P, P), which may hold NaN.
+        program, vector: on the program's scale; vcov: the inverse information V there (P, P).
         group: number of each unit's group (N,); None for the units themselves. With groups the sum is scaled
             by G / (G - 1) (Liang & Zeger 1986; the finite-sample factor of Cameron & Miller 2015).
     """
-    known = np.where(np.isnan(vcov), 0.0, vcov)
-    at = np.where(np.isneginf(vector), -np.inf, vector)
-    scores = program.likelihood.unit_scores(at)
+    scores = program.likelihood.unit_scores(vector)
     if group is not None:
         count = int(group.max()) + 1
         if count < 2:
@@ -155,7 +203,5 @@ def sandwich(program: Program, vector: Floats, vcov: Floats, group: NDArray[np.i
         summed = np.zeros((count, scores.shape[1]))
         np.add.at(summed, group, scores)
         scores = summed * np.sqrt(count / (count - 1))
-    spread = scores @ known
-    result = spread.T @ spread
-    result[np.isnan(vcov)] = np.nan
-    return np.asarray(result)
+    spread = scores @ vcov
+    return np.asarray(spread.T @ spread)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Density:
                 used = np.unique(np.concatenate([row, event_row]))
                 row, event_row = np.searchsorted(used, row), np.searchsorted(used, event_row)
             matrix, base = np.unique(cause.matrix[used][:, declared], axis=0, return_inverse=True)
-            parts = [
+            parts: list[NDArray[Any]] = [
                 matrix.ravel(),
                 cause.marks.ravel(),
                 base.astype(np.int32).ravel(),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.infer.covariance import Identified
     from tocsin.infer.search import Found, Task
     from tocsin.program import Program
+    from tocsin.program.cause import CauseData
     from tocsin.program.design import Design
 
     Floats = NDArray[np.float64]
@@ -62,26 +63,40 @@ def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
         seen = summed > 0
         own = [*slots.target, *slots.source]
         free = [k for k, position in enumerate(own) if constraint.group[position] >= 0]
-        if not seen.any() or len(free) < 2 - (intercept(program, number) < 0):
+        place = intercept(program, number)
+        if not seen.any() or len(free) < 2 - (place < 0):
             continue
-        if len(slots.source):
-            row, mark = np.nonzero(seen)
-            terms = np.hstack([cause.matrix[row], cause.marks[mark]])
-        else:
-            met = np.asarray(seen.any(axis=1))
-            if _clearly_independent(cause.design, met, free):
-                continue
-            terms = cause.matrix if met.all() else cause.matrix[met]
-        found |= _dependent(program, own, terms, free, program.cause_name(number))
+        # What is centred has lost what it shares with the intercept, which takes it up unless it is fixed.
+        view = cause if place < 0 or constraint.group[place] >= 0 else cause.of_scale(program.on_scale(None))
+        if not len(slots.source) and _clearly_independent(view.design, np.asarray(seen.any(axis=1)), free):
+            continue
+        terms = _met(view, seen)
+        if not _independent(terms if len(free) == terms.shape[1] else terms[:, free]):
+            told = (
+                terms if cause.program.scaling is None else _met(cause.of_scale(program.on_scale(None)), seen)
+            )
+            found |= _dependent(program, own, terms, told, free, program.cause_name(number))
     return found
 
 
+def _met(cause: CauseData, seen: NDArray[np.bool_]) -> Floats:
+    """Return the terms that a cause meets, those of targets before those of sources."""
+    if len(cause.slots.source):
+        row, mark = np.nonzero(seen)
+        return np.hstack([cause.matrix[row], cause.marks[mark]])
+    met = seen.any(axis=1)
+    return np.asarray(cause.matrix if met.all() else cause.matrix[met])
+
+
 def _dependent(
-    program: Program, own: list[int], terms: Floats, free: list[int], cause: str
+    program: Program, own: list[int], terms: Floats, told: Floats, free: list[int], cause: str
 ) -> dict[int, str]:
+    """Return the free terms that are sums of free terms before them, and why.
+
+    Parameters:
+        terms: what is met, as it is told apart; told: the same as the user has it.
+    """
     names, found = program.parameter_names, {}
-    if _independent(terms if len(free) == terms.shape[1] else terms[:, free]):
-        return {}
     kept: list[int] = []
     basis = np.empty((terms.shape[0], 0))
     for k in free:
@@ -97,13 +112,15 @@ def _dependent(
         term = name.split(BAR)[3]
         if not np.ptp(column):
             reason = (
-                f"{term!r} is {column[0]:g} wherever {cause!r} is at work, so it cannot be told from the "
-                f"strength "
+                f"{term!r} is {told[0, k]:g} wherever {cause!r} is at work, so it cannot be told from the strength "
                 "(constant covariate)"
             )
         else:
-            weight, *_ = np.linalg.lstsq(terms[:, kept], column, rcond=None)
-            others = [names[own[j]].split(BAR)[3] for j, w in zip(kept, weight, strict=True) if abs(w) > 1e-8]
+            weight, *_ = np.linalg.lstsq(told[:, kept], told[:, k], rcond=None)
+            part = np.abs(weight) * np.abs(told[:, kept]).max(axis=0)
+            others = [
+                names[own[j]].split(BAR)[3] for j, w in zip(kept, part, strict=True) if w > 1e-8 * part.max()
+            ]
             listed = ", ".join(repr("the intercept" if other == "1" else other) for other in others)
             reason = f"{term!r} is a sum of {listed} wherever {cause!r} is at work (collinear covariates)"
         found[own[k]] = (
@@ -197,7 +214,7 @@ def of_information(task: Task, found: Found, identified: Identified) -> list[str
         beside.setdefault(stems[position], []).append(position)
     endless: dict[str, list[str]] = {"minus": [], "plus": []}
     for position in identified.lost:
-        value = found.vector[position] * width[position]
+        value = found.vector[position] * width[position]  # of what is scaled
         mates = [names[other] for other in beside[stems[position]] if other != position]
         if names[position].endswith(f"{BAR}1") and mates:
             warnings.append(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tocsin.history import History
     from tocsin.model.learned import Learned
     from tocsin.program import Program
+    from tocsin.program.scaling import Scaling
 
     Floats = NDArray[np.float64]
 
@@ -96,6 +97,14 @@ class Effects:
     program: Program
     blocks: tuple[Block, ...]
     keep: NDArray[np.int64]
+
+    def on_scale(self, scaling: Scaling | None) -> Effects:
+        """Return the same with the declared terms centred and scaled."""
+        plain = self.plain.on_scale(scaling)
+        same = self.program is self.plain
+        return dataclasses.replace(
+            self, plain=plain, program=plain if same else self.program.on_scale(scaling)
+        )
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -31,11 +31,23 @@ if TYPE_CHECKING:
     from tocsin.model.learned import Learned
     from tocsin.program import Program
     from tocsin.program.imputed import ImputedLikelihood
+    from tocsin.program.scaling import Scaling
 
     Floats = NDArray[np.float64]
 
 Errors = Literal["observed", "sandwich", "cluster"]
 Method = Literal["wald", "profile"]
+
+
+class Estimated(NamedTuple):
+    """Estimates of centred and scaled parameters, in which nothing is lost to rounding; see `program.scaling`.
+
+    Fields: the scaling, the estimates (P,), and their covariance (P, P), with nothing in what is not identified.
+    """
+
+    scaling: Scaling
+    vector: Floats
+    vcov: Floats
 
 
 class Fit(Given):
@@ -59,6 +71,7 @@ class Fit(Given):
         fixed, tied: what was not estimated freely.
         digest: digest of the history that was fitted.
         learned: what the formulas learnt from it: levels and references of categories; `Learned.references`.
+        scaled: the estimates as they were made: centred, per standard deviation of each term.
     """
 
     def __init__(
@@ -81,6 +94,7 @@ class Fit(Given):
         fixed: Mapping[str, float],
         tied: Sequence[Sequence[str]],
         learned: Learned,
+        scaled: Estimated,
         program: Program | None = None,
         search: tuple[Task, Found] | None = None,
     ) -> None:
@@ -90,9 +104,11 @@ class Fit(Given):
         self.warnings, self.prior, self.digest = warnings, prior, digest
         self.fixed, self.tied = dict(fixed), [tuple(group) for group in tied]
         self._vcov, self._score, self._status, self._free = vcov, score, dict(status), free
+        self.scaled = scaled
         self._search = search
         self._blocks: dict[str, tuple[Task, Found]] = {}  # by transition, made when profiles are asked for
         self.drawn: dict[int, Draws] = {}  # draws of the parameters by their number, as they are asked for
+        self._plain = program
         self._bounds: dict[
             tuple[str, float], tuple[float, float]
         ] = {}  # profile intervals, as they are asked for
@@ -169,9 +185,10 @@ class Fit(Given):
             raise TocsinError(
                 "se='cluster' needs cluster=, a column of the units or a mapping from unit to group"
             )
-        program = self.fitted_program
+        program = self.search[0].program
         groups = clusters(program, cluster) if se == "cluster" else None
-        return self._square(sandwich(program, program.pack(self.values), self._vcov, groups))
+        robust = program.scaled.covariance(sandwich(program, self.scaled.vector, self.scaled.vcov, groups))
+        return self._square(np.where(np.isnan(self._vcov), np.nan, robust))
 
     def summary(self, level: float = 0.95, se: Errors = "observed", cluster: Any = None) -> pd.DataFrame:
         """Return estimates with standard errors, intervals and tests of what is asked, one row a parameter.
@@ -270,8 +287,8 @@ class Fit(Given):
         if wider != 1.0 or (name, level) not in self._bounds:
             position = self._position(name)
             task, found = self._block(name)
-            if task.constraint.group[position] < 0 or (
-                found.constraint.group[position] < 0 and self._status[name] != "zero"
+            if task.asked.group[position] < 0 or (
+                found.constraint.group[position] == -1 and self._status[name] != "zero"
             ):
                 ends = (-math.inf, math.inf)  # not identified
             else:
@@ -501,7 +518,10 @@ class Fit(Given):
     @property
     def fitted_program(self) -> Program:
         """Return the program that was fitted; raise TocsinError for a fit loaded without its history."""
-        return self.search[0].program
+        task, _ = self.search
+        if self._plain is None:
+            self._plain = task.program.on_scale(None)
+        return self._plain
 
     @property
     def history(self) -> History:
@@ -529,7 +549,7 @@ class Fit(Given):
     def program_of_fit(self) -> Program | None:
         """Return the program that was fitted, None for a fit loaded without its history."""
         if self._search is not None:
-            return self._search[0].program
+            return self.fitted_program
         if self._compiled is not None and self._compiled[0] == self.digest:
             return self._compiled[1]
         return None
@@ -547,8 +567,8 @@ class Fit(Given):
         if self._status[name] == "fixed":
             raise TocsinError(f"{name!r} was fixed and has no profile")
         task, found = self.search
-        lost = found.constraint.group[position] < 0 and self._status[name] != "zero"
-        if task.constraint.group[position] < 0 or lost:
+        lost = found.constraint.group[position] == -1 and self._status[name] != "zero"
+        if task.asked.group[position] < 0 or lost:
             raise TocsinError(f"{name!r} is not identified and has no profile; see fit.warnings")
         return position
 
@@ -565,7 +585,7 @@ class Fit(Given):
 
     def __getstate__(self) -> dict[str, Any]:
         self._complete()
-        return {**super().__getstate__(), "_search": None, "_blocks": {}}
+        return {**super().__getstate__(), "_search": None, "_plain": None, "_blocks": {}}
 
     def _complete(self) -> None:
         """Work out the tests and intervals of the summary, which cannot be found again without the history.

@@ -10,11 +10,11 @@ import numpy as np
 from tocsin.infer import diagnose, over_times
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.covariance import identify
-from tocsin.infer.estimates import Fit
+from tocsin.infer.estimates import Estimated, Fit
 from tocsin.infer.leftout import of_left_out
 from tocsin.infer.prior import Prior
 from tocsin.infer.profile import open_shapes
-from tocsin.infer.search import Task
+from tocsin.infer.search import Task, scale
 from tocsin.infer.store import load_fit
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def fit_program(
     identified = identify(task, found)
     warnings = [
         *program.history.warnings,
-        *diagnose.thin(program, task.constraint),
-        *over_times.warnings_of(task, found, identified.vcov),
+        *diagnose.thin(program, task.asked),
+        *over_times.warnings_of(task, found, identified.scaled),
         *twins.values(),
         *diagnose.of_causes(task, found),
         *diagnose.of_information(task, found, identified),
@@ -79,22 +79,23 @@ def fit_program(
     ]
     return Fit(
         program.model,
-        dict(zip(program.parameter_names, (float(x) for x in found.vector), strict=True)),
+        dict(zip(program.parameter_names, (float(x) for x in task.user(found.vector)), strict=True)),
         loglik=found.loglik,
-        loglik_error=error_of(program, found.vector),
+        loglik_error=error_of(task.program, found.vector),
         objective=found.value,
         vcov=identified.vcov,
-        score=found.gradient,
+        score=task.program.scaled.gradient(found.gradient),
         status=_status(task, found, twins, identified.lost, identified.bound),
         free=found.constraint.size,
         transitions=exposure_table(program),
-        causes=cause_table(program, found),
+        causes=cause_table(task.program, found),
         warnings=warnings,
         prior=prior,
         fixed=dict(fixed or {}),
         tied=ties,
         digest=program.history.digest,
         learned=program.learned,
+        scaled=Estimated(task.program.scaled.scaling, found.vector, identified.scaled),
         program=program,
         search=(task, found),
     )
@@ -115,18 +116,19 @@ def prepared(
     """Return the task of a fit, and the parameters put at zero because others say the same, with the
     reason."""
     constraint = Constraint.make(program.parameter_names, fixed, tied)
+    scaled = scale(program, constraint)
     twins: dict[int, str] = {}
     if prior is None:
-        twins = diagnose.aliased(program, constraint)
+        twins = diagnose.aliased(scaled, constraint)
         constraint = constraint.hold(list(twins), [0.0] * len(twins))
-    return Task.make(program, constraint, prior), twins
+    return Task.make(scaled, constraint, prior), twins
 
 
 def _status(
     task: Task, found: Found, twins: Collection[int], lost: Collection[int], bound: Collection[int]
 ) -> dict[str, str]:
-    names, group = task.program.parameter_names, task.constraint.group
-    count = np.bincount(group[group >= 0], minlength=task.constraint.size)
+    names, group = task.program.parameter_names, task.asked.group
+    count = np.bincount(group[group >= 0], minlength=task.asked.size)
     twins, lost, bound = set(twins), set(lost), set(bound)
     status = {}
     for position, name in enumerate(names):
@@ -136,7 +138,7 @@ def _status(
             word = "zero"
         elif group[position] < 0:
             word = "fixed"
-        elif found.constraint.group[position] < 0:
+        elif found.constraint.group[position] == -1 and task.constraint.group[position] != -1:
             word = "not identified"
         elif position in bound:
             word = "at a bound"

@@ -61,7 +61,8 @@ def forward_validation(
     for row, prior in enumerate(tried):
         for column, (past, following) in enumerate(zip(pasts, ends, strict=True)):
             try:
-                known = Task.make(past, prior=prior).solve().vector
+                task = Task.make(past, prior=prior)
+                known = task.user(task.solve().vector)
             except FitError as reason:
                 raise FitError(f"the history up to part {column + 1} cannot be fitted: {reason}") from None
             # A level not yet seen has a parameter all the same, which stands at its prior's mean.

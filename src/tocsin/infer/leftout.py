@@ -10,7 +10,7 @@ import numpy as np
 from tocsin.errors import TocsinError
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.over_times import over_draws
-from tocsin.infer.search import Task
+from tocsin.infer.search import Task, scale
 from tocsin.model.declaration import BAR, Baseline, Cause, Contagion, Model, Transition
 
 if TYPE_CHECKING:
@@ -121,11 +121,12 @@ def _of_one(task: Task, found: Found, program: Program) -> list[LeftOut]:
     from scipy.special import chdtrc
 
     fitted = task.program
-    known = dict(zip(fitted.parameter_names, found.vector, strict=True))
-    vector = np.array([known.get(name, 0.0) for name in program.parameter_names])
+    known = dict(zip(fitted.parameter_names, task.user(found.vector), strict=True))
+    program = scale(program, Constraint.make(program.parameter_names))
+    vector = program.scaled.scaled(np.array([known.get(name, 0.0) for name in program.parameter_names]))
     at_zero = {fitted.cause_name(number) for number in found.gone}
     value, score, hessian = program.likelihood.all(vector)
-    free = {name for p, name in enumerate(fitted.parameter_names) if found.constraint.group[p] >= 0}
+    free = {name for p, name in enumerate(fitted.parameter_names) if found.constraint.group[p] != -1}
     inside = [p for p, name in enumerate(program.parameter_names) if name in free]
     results = []
     for position, name in enumerate(program.parameter_names):
@@ -149,8 +150,9 @@ def _of_one(task: Task, found: Found, program: Program) -> list[LeftOut]:
         statistic = float(score[position] ** 2 / left)
         if statistic > LOOKED_INTO:
             held = [k for k, each in enumerate(program.parameter_names) if each not in free and k != position]
-            free_too = Constraint.make(program.parameter_names).hold(held, [float(vector[k]) for k in held])
-            larger = Task(program, free_too).climb(vector, 1e-5)
+            told = program.scaled.user(vector)
+            free_too = Constraint.make(program.parameter_names).hold(held, [float(told[k]) for k in held])
+            larger = Task.make(program, free_too).climb(vector, 1e-5)
             statistic = max(2.0 * (larger.value - value), 0.0)
         results.append(
             LeftOut(name, twins[0], statistic, float(chdtrc(1, statistic)), float(np.clip(taken / own, 0, 1)))

@@ -28,13 +28,6 @@ def _normal(level: float) -> float:
     return _quantile(level)
 
 
-def _known(fit: Fit) -> Floats:
-    """Return the covariance with zero for what is not identified: predictions are conditional on its
-    value."""
-    vcov = fit.vcov.to_numpy()
-    return np.where(np.isnan(vcov), 0.0, vcov)
-
-
 def _moment(program: Program, when: object) -> float:
     start, end = program.layout.window
     time = program.history.to_number(when)
@@ -48,7 +41,9 @@ def hazards(fit: Fit, program: Program, when: object, level: float) -> pd.DataFr
     import pandas as pd
 
     z, time = _normal(level), _moment(program, when)
-    vector, vcov = program.pack(fit.values), _known(fit)
+    # Centred and scaled, nothing is lost to rounding; of what is not identified predictions are conditional on it.
+    scaling, vector, vcov = fit.scaled
+    program = program.on_scale(scaling)
     names, layout, trace = program.history.numbers.units, program.layout, program.trace
     before = trace.time < time
     state = layout.state.copy()
@@ -119,8 +114,9 @@ def probabilities(
     else:
         listed = [when] if isinstance(when, str) or not isinstance(when, Sequence) else list(when)
         times = [_moment(program, each) for each in listed]
-    vector, vcov = program.pack(fit.values), _known(fit)
-    ensemble = program.simulate(vector, worlds, seed)
+    ensemble = program.simulate(program.pack(fit.values), worlds, seed)
+    scaling, vector, vcov = fit.scaled
+    program = program.on_scale(scaling)
     drawn = Worlds(program, ensemble)
     scores = np.array([drawn[k].likelihood.gradient(vector) for k in range(worlds)])
     scores -= scores.mean(axis=0)  # their mean is zero but for chance

@@ -21,9 +21,10 @@ class Prior:
     """Independent normal priors on coefficients, strengths and shape parameters.
 
     Attributes:
-        coefficient: standard deviation of a coefficient about 0, per unit of its term.
-        strength: standard deviation of an intercept (a log rate, or the log of a contagion's strength) about
-            the logarithm of one event a unit and window.
+        coefficient: standard deviation of a coefficient about 0, per standard deviation of its term over the time
+            at risk; for a term of two values per their distance.
+        strength: standard deviation of an intercept (a log rate, or the log of a contagion's strength), at the
+            mean of every term over the time at risk, about the logarithm of one event a unit and window.
         half_life: standard deviation of log half-life about the geometric mean of its bounds.
         alpha: standard deviation of log alpha about 0.
     """
@@ -40,7 +41,7 @@ class Prior:
                 raise ModelError(f"the prior's {name} is a standard deviation above 0, not {value!r}")
 
     def centre_and_scale(self, program: Program) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and standard deviation of every parameter (P,), in the program's order."""
+        """Return mean and standard deviation of every parameter (P,), in the order of a program on its scale."""
         size = len(program.parameter_names)
         centre, scale = np.zeros(size), np.full(size, self.coefficient)
         start, end = program.opening.window

@@ -64,11 +64,12 @@ class Profiler:
         slots = task.program.slots[self.number]
         self.is_shape = position in (slots.half_life, slots.alpha)
         self.zero = self.number in found.gone
+        self.way = self._way()
 
     def at(self, value: float) -> tuple[float, float]:
         """Return the maximum over the other parameters with this one held, and its slope."""
         if value not in self.points:
-            held = self.task.holding([self.position], [value])
+            held = self.task.telling(self.position, value)
             near = min(self.places, key=lambda x: abs(x - value)) if self.places else None
             if near is not None:
                 begin, gone = [self.places[near][0]], self.places[near][1]
@@ -80,23 +81,36 @@ class Profiler:
                 begin, gone = [self.found.vector], self.found.gone
             best: Found | None = None
             for start in begin:
-                moved = start.copy()
-                moved[self.position] = value
+                moved = self._moved(held, start, value)
                 if self.is_shape:  # the strength that goes with another memory or response is another
                     moved = em_steps(self.task.program, held.constraint, moved, 3)
                 end = held.climb(moved, LOOSE, gone)
                 if best is None or end.value > best.value:
                     best = end
             assert best is not None
-            group = self.task.constraint.group
-            together = (
-                group == group[self.position]
-                if group[self.position] >= 0
-                else np.arange(group.size) == self.position
-            )
-            self.points[value] = (best.value, float(best.gradient[together].sum()))
+            self.points[value] = (best.value, float(best.gradient @ self.way))
             self.places[value] = (best.vector, best.gone)
         return self.points[value]
+
+    def _way(self) -> Floats:
+        """Return how the scaled parameters move for each unit of this one, the free values that are left staying."""
+        constraint = self.task.constraint
+        row = self.task.program.scaled.row(self.position)
+        by_free = constraint.pull(row)
+        lost = int(np.argmax(np.abs(by_free)))
+        return np.asarray(constraint.into()[:, lost] / by_free[lost])
+
+    def _moved(self, held: Task, start: Floats, value: float) -> Floats:
+        """Return where to begin with the parameter held: the others as they are told, or as they are scaled."""
+        scaled = np.where(np.isfinite(start), start, 0.0)
+        told = self.task.user(scaled)
+        told[self.position] = value
+        places = [
+            held.constraint.expand(held.constraint.reduce(each)) for each in (scaled, self.task.scaled(told))
+        ]
+        if np.array_equal(places[0], places[1]):
+            return places[0]
+        return max(places, key=lambda place: held.penalised(place)[0])
 
     def fall(self, value: float) -> float:
         """Return twice the fall of the log-likelihood from its maximum."""
@@ -163,14 +177,16 @@ class Profiler:
         return next(group for group in self.task.program.likelihood.groups if self.number in group)
 
     def _reach(self) -> float:
+        """Return by how much the log hazard moves at most for each unit of the parameter, other things equal."""
         from tocsin.infer.covariance import half_ranges
 
-        return float(half_ranges(self.task.program)[self.position])
+        row = self.task.program.scaled.row(self.position)
+        return float(1.0 / np.abs(row / half_ranges(self.task.program)).max())
 
     def _begin(self) -> float:
         """Return the estimate, or for a strength of zero one at which a hundredth of an event is expected."""
         if not self.zero:
-            return float(self.found.vector[self.position])
+            return float(self.task.user(self.found.vector)[self.position])
         cause = self.task.program.likelihood.causes[self.number]
         at = np.where(np.isfinite(self.found.vector), self.found.vector, 0.0)
         at[self.position] = 0.0
@@ -217,7 +233,7 @@ def profile(task: Task, found: Found, position: int, level: float, se: float, po
     bounds = [limit[position] for limit in task.bounds]
     for value in np.linspace(max(low, bounds[0]), min(high, bounds[1]), points):
         profiler.at(float(value))
-    estimate = -math.inf if one_sided else float(found.vector[position])
+    estimate = -math.inf if one_sided else float(task.user(found.vector)[position])
     value = np.array(sorted(profiler.points))
     height = np.array([profiler.points[x][0] for x in value])
     root = np.sign(value - estimate) * np.sqrt(np.maximum(2.0 * (found.value - height), 0.0))

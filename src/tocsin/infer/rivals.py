@@ -25,7 +25,7 @@ from tocsin.infer.checks import check_whole
 from tocsin.infer.constraint import Constraint
 from tocsin.infer.leftout import left_out
 from tocsin.infer.placebo import altered, reshuffled, rewired
-from tocsin.infer.search import Found, Task
+from tocsin.infer.search import Found, Task, scale
 from tocsin.infer.strengths import half_chi_square
 from tocsin.model.declaration import BAR, Baseline, Contagion, Model, Transition
 from tocsin.program.compile import join
@@ -132,6 +132,7 @@ class Pair:
         from tocsin.infer.diagnose import aliased
 
         constraint = Constraint.make(names, fixed, tied)
+        program = scale(program, constraint)
         twins = aliased(program, constraint)
         return Task.make(program, constraint.hold(list(twins), [0.0] * len(twins)))
 
@@ -140,7 +141,7 @@ class Pair:
         small, large = one.solve(), other.solve()
         place = f"{self.name}{BAR}susceptibility{BAR}1"
         names = other.program.parameter_names
-        strength = math.exp(large.vector[names.index(place)]) if place in names else math.nan
+        strength = math.exp(other.user(large.vector)[names.index(place)]) if place in names else math.nan
         return max(2.0 * (large.value - small.value), 0.0), strength
 
 
@@ -357,20 +358,25 @@ def _unit_effects(pair: Pair, history: History, law: Law) -> tuple[float, float,
         program = pair.model(with_cause, UNIT).compile(other)
         names_ = program.parameter_names
         effects = np.array([f"{BAR}{UNIT}[" in name for name in names_])
-        plain = pair.task(history, with_cause).solve()
-        ours = dict(zip(pair.model(with_cause).compile(history).parameter_names, plain.vector, strict=True))
+        task = pair.task(history, with_cause)
+        plain = task.solve()
+        ours = dict(zip(task.program.parameter_names, task.user(plain.vector), strict=True))
         start = np.array([max(ours.get(name, 0.0), -15.0) for name in names_])
         constraint = Constraint.make(names_, {n: v for n, v in pair.fit.fixed.items() if n in names_})
         ends = [(plain.value, float(ours.get(place, math.nan)))]
         for spread in SPREADS:
             penalty = np.array([np.zeros(len(names_)), np.where(effects, spread, np.inf)])
-            found = Task(program, constraint, penalty).climb(start, 1e-5)
+            wide = replace(Task.make(program, constraint), penalty=penalty)
+            found = wide.climb(wide.scaled(start), 1e-5)
             inner = -found.hessian[np.ix_(effects, effects)]
             sign, size = np.linalg.slogdet(inner)
             if sign > 0:
                 value = found.value - effects.sum() * math.log(spread) - 0.5 * size
                 ends.append(
-                    (float(value), float(found.vector[names_.index(place)]) if place in names_ else 0.0)
+                    (
+                        float(value),
+                        float(wide.user(found.vector)[names_.index(place)]) if place in names_ else 0.0,
+                    )
                 )
         best.append(max(ends))
     gain = max(2.0 * (best[1][0] - best[0][0]), 0.0)

@@ -77,24 +77,32 @@ class Roots:
 
     @staticmethod
     def make(fit: Fit, program: Program, known: bool) -> Roots:
-        """Make the coordinates of a fit; `known` says whether the program is the one that was fitted."""
-        names, vector = program.parameter_names, program.pack(fit.values)
+        """Make the coordinates of a fit, on the scale of its estimates.
+
+        Parameters:
+            program: on that scale; `known` says whether its history is the one that was fitted.
+        """
+        names, vector = program.parameter_names, fit.scaled.vector
         held = [p for p, name in enumerate(names) if fit.status[name] not in ("free", "tied")]
-        constraint = Constraint.make(names, None, fit.tied).hold(held, vector[held])
-        lead = np.array([np.flatnonzero(constraint.group == z)[0] for z in range(constraint.size)], dtype=int)
-        covariance = fit.vcov.to_numpy()[np.ix_(lead, lead)]
-        free = vector[lead]
+        told = np.array([fit.values[name] for name in names])
+        asked = Constraint.make(names, None, fit.tied).hold(held, told[held])
+        constraint = asked.on_scale(program.scaled)
+        information: Floats = (
+            np.asarray(np.linalg.pinv(fit.scaled.vcov, hermitian=True))
+            if fit._search is None
+            else -fit.search[1].hessian
+        )
+        covariance = _inverse(constraint.pull_matrix(information))
+        free = constraint.reduce(np.where(np.isfinite(vector), vector, 0.0))
         mix, level = np.zeros((free.size, free.size)), np.zeros(free.size, dtype=bool)
         for number in range(len(program.causes)):
             place = intercept(program, number)
-            if place < 0 or constraint.group[place] < 0:
+            if place < 0 or not constraint.alone(place):  # tied to another: it stays a logarithm
                 continue
             own = int(constraint.group[place])
-            if (constraint.group == own).sum() > 1:  # tied to another: it stays a logarithm
-                continue
             level[own] = True
             mine = {int(constraint.group[p]) for p in program.likelihood.causes[number].positions}
-            rest = sorted(mine - {own, -1})
+            rest = sorted(mine - {own, -1, -2})
             if rest:
                 mix[own, rest] = -np.linalg.solve(covariance[np.ix_(rest, rest)], covariance[rest, own])
         turn = np.eye(free.size) + mix
@@ -112,7 +120,7 @@ class Roots:
         vectors = np.tile(self.constraint.base, (len(free), 1))
         moving = self.constraint.group >= 0
         vectors[:, moving] = free[:, self.constraint.group[moving]]
-        return vectors
+        return vectors if self.constraint.lean is None else vectors + free @ self.constraint.lean.T
 
     def draw(self, block: Block, size: int, rng: np.random.Generator, known: bool) -> tuple[Floats, float]:
         """Draw a block's parameters, the others at their estimates.
@@ -171,7 +179,7 @@ class Roots:
                     total += np.log(sum(hazards(cause, vectors) for cause in causes)).sum(axis=0)
         if self.fit.prior is not None:
             mean, deviation = self.fit.prior.centre_and_scale(self.program)
-            free = [p for p in block.positions if self.constraint.group[p] >= 0]
+            free = [p for p in block.positions if self.constraint.group[p] != -1]
             gap = (vectors[:, free] - mean[free]) / deviation[free]
             roots = np.flatnonzero(self.level[block.place])
             at = np.abs(self.centre[block.place[roots]] + steps[:, roots])
@@ -203,16 +211,24 @@ class Roots:
         return inside
 
 
+def _inverse(information: Floats) -> Floats:
+    """Return a covariance from an information matrix, of which rounding may have left little."""
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    inverse = np.linalg.pinv(information * np.outer(scale, scale), rcond=1e-13, hermitian=True)
+    return np.asarray(inverse * np.outer(scale, scale))
+
+
 def _blocks(fit: Fit, program: Program, constraint: Constraint, vector: Floats, known: bool) -> list[Block]:
     """Return the transitions in blocks: joined by ties and, with grouped times, by their variable."""
     likelihood, moves = program.likelihood, program.model.transitions
     positions = [
         sorted({p for c in group for p in likelihood.causes[c].positions}) for group in likelihood.groups
     ]
+    into = constraint.into() != 0.0
     label = list(range(len(positions)))
     for k, own in enumerate(positions):
         for other in range(k):
-            shared = set(constraint.group[own]) & set(constraint.group[positions[other]]) - {-1}
+            shared = (into[own].any(axis=0) & into[positions[other]].any(axis=0)).any()
             if (
                 program.spans is not None
                 or shared
@@ -223,7 +239,7 @@ def _blocks(fit: Fit, program: Program, constraint: Constraint, vector: Floats, 
     for mark in dict.fromkeys(label):
         members = tuple(k for k, each in enumerate(label) if each == mark)
         mine = np.array(sorted({p for k in members for p in positions[k]}), dtype=np.int64)
-        place = np.unique(constraint.group[mine])
+        place = np.flatnonzero(into[mine].any(axis=0))
         gone: dict[int, float] = {}
         for number in (c for k in members for c in likelihood.groups[k]):
             at = intercept(program, number)
@@ -231,7 +247,7 @@ def _blocks(fit: Fit, program: Program, constraint: Constraint, vector: Floats, 
                 spread = _root_of_zero(program, number, vector)
                 if spread > 0.0:
                     gone[number] = spread
-        blocks.append(Block(members, mine, place[place >= 0], gone))
+        blocks.append(Block(members, mine, place, gone))
     return blocks
 
 

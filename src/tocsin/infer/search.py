@@ -16,6 +16,7 @@ from tocsin.infer.prior import Prior, half_life_bounds
 from tocsin.infer.start import em_steps, first_start, intercept, starts
 from tocsin.kernels.integral import largest
 from tocsin.kernels.layout import LAYER
+from tocsin.program.scaling import Scaling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,8 @@ class Found:
     """The maximum of a task.
 
     Attributes:
-        vector: all parameters (P,); minus infinity for the strength of a cause that ran to zero.
+        vector: all parameters (P,), scaled as the task's are; minus infinity for the strength of a cause that ran
+            to zero.
         value: what was maximised: the log-likelihood, less the penalty of a prior.
         loglik: the log-likelihood.
         gradient, hessian: of what was maximised, in all parameters (P,), (P, P).
@@ -59,24 +61,61 @@ class Found:
 class Task:
     """What is to be maximised: a program's likelihood under a constraint, and a prior if there is one.
 
+    Parameters are centred and scaled (see `program.scaling`), so that where a covariate is counted from does not
+    matter; `user` and `scaled` lead to and from the scale on which they are told.
+
     Attributes:
+        program: on its scale.
+        constraint: of the scaled parameters.
         penalty: mean and standard deviation of independent normal priors (2, P); infinite for none.
+        asked: the constraint of the parameters on the user's scale.
     """
 
     program: Program
     constraint: Constraint
-    penalty: Floats | None = None
+    penalty: Floats | None
+    asked: Constraint
 
     @staticmethod
     def make(program: Program, constraint: Constraint | None = None, prior: Prior | None = None) -> Task:
-        """Make a task; without a constraint all parameters are free."""
+        """Make a task; without a constraint all parameters are free.
+
+        Parameters:
+            program: with its terms as the user has them, or scaled already.
+            constraint: of the parameters on the user's scale.
+        """
         chosen = Constraint.make(program.parameter_names) if constraint is None else constraint
-        penalty = None if prior is None else np.array(prior.centre_and_scale(program))
-        return Task(program, chosen, penalty)
+        scaled = scale(program, chosen)
+        penalty = None
+        if prior is not None:
+            penalty = np.array(prior.centre_and_scale(scaled))
+            penalty[1, chosen.group < 0] = np.inf  # what is fixed is known
+        return Task(scaled, chosen.on_scale(scaled.scaled), penalty, chosen)
+
+    def on(self, world: Program) -> Task:
+        """Return the task with other events, centred and scaled alike."""
+        return replace(self, program=world.on_scale(self.program.scaling))
+
+    def user(self, vectors: Floats) -> Floats:
+        """Return parameters on the user's scale (..., P) from scaled ones."""
+        return self.program.scaled.user(vectors)
+
+    def scaled(self, vectors: Floats) -> Floats:
+        """Return scaled parameters (..., P) from those on the user's scale."""
+        return self.program.scaled.scaled(vectors)
 
     def holding(self, positions: Sequence[int], values: Sequence[float]) -> Task:
-        """Return the task with more parameters fixed."""
+        """Return the task with more of the scaled parameters fixed."""
         return replace(self, constraint=self.constraint.hold(positions, values))
+
+    def telling(self, position: int, value: float) -> Task:
+        """Return the task with one more parameter fixed, on the user's scale."""
+        row = self.program.scaled.row(position)
+        if np.count_nonzero(row) == 1:
+            held = self.constraint.hold([position], [value / row[position]])
+        else:
+            held = self.constraint.bind(row, value)
+        return replace(self, constraint=held)
 
     @cached_property
     def bounds(self) -> tuple[Floats, Floats]:
@@ -109,7 +148,7 @@ class Task:
         if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
             return -np.inf, np.zeros_like(gradient), np.zeros_like(hessian)
         if self.penalty is not None:
-            known = np.isfinite(vector) & (self.constraint.group >= 0)
+            known = np.isfinite(vector)
             gap = np.where(known, vector - self.penalty[0], 0.0) / self.penalty[1]
             value -= 0.5 * float(gap @ gap)
             gradient = gradient - gap / self.penalty[1]
@@ -231,7 +270,7 @@ class Task:
             return value, constraint.pull(gradient), constraint.pull_matrix(hessian)
 
         into = constraint.into()
-        noise = 4e-15 * (1.0 + self.program.trace.time.size) * constraint.pull(self.reach)
+        noise = 4e-15 * (1.0 + self.program.trace.time.size) * (np.abs(into).T @ self.reach)
         return maximise(
             objective,
             constraint.reduce(_finite(start)),
@@ -248,7 +287,8 @@ class Task:
         found = []
         for number, cause in enumerate(self.program.likelihood.causes):
             place = intercept(self.program, number)
-            if self.program.opening.cause[number, LAYER] < 0 or place < 0 or self.constraint.group[place] < 0:
+            free = place >= 0 and self.constraint.group[place] >= 0 and self._may_vanish(place)
+            if self.program.opening.cause[number, LAYER] < 0 or not free:
                 continue
             # Exposure is felt at any half-life or at none, so any will do; a zero sum means that it never
             # was.
@@ -256,6 +296,11 @@ class Task:
             if not cause.swept(decay, keep=cause.slots.alpha >= 0).summed[:, :, 0].any():
                 found.append(number)
         return tuple(found)
+
+    def _may_vanish(self, place: int) -> bool:
+        """Say whether no parameter of another cause follows from an intercept that is free."""
+        lean = self.constraint.lean
+        return lean is None or not lean[:, self.constraint.group[place]].any()
 
     def without(self, causes: Sequence[int], vector: Floats | None = None) -> Task:
         """Return the task with causes taken out: strength zero, and their other parameters held where they
@@ -290,10 +335,7 @@ class Task:
                 place, cause = intercept(self.program, number), self.program.likelihood.causes[number]
                 if len(left) - sum(lost in group for lost in found) < 2 or place < 0:
                     continue
-                if (
-                    self.constraint.group[place] < 0
-                    or (self.constraint.group == self.constraint.group[place]).sum() > 1
-                ):
+                if not self.constraint.alone(place):
                     continue
                 event, _ = cause.reach()
                 expected = cause.expected(vector)
@@ -313,6 +355,23 @@ class Task:
         rough = [self.climb(start, 1e-3) for start in begin]
         best = max(rough, key=lambda found: found.value)
         return self.climb(best.vector, gone=best.gone)
+
+
+def scale(program: Program, constraint: Constraint) -> Program:
+    """Return a program with its terms centred and scaled by its own history; one that is already stays as it is."""
+    if program.scaling is not None:
+        return program
+    names = program.parameter_names
+    members: dict[int, list[str]] = {}
+    for name, group in zip(names, constraint.group.tolist(), strict=True):
+        if group >= 0:
+            members.setdefault(group, []).append(name)
+    known = Scaling.of(program, [group for group in members.values() if len(group) > 1]).numbers
+    endless = {name for name, value in zip(names, constraint.base, strict=True) if np.isneginf(value)}
+    # A term whose coefficient is minus infinity forbids what has it: its zero is no matter of where one counts from.
+    return program.on_scale(
+        Scaling({name: numbers for name, numbers in known.items() if name not in endless})
+    )
 
 
 def _finite(vector: Floats) -> Floats:

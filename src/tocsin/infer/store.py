@@ -56,6 +56,11 @@ def to_dict(fit: Fit) -> dict[str, Any]:
         "df": fit.df,
         "score": [_written(value) for value in np.asarray(fit._score).tolist()],
         "vcov": [[_written(value) for value in row] for row in fit._vcov.tolist()],
+        "scaled": {
+            "terms": {name: list(numbers) for name, numbers in fit.scaled.scaling.numbers.items()},
+            "params": [_written(value) for value in fit.scaled.vector.tolist()],
+            "vcov": fit.scaled.vcov.tolist(),
+        },
         "profile intervals": [
             [name, level, _written(lower), _written(upper)]
             for (name, level), (lower, upper) in fit._bounds.items()
@@ -94,9 +99,10 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
     """
     import pandas as pd
 
-    from tocsin.infer.estimates import Fit
+    from tocsin.infer.estimates import Estimated, Fit
     from tocsin.infer.strengths import Answer
     from tocsin.model import Model
+    from tocsin.program.scaling import Scaling
 
     try:
         check_file(Path(path))
@@ -122,6 +128,11 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
             tied=[tuple(group) for group in content["tied"]],
             digest=str(content["history"]),
             learned=Learned.from_dict(content["learned"]),
+            scaled=Estimated(
+                Scaling({name: (float(a), float(b)) for name, (a, b) in content["scaled"]["terms"].items()}),
+                np.array([_read(value) for value in content["scaled"]["params"]], dtype=float),
+                np.array(content["scaled"]["vcov"], dtype=float).reshape(2 * (len(content["params"]),)),
+            ),
         )
         for name, level, lower, upper in content["profile intervals"]:
             fit._bounds[name, level] = (_read(lower), _read(upper))
@@ -168,7 +179,7 @@ def _attach(fit: Fit, history: History, path: str, times: Any) -> None:
             f"{path}: the fit was made of another history ({fit.digest[:12]}..., not "
             f"{history.digest[:12]}...)"
         )
-    program = fit.program(history)
+    program = fit.program(history).on_scale(fit.scaled.scaling)
     likelihood = over_draws(program)
     if likelihood is not None:
         try:
@@ -176,11 +187,11 @@ def _attach(fit: Fit, history: History, path: str, times: Any) -> None:
         except (ValueError, KeyError, TypeError) as error:
             raise TocsinError(f"{path}: not a saved fit ({error})") from None
     task, _ = prepared(program, fit.prior, fit.fixed, fit.tied)
-    vector = program.pack(fit.values)
+    vector = fit.scaled.vector
     gone = tuple(
         number
         for number, cause in enumerate(program.likelihood.causes)
-        if any(np.isneginf(vector[p]) and task.constraint.group[p] >= 0 for p in cause.positions)
+        if any(np.isneginf(vector[p]) and task.asked.group[p] >= 0 for p in cause.positions)
     )
     last = task.without(gone, vector)
     value, gradient, hessian = last.penalised(vector)

@@ -92,19 +92,19 @@ def removed(task: Task, numbers: Collection[int], vector: Floats) -> Task:
 
 def _alone(task: Task, numbers: Collection[int]) -> list[int]:
     """Return the free parameters, levels apart, that mean nothing once these causes are taken out."""
-    program, group = task.program, task.constraint.group
+    program, group, held = task.program, task.asked.group, task.constraint.group == -1
     own = {p for c in numbers for p in program.likelihood.causes[c].positions}
     own_levels = {p for c in numbers for p in levels(program, c)}
     return [
         p
         for p in sorted(own - own_levels)
-        if group[p] >= 0 and set(np.flatnonzero(group == group[p]).tolist()) <= own
+        if group[p] >= 0 and not held[p] and set(np.flatnonzero(group == group[p]).tolist()) <= own
     ]
 
 
 def together(task: Task, number: int) -> list[int]:
     """Return the causes whose levels are tied to those of a cause, itself among them."""
-    program, group = task.program, task.constraint.group
+    program, group = task.program, task.asked.group
     mine = {int(group[p]) for p in levels(program, number)} - {-1}
     return [
         c
@@ -169,7 +169,7 @@ def against_none(task: Task, found: Found, number: int) -> Answer:
     """
     constraint = task.constraint
     nothing = Answer(math.nan, math.nan, NONE)
-    if task.penalty is not None or all(constraint.group[p] < 0 for p in levels(task.program, number)):
+    if task.penalty is not None or all(constraint.group[p] == -1 for p in levels(task.program, number)):
         return nothing
     if number in task.absent:
         return nothing
@@ -190,7 +190,7 @@ def against_none(task: Task, found: Found, number: int) -> Answer:
 def blocks(task: Task) -> list[list[int]]:
     """Return the transitions in blocks that share no parameters: joined by ties and, with grouped times, by
     their variable."""
-    program, group = task.program, task.constraint.group
+    program, group = task.program, task.asked.group
     moves, groups = program.model.transitions, program.likelihood.groups
     free = [{int(group[p]) for c in own for p in program.likelihood.causes[c].positions} for own in groups]
     label = list(range(len(groups)))

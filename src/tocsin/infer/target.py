@@ -22,6 +22,7 @@ from tocsin.infer.constraint import Constraint
 from tocsin.infer.density import Density
 from tocsin.infer.prior import Prior, half_life_bounds
 from tocsin.infer.search import ALPHA_BOUNDS, Task
+from tocsin.infer.search import scale as scale_of
 from tocsin.infer.start import intercept
 from tocsin.kernels.unroll import roll, unroll
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from tocsin.infer.effects import Effects
     from tocsin.program import Program
+    from tocsin.program.scaling import Scaled
 
     Floats = NDArray[np.float64]
 
@@ -41,18 +43,21 @@ class Belief:
     """What is believed of the declared parameters before the data.
 
     Attributes:
-        centre, scale: of independent normal priors (P,).
+        centre, scale: of independent normal priors of the scaled parameters (P,).
         lower, upper: bounds (P,), infinite but for half-lives and alphas.
+        scaled: the map between these and the user's, of the history that was given; see `program.scaling`.
     """
 
     centre: Floats
     scale: Floats
     lower: Floats
     upper: Floats
+    scaled: Scaled
 
     @staticmethod
     def of(prior: Prior, program: Program) -> Belief:
-        """Return what a prior says of a program's parameters."""
+        """Return what a prior says of a program's parameters, centred and scaled by its history."""
+        program = scale_of(program, Constraint.make(program.parameter_names))
         centre, scale = prior.centre_and_scale(program)
         lower, upper = np.full(centre.size, -np.inf), np.full(centre.size, np.inf)
         for slots in program.slots:
@@ -60,10 +65,10 @@ class Belief:
                 lower[slots.half_life], upper[slots.half_life] = half_life_bounds(program)
             if slots.alpha >= 0:
                 lower[slots.alpha], upper[slots.alpha] = ALPHA_BOUNDS
-        return Belief(centre, scale, lower, upper)
+        return Belief(centre, scale, lower, upper, program.scaled)
 
     def draw(self, rng: np.random.Generator, count: int) -> Floats:
-        """Draw parameters from the prior (count, P)."""
+        """Draw parameters from the prior (count, P), on the user's scale."""
         from scipy.stats import truncnorm
 
         drawn = self.centre + self.scale * rng.standard_normal((count, self.centre.size))
@@ -74,11 +79,11 @@ class Belief:
             drawn[:, place] = self.centre[place] + self.scale[place] * truncnorm.rvs(
                 low, high, size=count, random_state=rng
             )
-        return drawn
+        return self.scaled.user(drawn)
 
 
 class Point(NamedTuple):
-    """A place in the posterior: parameters (P,), standard deviations of effects (B,), effects (R,)."""
+    """A place in the posterior: parameters on the user's scale (P,), deviations of effects (B,), effects (R,)."""
 
     vector: Floats
     spread: Floats
@@ -88,13 +93,13 @@ class Point(NamedTuple):
 class Target:
     """The log posterior density and its gradient over free numbers (D,).
 
-    The first P stand for the declared parameters, turned by `frame` about `origin`; then, for each block of
+    The first P stand for the scaled parameters, turned by `frame` about `origin`; then, for each block of
     effects, the logarithm of its standard deviation and its independent normal numbers.
     """
 
     def __init__(self, effects: Effects, belief: Belief) -> None:
-        self.effects, self.belief = effects, belief
-        self.density = Density(effects)
+        self.effects, self.belief = effects.on_scale(belief.scaled.scaling), belief
+        self.density = Density(self.effects)
         self.count = belief.centre.size
         self.bounded = np.flatnonzero(np.isfinite(belief.lower))
         self.low = belief.lower[self.bounded]
@@ -151,7 +156,7 @@ class Target:
     def point(self, free: Floats) -> Point:
         """Return what free numbers stand for."""
         vector = self._open(self.origin + self.frame @ free[: self.count])[0]
-        return Point(vector, *self._effects(free[self.count :]))
+        return Point(self.effects.plain.scaled.user(vector), *self._effects(free[self.count :]))
 
     # --- the density -----------------------------------------------------------------------------------
 
@@ -190,9 +195,8 @@ class Target:
     def _mode(self) -> Floats:
         """Return the mode of the posterior without effects (P,)."""
         program, belief = self.effects.plain, self.belief
-        task = Task(
-            program, Constraint.make(program.parameter_names), np.array([belief.centre, belief.scale])
-        )
+        open_to = Constraint.make(program.parameter_names)
+        task = Task(program, open_to, np.array([belief.centre, belief.scale]), open_to)
         mode = task.solve().vector if program.trace.time.size else task.climb(belief.centre).vector
         return mode if np.isfinite(mode).all() else belief.centre.copy()
 

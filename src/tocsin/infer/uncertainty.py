@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,8 +66,9 @@ def draw_parameters(
         return _bootstrap(fit, size, seed)
     known = program.history.digest == fit.digest
     over_times = fit.over_draws is not None  # one value of the likelihood is a mean over many draws
-    roots = Roots.make(fit, program, known)
-    vectors = np.tile(program.pack(fit.values), (size, 1))
+    own = known and fit._search is not None
+    roots = Roots.make(fit, fit.search[0].program if own else program.on_scale(fit.scaled.scaling), known)
+    vectors = np.tile(fit.scaled.vector, (size, 1))
     stuck: list[str] = []
     for number, block in enumerate(roots.blocks):
         drawn, accepted = roots.draw(
@@ -94,6 +95,9 @@ def draw_parameters(
     held = [str(name) for name, word in fit.status.items() if word in ("not identified", "at a bound")]
     if held:
         notes.append(f"held at its value, being not identified or at a bound: {', '.join(held)}")
+    vectors = roots.program.scaled.user(vectors)
+    still = [p for p, word in enumerate(fit.status) if word not in ("free", "tied", "zero")]
+    vectors[:, still] = program.pack(fit.values)[still]  # what is held stays as it is to the last bit
     return Drawn(vectors, tuple(notes))
 
 
@@ -133,7 +137,7 @@ def _refitted(task: Task, world: Program, start: Floats) -> Floats | None:
     if task.penalty is None and not complete(world):
         return None
     try:
-        found = replace(task, program=world).climb(start)
+        found = task.on(world).climb(start)
     except FitError:
         return None
-    return found.vector
+    return task.user(found.vector)

@@ -7,8 +7,9 @@ integral of the decay. So value, gradient and Hessian are exact, and cost little
 
 from __future__ import annotations
 
+import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from tocsin.history.panel import THINNED
 from tocsin.kernels.integral import integrate
-from tocsin.kernels.layout import LAYER, SOURCE, TARGET
+from tocsin.kernels.layout import LAYER, SOURCE
 from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, UNIT, Kept, sweep
 from tocsin.program.program import log_factors
 from tocsin.program.quick import swept_home
@@ -55,18 +56,39 @@ class CauseData:
     def __init__(self, program: Program, number: int) -> None:
         self.program, self.number = program, number
         self.slots = program.slots[number]
-        layout = program.opening
-        self.design = program.designs[layout.cause[number, TARGET]]
-        self.matrix = self.design.matrix
-        source = layout.cause[number, SOURCE]
-        self.source_design = program.designs[source] if source >= 0 else None
-        self.marks = np.zeros((1, 0)) if self.source_design is None else self.source_design.matrix
+        self._read_designs()
         self.cached: dict[tuple[float, bool], Swept] = {}
         self.thinned = False  # whether but one of so many rows is looked at
         self.few: dict[float, NDArray[np.float64]] = {}  # exposure of these rows, by decay
         self.latest: tuple[NDArray[np.float64], float] | None = (
             None  # where `sums` was last asked, and the integral
         )
+
+    def _read_designs(self) -> None:
+        """Take the terms as the program has them."""
+        program, number = self.program, self.number
+        self.design = program.design(number)
+        self.matrix = self.design.matrix
+        source = program.opening.cause[number, SOURCE] >= 0
+        self.source_design = program.design(number, source=True) if source else None
+        self.marks = np.zeros((1, 0)) if self.source_design is None else self.source_design.matrix
+
+    def of_scale(self, program: Program) -> CauseData:
+        """Return the cause with its terms on the scale of another program of the same history.
+
+        What was swept does not depend on it, and is shared.
+        """
+        other = copy.copy(self)
+        for name in ("ranges", "linear_events"):
+            other.__dict__.pop(name, None)
+        marked = self.program.__dict__.get("trace")
+        other.program = program
+        if marked is not None and marked is not program.__dict__.get("trace"):
+            other.program = replace(program)
+            other.program.__dict__["trace"] = marked
+        other.few, other.latest = {}, None
+        other._read_designs()
+        return other
 
     @cached_property
     def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

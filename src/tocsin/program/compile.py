@@ -495,4 +495,5 @@ def join(
         opening=layout,
         changes=changes,
         observed=observed,
+        scaling=None if earlier is None else earlier.scaling,
     )

@@ -10,6 +10,7 @@ anywhere in their spans, whose density is known, to those given the record. Wher
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,17 @@ class ImputedLikelihood(Likelihood):
         self.level = self.level_error = 0.0
         self.fixed = self.summed = False
         self._sum_up()
+
+    def of_scale(self, program: Program) -> ImputedLikelihood:
+        """Return the likelihood over the same draws with terms on the scale of another program."""
+        other = copy.copy(self)
+        other.program, other.base = program, self.base.of_scale(without_spans(program))
+        other.causes, other.known, other._stacks = other.base.causes, None, {}
+        other.placer = Placer(program)
+        other.draws = [each.program.on_scale(program.scaling).likelihood for each in self.draws]
+        if self.centre is not None:
+            other.centre = program.scaled.scaled(self.program.scaled.user(self.centre))
+        return other
 
     def thinned(self) -> Likelihood | None:
         """Return None: what is open is looked at whole."""

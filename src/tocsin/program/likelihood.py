@@ -74,6 +74,13 @@ class Likelihood:
         other.counted, other.known = [c for group in other.groups for c in group], None
         return other
 
+    def of_scale(self, program: Program) -> Likelihood:
+        """Return the likelihood of the same history with terms on the scale of another program."""
+        other = copy.copy(self)
+        other.program, other.known, other._stacks = program, None, {}
+        other.causes = [cause.of_scale(program) for cause in self.causes]
+        return other
+
     def stack(self, group: list[int], vector: NDArray[np.float64]) -> Stack | None:
         """Return the events of one transition gathered by what they see, None where that gains nothing."""
         decays = [self.causes[c].shape(vector)[0] for c in group]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tocsin.program.joint import JointStates
     from tocsin.program.likelihood import Likelihood
     from tocsin.program.observe import Observer
+    from tocsin.program.scaling import Scaled, Scaling
 
 
 class Observed(NamedTuple):
@@ -78,6 +79,7 @@ class Program:
         spans: what is known of the times of the events that the model speaks of, where some are open; `observed` has
             each of those at one time of its span.
         aside: units whose own part of the likelihood is left out (N,); None for none.
+        scaling: where terms are counted from and in what unit, if parameters are scaled; see `scaling`.
     """
 
     model: Model
@@ -95,6 +97,7 @@ class Program:
     observed: Observed
     spans: Spans | None = None
     aside: NDArray[np.bool_] | None = None
+    scaling: Scaling | None = None
 
     @cached_property
     def observer(self) -> Observer:
@@ -112,6 +115,28 @@ class Program:
         return self.opening._replace(break_at=breaks.at, breaks=breaks.what)
 
     # --- parameters -------------------------------------------------------------------------------------
+
+    @cached_property
+    def scaled(self) -> Scaled:
+        """Return the map between parameters on the user's scale and this program's own."""
+        from tocsin.program.scaling import Scaling
+
+        return (Scaling({}) if self.scaling is None else self.scaling).laid(self)
+
+    def on_scale(self, scaling: Scaling | None) -> Program:
+        """Return the program with its terms centred and scaled, or with None as the user has them."""
+        other = replace(self, scaling=scaling)
+        for known in ("layout", "trace", "observer"):
+            if known in self.__dict__:
+                other.__dict__[known] = self.__dict__[known]
+        if "likelihood" in self.__dict__:
+            other.__dict__["likelihood"] = self.likelihood.of_scale(other)
+        return other
+
+    def design(self, cause: int, source: bool = False) -> Design:
+        """Return the design of a cause's target terms, or of its source terms, on the program's scale."""
+        design = self.designs[self.opening.cause[cause, SOURCE if source else TARGET]]
+        return design if self.scaling is None else self.scaled.design(cause, source, design)
 
     def pack(self, params: Any) -> NDArray[np.float64]:
         """Return parameters (vector, mapping or Series) as a vector; raise ModelError if they do not fit."""
@@ -146,7 +171,8 @@ class Program:
                 design = self.opening.cause[number, column]
                 if design < 0:
                     continue
-                part = log_factors(self.designs[design].matrix, vector[terms.start : terms.stop])
+                made = self.design(number, column == SOURCE)
+                part = log_factors(made.matrix, vector[terms.start : terms.stop])
                 with np.errstate(over="ignore"):
                     part = np.exp(part)
                 part = factors(self.designs[design], part)

@@ -261,6 +261,10 @@ class StagesLikelihood(Likelihood):
         self.first = len(program.history.numbers.units)
         self._lay_out()
 
+    def of_scale(self, program: Program) -> StagesLikelihood:
+        """Return the likelihood of the same record with terms on the scale of another program."""
+        return StagesLikelihood(program, self.units)
+
     def thinned(self) -> Likelihood | None:
         """Return None: what is open is looked at whole."""
         return None
