@@ -93,6 +93,13 @@ def _resampled(weight: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def root_of(covariance: Floats) -> Floats:
-    """Return a matrix whose product with its transpose is the covariance; rounding below zero is dropped."""
+    """Return a matrix whose product with its transpose is the covariance; rounding below zero is dropped.
+
+    That of Cholesky is one alone, while eigenvectors may turn round with the last bit.
+    """
+    try:
+        return np.asarray(np.linalg.cholesky((covariance + covariance.T) / 2))
+    except np.linalg.LinAlgError:
+        pass
     values, basis = np.linalg.eigh((covariance + covariance.T) / 2)
     return np.asarray(basis * np.sqrt(np.maximum(values, 0.0)))
