@@ -196,7 +196,7 @@ def bootstrap(small: Fit, large: Fit, worlds: int, seed: int) -> Drawn:
     lone = {c for c, (move, cause) in enumerate(names) if (move.name, cause.name) not in _causes(small)}
 
     def ratio(k: int) -> float | None:
-        if lone and lone <= set(replace(tasks[1], program=programs[1][k]).absent):
+        if lone and lone <= set(tasks[1].on(programs[1][k]).absent):
             return None  # nobody was exposed, which says nothing of a strength
         ends = [_value(task, each[k]) for task, each in zip(tasks, programs, strict=True)]
         return None if None in ends else max(2.0 * (ends[1] - ends[0]), 0.0)  # type: ignore[operator]
