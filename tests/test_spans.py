@@ -443,3 +443,11 @@ def test_shares_are_means_over_the_times(fitted: Any) -> None:
     assert 0.0 < later.item() < 0.5
     assert found.drawn is not None and found.drawn.causes.shape == (len(found.causes), 50)
     assert any("2 events are open" in note for note in found.notes)
+
+
+def test_numbered_periods_are_summed_over() -> None:
+    events = {"unit": ["x", "y"], "state": "b", "time": [1.0, 4.0], "time_latest": [3.0, 4.0]}
+    program = tc.Model([S], [MOVE]).compile(history(events, (1.0, 10.0), clock="step"))
+    rate = math.exp(-1.5)
+    log = math.log(1 - math.exp(-3 * rate)) + math.log(math.exp(-3 * rate) - math.exp(-4 * rate)) - 10 * rate
+    assert program.loglik([-1.5]) == pytest.approx(log, abs=1e-9)

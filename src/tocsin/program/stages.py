@@ -126,8 +126,8 @@ def _walk(
     def window(stage: tuple[int, ...]) -> tuple[float, float]:
         done = [chain[k - 1] for chain, k in zip(chains, stage, strict=True) if k]
         waits = [chain[k] for chain, k in zip(chains, stage, strict=True) if k < len(chain)]
-        # What has happened in period k at the earliest is held from its end on.
-        least = [float(begin[row]) + (1.0 if grouped else 0.0) for row in done]
+        # A move of period k leads at its end to what may be held from then on: one step takes both into account.
+        least = [float(begin[row]) for row in done]
         return max([enter, *least]), min([leave, *(float(high[row]) for row in waits)])
 
     one.low.append(window(first)[0])
