@@ -554,6 +554,10 @@ class Fit(Given):
             return self._compiled[1]
         return None
 
+    def keep(self, program: Program) -> None:
+        """Keep the program that was fitted, its terms as the user has them."""
+        self._plain, self._compiled = program, (self.digest, program)
+
     def _program_of(self, history: History | None) -> Program:
         return self.fitted_program if history is None else self.program(history)
 

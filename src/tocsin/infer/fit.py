@@ -96,7 +96,8 @@ def fit_program(
         digest=program.history.digest,
         learned=program.learned,
         scaled=Estimated(task.program.scaled.scaling, found.vector, identified.scaled),
-        program=program,
+        # With drawn times the likelihood is kept with its draws, on the user's scale as well.
+        program=program if program.spans is None else task.program.on_scale(None),
         search=(task, found),
     )
 

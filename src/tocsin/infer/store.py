@@ -186,6 +186,7 @@ def _attach(fit: Fit, history: History, path: str, times: Any) -> None:
             likelihood.restore(times)
         except (ValueError, KeyError, TypeError) as error:
             raise TocsinError(f"{path}: not a saved fit ({error})") from None
+    fit.keep(program.on_scale(None))
     task, _ = prepared(program, fit.prior, fit.fixed, fit.tied)
     vector = fit.scaled.vector
     gone = tuple(
