@@ -25,11 +25,11 @@ from typing import Any
 import httpx
 import numpy as np
 
-from tocsin.explore import scenes
-from tocsin.explore.app import application
-from tocsin.explore.laboratory import Laboratory, open_laboratory
-from tocsin.explore.questions import Limits, Question, Scenario
-from tocsin.explore.serve import config_of
+from tocsin.explorer import answers
+from tocsin.explorer.app import application
+from tocsin.explorer.questions import Limits, Question, Scenario
+from tocsin.explorer.run import Laboratory, open_laboratory
+from tocsin.explorer.serve import config_of
 
 SCRUB = """() => new Promise((done) => {
     const { state, calendar } = window.tocsinPage;
@@ -108,8 +108,8 @@ def parts(laboratory: Laboratory) -> dict[str, float]:
     steps: dict[str, Callable[[], Any]] = {
         "change the program": lambda: recipe_of(part.program, part.vector, plain.seed, do),
         "draw the worlds (with the change)": lambda: laboratory._draw(scenario, part),
-        "counts and curve": lambda: scenes.worlds_scene(laboratory, scenario, laboratory.wave),
-        "table of differences": lambda: scenes.difference_scene(laboratory, question),
+        "counts and curve": lambda: answers.worlds_scene(laboratory, scenario, laboratory.wave),
+        "table of differences": lambda: answers.difference_scene(laboratory, question),
     }
     found = {}
     for name, act in steps.items():

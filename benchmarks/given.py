@@ -17,9 +17,9 @@ from measure import seconds
 from run import machine, number, table
 
 import tocsin as tc
-from tocsin.ensemble.given import Setting
+from tocsin.ensemble.conditional import Setting
 from tocsin.ensemble.simulate import recipe_of
-from tocsin.program.given import CLOCKS, Condition
+from tocsin.program.condition import CLOCKS, Condition
 
 CHANGE = ["remove layer comintern"]
 QUESTIONS = [("nothing", "cause"), ("until 1919-03-01", "cause"), *(("history", clocks) for clocks in CLOCKS)]

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 import tocsin as tc
-from tocsin.model import Baseline, Contagion
-from tocsin.model.declaration import Cause
+from tocsin.model.declaration import Baseline, Cause, Contagion
 
 EXAMPLE = ("common_empire", "language", "land_border")  # what is seen
 SUPPORT = ("pow_return", "comintern")  # who is sent

@@ -23,8 +23,8 @@ import pandas as pd
 from markdown_1917 import serve_tables, table, tables_asked
 
 import tocsin as tc
-from tocsin.ensemble.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
-from tocsin.show.ledger_table import answer, bet_table, fact_table, hundred, staked_table
+from tocsin.ledger.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
+from tocsin.report.terminal_ledger import answer, bet_table, fact_table, hundred, staked_table
 
 FOLDER = Path(__file__).resolve().parents[1] / "src" / "tocsin" / "histories" / "1917"
 TERMS, UNITS, LEDGER = FOLDER / "brest_litovsk.csv", FOLDER / "units.csv", FOLDER / "ledger.toml"

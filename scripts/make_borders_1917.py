@@ -28,7 +28,7 @@ from cartography.cutting import Cutter, Piece, Row, polygons, thinned
 from cartography.measure import against_yardsticks, flaws, lands_of
 from cartography.topology import Topology, as_text
 
-from tocsin.show.geometry import present_day
+from tocsin.maps.geometry import present_day
 
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "src" / "tocsin" / "histories" / "1917" / "borders"

@@ -28,8 +28,8 @@ def main() -> None:
     import uvicorn
     from playwright.sync_api import sync_playwright
 
-    from tocsin.explore.app import application
-    from tocsin.explore.laboratory import open_laboratory
+    from tocsin.explorer.app import application
+    from tocsin.explorer.run import open_laboratory
 
     app = application(open_laboratory("1917"))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))

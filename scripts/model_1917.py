@@ -39,8 +39,8 @@ from markdown_1917 import entered, interval, number, serve_tables, table, tables
 from worlds_1917 import SEED, Worlds
 
 import tocsin as tc
-from tocsin.infer.strengths import CHECK
-from tocsin.infer.summary import legend, p_value
+from tocsin.fit.compare import CHECK
+from tocsin.fit.summary import legend, p_value
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "models" / "1917.md"
 DRAWS = 50

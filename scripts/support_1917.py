@@ -19,9 +19,9 @@ import pandas as pd
 from markdown_1917 import serve_tables, table, tables_asked
 
 import tocsin as tc
-from tocsin.infer.allocation import FIXED, LIMITS
-from tocsin.infer.support import main_source
-from tocsin.show.support_table import compared_table, plan_table
+from tocsin.report.manifest import compared_table, plan_table
+from tocsin.support.allocate import FIXED, LIMITS
+from tocsin.support.candidates import main_source
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "support.md"
 OCTOBER = "force russia regime=soviet at 1917-11-07"

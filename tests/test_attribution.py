@@ -11,19 +11,17 @@ import networkx
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import Case, cases
+from helpers.drawn import Case, cases
+from helpers.recorded import AGAIN, MOVE, RIOT, TURN, drawn, ring, rioting, turning, units
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recorded import AGAIN, MOVE, RIOT, TURN, drawn, ring, rioting, turning, units
 from scipy import stats
 
 import tocsin as tc
-from tocsin.ensemble.counting import wilson
-from tocsin.infer.calibration import calibration, outcomes, reliability
-from tocsin.infer.roots import Roots
-from tocsin.infer.tempering import tempered
-from tocsin.infer.uncertainty import draw_parameters
-from tocsin.reference import Setting, hazards, walk
+from tocsin.attribution.calibration import calibration, outcomes, reliability
+from tocsin.ensemble.spells import wilson
+from tocsin.fit.draws import Roots, draw_parameters, tempered
+from tocsin.twin.hazard import PlainSetting, hazards, walk
 
 HOME, AWAY = f"{MOVE} | baseline | propensity | 1", f"{MOVE} | l | susceptibility | 1"
 SPREAD = turning(tc.baseline(), tc.contagion("l", "s=new"))
@@ -147,7 +145,7 @@ quick = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 @given(cases(), st.integers(0, 2**32 - 1))
 def test_source_events_agree_with_the_readable_twin(case: Case, seed: int) -> None:
     params = case.params(case.model.compile(case.history).parameter_names, seed)
-    setting = Setting(case.model, case.history, params)
+    setting = PlainSetting(case.model, case.history, params)
     mine: dict[tuple[Any, ...], float] = {}
     for step in walk(setting):
         if step.event is None or step.transition is None:

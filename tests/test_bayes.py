@@ -9,14 +9,12 @@ import pandas as pd
 import pytest
 
 import tocsin as tc
+from tocsin.bayes.leave_future_out import take_apart, until
+from tocsin.bayes.posterior import Posterior
+from tocsin.bayes.random_effects import periods, random_walk, with_effects
+from tocsin.bayes.target import Belief, Density, Target
 from tocsin.errors import ModelError, TocsinError
-from tocsin.infer.density import Density
-from tocsin.infer.effects import periods, random_walk, with_effects
-from tocsin.infer.leaveout import until
-from tocsin.infer.pointwise import take_apart
-from tocsin.infer.posterior import Posterior
-from tocsin.infer.target import Belief, Target
-from tocsin.kernels.unroll import roll, unroll
+from tocsin.kernels.density import roll, unroll
 
 pytest.importorskip("nutpie")
 

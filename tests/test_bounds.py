@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_wave import wave
+from helpers.small_wave import wave
 from typer.testing import CliRunner
 
 import tocsin as tc
-from tocsin.cli import app
+from tocsin.classroom.toml import Faults
+from tocsin.cli.main import app
 from tocsin.ensemble.room import anyway, check_room
 from tocsin.errors import HistoryError, Problem, listed
-from tocsin.history.problems import Report
+from tocsin.history.tables.schema import Report
 from tocsin.history.toml import read_head
-from tocsin.publish.checked import Faults
 
 TOO_LARGE = [2**64, 2**64 + 1, 10**30, -1, np.int64(-1), True, 1.5, "1"]
 

@@ -11,9 +11,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import tocsin as tc
-from tocsin.cli import app
-from tocsin.show.claimed import claims_section, frame_of, tally, write_claims
-from tocsin.show.claims import FIELD, Claims, as_words, claims_of, read_claims
+from tocsin.cli.main import app
+from tocsin.report.claims import (
+    FIELD,
+    Claims,
+    as_words,
+    claims_of,
+    claims_section,
+    frame_of,
+    read_claims,
+    tally,
+    write_claims,
+)
 
 HISTORY = tc.load_history("1917")
 CLAIMS = claims_of(HISTORY)

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from road import small_folder
+from helpers.road import small_folder
 from typer.testing import CliRunner, Result
 
-from tocsin.cli import app
+from tocsin.cli.main import app
 
 
 def tocsin(*arguments: object) -> Result:
@@ -33,7 +33,7 @@ def test_help_teaches_and_imports_nothing_heavy() -> None:
         assert "tocsin" in result.output
     assert 'tocsin replay 1917 --do "remove layer comintern"' in tocsin("replay", "--help").output
     heavy = ("numpy", "pandas", "numba", "pyarrow", "altair")
-    code = f"import sys, tocsin.cli; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, tocsin.cli.main; print([name for name in {heavy} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 

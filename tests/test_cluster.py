@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_wave import UNITS, wave
+from helpers.small_wave import UNITS, wave
 
 import tocsin as tc
 from tocsin.errors import ModelError

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import tocsin as tc
-from tocsin.ensemble.draws import Draws, draws_of
-from tocsin.ensemble.kept import Kept, kept_of
+from tocsin.ensemble.cache import KeptValues, kept_of
+from tocsin.ensemble.parameter_draws import Draws, draws_of
 
 LIVELY = {
     "s: b > b | baseline | propensity | 1": np.log(0.05),
@@ -155,7 +155,7 @@ def test_a_fit_from_a_file_has_the_same_draws(fit: Any, tmp_path: Path) -> None:
 
 
 def test_what_the_past_says_is_made_once(fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tocsin.ensemble.given as module
+    import tocsin.ensemble.conditional as module
 
     calls = []
     plain = module.recorded
@@ -172,7 +172,7 @@ def test_what_the_past_says_is_made_once(fit: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_kept_has_a_bound() -> None:
-    kept = Kept(100)
+    kept = KeptValues(100)
     for key in range(10):
         assert kept.get(key, lambda key=key: key, lambda _: 30) == key
     assert len(kept) == 3 and kept.held == 90

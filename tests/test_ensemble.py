@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 import xarray
 
-from tocsin.ensemble import Ensemble, Followed, Frame, frame_of
-from tocsin.ensemble.ensemble import wilson
+from tocsin.ensemble.ensemble import Ensemble
+from tocsin.ensemble.frame import Followed, Frame, frame_of
+from tocsin.ensemble.spells import wilson
 from tocsin.errors import TocsinError
-from tocsin.words import StateVariable
+from tocsin.states import StateVariable
 
 REGIME = StateVariable("regime", ["old", "soviet", "restored"])
 RIOT = StateVariable("riot", ["calm", "riot"], recurrent=True)
@@ -302,7 +303,7 @@ def test_wrong_questions_name_the_right_word() -> None:
 
 
 def test_one_world_as_a_history() -> None:
-    from tocsin.history import History
+    from tocsin.history.history import History
 
     observed = History(
         pd.DataFrame({"unit": ["a", "b"], "regime": ["old", "soviet"]}),
@@ -325,8 +326,9 @@ def test_one_world_as_a_history() -> None:
 
 
 def test_frame_follows_what_the_model_does_not_move() -> None:
-    from tocsin.history import History
-    from tocsin.model import Model, Transition, baseline
+    from tocsin.history.history import History
+    from tocsin.model.declaration import Transition, baseline
+    from tocsin.model.model import Model
 
     events = {"unit": ["a", "a"], "variable": ["regime", "riot"], "state": ["soviet", "riot"], "time": [2, 3]}
     observed = History(

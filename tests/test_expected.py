@@ -10,9 +10,9 @@ import pytest
 from test_draws import LIVELY, lively, six, wild
 
 import tocsin as tc
-from tocsin.ensemble.draws import Draws
-from tocsin.ensemble.expected import expected_effect, expected_share, terms_of
+from tocsin.ensemble.expected_effect import expected_effect, expected_share, terms_of
 from tocsin.ensemble.paired import Paired
+from tocsin.ensemble.parameter_draws import Draws
 
 
 def told(

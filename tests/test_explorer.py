@@ -23,18 +23,18 @@ import tocsin as tc
 pytest.importorskip("starlette", reason="the explorer needs the extra `explorer`")
 httpx = pytest.importorskip("httpx", reason="its tests need the group `browser`")
 
-from explored import WORLDS, laboratory, served, small  # noqa: E402
+from helpers.explored import WORLDS, laboratory, served, small  # noqa: E402
 
-from tocsin.cli import app as command_line  # noqa: E402
-from tocsin.csvtext import guarded  # noqa: E402
+from tocsin.charts.parts import theme_css  # noqa: E402
+from tocsin.cli.main import app as command_line  # noqa: E402
 from tocsin.ensemble.paired import Paired  # noqa: E402
-from tocsin.explore import assets, edition, scenes  # noqa: E402
-from tocsin.explore.app import PIECE, application  # noqa: E402
-from tocsin.explore.connections import Doors  # noqa: E402
-from tocsin.explore.guard import HEADERS, LONGEST_ADDRESS, Guard  # noqa: E402
-from tocsin.explore.laboratory import ANSWERS, Kept, Laboratory  # noqa: E402
-from tocsin.explore.questions import Limits, Scenario  # noqa: E402
-from tocsin.show.theme import theme_css  # noqa: E402
+from tocsin.explorer import answers, assets, edition  # noqa: E402
+from tocsin.explorer.app import PIECE, application  # noqa: E402
+from tocsin.explorer.connections import Doors  # noqa: E402
+from tocsin.explorer.questions import Limits, Scenario  # noqa: E402
+from tocsin.explorer.run import ANSWERS, KeptWorlds, Laboratory  # noqa: E402
+from tocsin.explorer.security import HEADERS, LONGEST_ADDRESS, Guard  # noqa: E402
+from tocsin.files.csv_for_people import guarded  # noqa: E402
 
 
 class Browser:
@@ -103,13 +103,13 @@ def test_counts_are_those_of_the_ensemble(browser: Browser, do: list[str]) -> No
     assert not set(ensemble.frame.units) - set(scene["units"]) & set(
         ensemble.first_times("regime", "soviet")["unit"].astype(str)
     )
-    curve = ensemble.curve("regime", "soviet", scenes.LEVELS, [t + 1.0 for t in scene["curve"]["time"]])
+    curve = ensemble.curve("regime", "soviet", answers.LEVELS, [t + 1.0 for t in scene["curve"]["time"]])
     assert scene["curve"]["q95"] == curve[0.95].tolist()
 
 
 def test_large_changes_are_written_out() -> None:
     counts = np.array([[0, 28, 0, 29, 0, -29 + 40, 2000], [5, 5, 5, 5, 5, 5, 5]])
-    texts = scenes.packed(counts)
+    texts = answers.packed(counts)
     read = counts_of({"units": ["a", "b"], "counts": texts})
     assert read["a"].tolist() == counts[0].tolist() and read["b"].tolist() == counts[1].tolist()
     assert "~1989;" in texts[0] and not set('"\\') & set("".join(texts))
@@ -436,7 +436,7 @@ def test_too_many_at_once_are_sent_away() -> None:
 
 def test_answers_are_made_once_and_let_go() -> None:
     made: list[int] = []
-    kept: Kept[int, int] = Kept(2)
+    kept: KeptWorlds[int, int] = KeptWorlds(2)
 
     def make(n: int) -> int:
         made.append(n)
@@ -506,7 +506,7 @@ def test_a_taken_port_is_told_at_once() -> None:
 
 
 def test_help_needs_nothing_heavy() -> None:
-    code = "import sys, tocsin.cli; assert not {'starlette', 'numpy'} & set(sys.modules)"
+    code = "import sys, tocsin.cli.main; assert not {'starlette', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -535,7 +535,7 @@ def test_addresses_are_written_as_the_page_writes_them() -> None:
 
 def test_an_edition_holds_what_the_page_asks_for() -> None:
     lab = small()
-    found = dict(edition.answers(lab, [["remove layer border"]]))
+    found = dict(edition.prepared_answers(lab, [["remove layer border"]]))
     wanted = {"do": ["remove layer border"], "show": "regime=soviet", "seed": 1917}
     scene = found[edition.address("worlds", wanted)]
     assert scene["step"] == 7 and scene["count"] == len(counts_of(scene)["hungary"])

@@ -14,11 +14,11 @@ pytest.importorskip("starlette", reason="the explorer needs the extra `explorer`
 sync_api = pytest.importorskip("playwright.sync_api", reason="tests in a browser need the group `browser`")
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the group `browser`")
 
-from browser import INNER, WatchedPage  # noqa: E402
-from explored import laboratory, nowhere, served, small  # noqa: E402
+from helpers.browser import INNER, WatchedPage  # noqa: E402
+from helpers.explored import laboratory, nowhere, served, small  # noqa: E402
 
-from tocsin.explore import assets, edition  # noqa: E402
-from tocsin.explore.app import application  # noqa: E402
+from tocsin.explorer import assets, edition  # noqa: E402
+from tocsin.explorer.app import application  # noqa: E402
 
 DESK, PHONE, WALL = (1440, 900), (360, 780), (1920, 1080)
 expect = sync_api.expect
@@ -471,7 +471,7 @@ def test_the_page_works_from_a_file(chromium: Any, tmp_path: Path) -> None:
     lab = small()
     do = ["remove layer border"]
     told = edition.about_edition(lab, [{"do": do, "words": "without border"}])
-    found = dict(edition.answers(lab, [do]))
+    found = dict(edition.prepared_answers(lab, [do]))
     files = {}
     for n, (address, content) in enumerate(found.items()):
         files[address] = f"answer-{n}.js"
@@ -503,8 +503,8 @@ def test_the_page_works_from_a_file(chromium: Any, tmp_path: Path) -> None:
 def test_intervals_of_the_page_are_those_of_python(seen: Seen) -> None:
     import numpy as np
 
-    from tocsin.ensemble.counting import wilson
-    from tocsin.show.standing import Standing, changed
+    from tocsin.ensemble.spells import wilson
+    from tocsin.ensemble.standing import Standing, changed
 
     page = seen.open()
     code = """async ([a, b, n]) => { const { wilson, newcombe } = await import("/page/words.js");

@@ -19,16 +19,16 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the explorer needs the extra `explorer`")
 
-from explored import served, small
+from helpers.explored import served, small
 from typer.testing import CliRunner
 
-from tocsin.cli import app as command_line
-from tocsin.explore.app import application
-from tocsin.explore.connections import Doors
-from tocsin.explore.guard import HEADERS
-from tocsin.explore.laboratory import Kept, Laboratory
-from tocsin.explore.questions import Scenario
-from tocsin.explore.visitors import visitor_of
+from tocsin.cli.main import app as command_line
+from tocsin.explorer.app import application
+from tocsin.explorer.connections import Doors
+from tocsin.explorer.questions import Scenario
+from tocsin.explorer.run import KeptWorlds, Laboratory
+from tocsin.explorer.security import HEADERS
+from tocsin.explorer.turns import visitor_of
 
 HOST = b"Host: localhost\r\n"
 QUICK = Doors(first=0.6, question=1.0, stalled=1.0, answer=3.0, lingering=0.5)
@@ -423,7 +423,7 @@ def test_a_reader_who_takes_nothing_is_dropped() -> None:
 
 
 def test_answers_are_kept_by_their_length_too() -> None:
-    kept: Kept[int, bytes] = Kept(10, 100, len)
+    kept: KeptWorlds[int, bytes] = KeptWorlds(10, 100, len)
     for n in range(5):
         kept.get(n, lambda: b"x" * 40)
     assert [n in kept for n in range(5)] == [False, False, False, True, True]
@@ -586,7 +586,7 @@ def test_nginx_in_front(tmp_path: Path) -> None:
 
 
 def test_the_address_can_be_asked_as_soon_as_it_is_said() -> None:
-    from tocsin.explore.serve import Served, _listen, config_of
+    from tocsin.explorer.serve import Served, _listen, config_of
 
     listening = _listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}/"

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from recorded import AGAIN, MOVE, RIOT, drawn, ring, rioting, turning, units
+from helpers.recorded import AGAIN, MOVE, RIOT, drawn, ring, rioting, turning, units
 from scipy.optimize import minimize
 
 import tocsin as tc
-from tocsin.reference import Setting, hazards, walk
+from tocsin.twin.hazard import PlainSetting, hazards, walk
 
 HOME = f"{MOVE} | baseline | propensity | 1"
 SLOPE = f"{MOVE} | baseline | propensity | x"
@@ -166,7 +166,7 @@ def test_hazards_are_those_of_the_twin(both: tuple[tc.Model, tc.History]) -> Non
     fit = model.fit(history)
     when = 4.25
     table = fit.hazards(when).set_index("unit")["hazard"]
-    setting = Setting(model, history, fit.params.to_dict())
+    setting = PlainSetting(model, history, fit.params.to_dict())
     step = next(step for step in walk(setting) if step.event is None and step.begin < when <= step.end)
     seen = {}
     for unit in setting.units:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded import AGAIN, MOVE, drawn, rioting, turning
+from helpers.recorded import AGAIN, MOVE, drawn, rioting, turning
 
 import tocsin as tc
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import MOVE, TURN, drawn, turning, units
+from helpers.recorded import MOVE, TURN, drawn, turning, units
 from typer.testing import CliRunner
 
 import tocsin as tc
-from tocsin.cli import app
+from tocsin.cli.main import app
 
 HOME = f"{MOVE} | baseline | propensity | 1"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-import golden
 import pytest
+from helpers import golden
 
 KEPT = json.loads(golden.FILE.read_text(encoding="utf-8"))
 

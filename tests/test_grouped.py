@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from drawn import FIRST, LENGTH, Sizes, build
-from recorded import TURN, ring, turning, units
+from helpers.drawn import FIRST, LENGTH, Sizes, build
+from helpers.recorded import TURN, ring, turning, units
 
 import tocsin as tc
-from tocsin.reference import log_likelihood
+from tocsin.twin.hazard import log_likelihood
 
 YEARS = range(1950, 1965)
 STAGE = tc.StateVariable("stage", ["old", "new", "lost"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import tocsin
-from tocsin.history import load_history
+from tocsin.history.history import load_history
 
 REPO = Path(__file__).resolve().parent.parent
 FACTS = REPO.parent / "shared" / "facts" / "1917"

@@ -307,7 +307,7 @@ def test_times_that_do_not_meet_are_told_apart_in_the_message() -> None:
 
 
 def test_what_a_column_was_read_as_and_rows_of_no_time_are_told() -> None:
-    from tocsin.history.report import facts
+    from tocsin.history.describe import facts
 
     units = {"unit": NAMES, "x": [1.0, "NA", 0.0, 1.0, 2.0], "g": ["u", "v", ".", "u", "u"]}
     told = facts(history(units, covariates={**rows(("j", 1.0, 5.0, 5.0)), "covariate": ["z"] * 7}))

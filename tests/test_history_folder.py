@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tocsin.errors import HistoryError, Problem
-from tocsin.history import History, load_history
+from tocsin.history.history import History, load_history
 
 HEAD = """\
 title = "A small wave"

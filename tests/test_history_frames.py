@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from tocsin.errors import HistoryError, TocsinError
-from tocsin.history import History
-from tocsin.words import StateVariable
+from tocsin.history.history import History
+from tocsin.states import StateVariable
 
 S = [StateVariable("s", ["S", "I"])]
 WINDOW = ("1917-01-01", "1923-12-31")

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tocsin.errors import HistoryError, TocsinError
-from tocsin.history import History, load_history
-from tocsin.words import StateVariable
+from tocsin.history.history import History, load_history
+from tocsin.states import StateVariable
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 FIRST, LAST = datetime.date(1917, 1, 1), datetime.date(1920, 12, 31)

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from tocsin.errors import HistoryError, TocsinError
-from tocsin.history import History, load_history
-from tocsin.history.packaged import packaged
-from tocsin.history.report import describe, describe_unit, list_packaged
-from tocsin.words import StateVariable
+from tocsin.history.describe import describe, describe_unit, list_packaged, packaged
+from tocsin.history.history import History, load_history
+from tocsin.states import StateVariable
 
 REGIME = StateVariable("regime", ["old", "soviet"])
 

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tocsin as tc
-from tocsin.ensemble import Ensemble
-from tocsin.infer.effects import with_effects
-from tocsin.infer.predictive import simulate_draws
+from tocsin.bayes.posterior import simulate_draws
+from tocsin.bayes.random_effects import with_effects
+from tocsin.ensemble.ensemble import Ensemble
+from tocsin.interventions.apply import checked
+from tocsin.interventions.grammar import written
+from tocsin.interventions.sentences import parse, parse_all, read
 from tocsin.program.design import covariate_values
-from tocsin.program.interventions import checked, parse, parse_all, read
-from tocsin.program.interventions.form import written
 
 UNITS = ["a", "b", "c", "d", "far away"]
 REGIME, ARMY = tc.StateVariable("regime", ["old", "soviet"]), tc.StateVariable("army", ["loyal", "mutinous"])

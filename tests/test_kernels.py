@@ -14,9 +14,9 @@ import pytest
 
 import tocsin as tc
 from tocsin.ensemble import simulate as simulation
-from tocsin.kernels.layout import SPAN
+from tocsin.kernels.clocks import level_offsets
+from tocsin.kernels.layout import FAN, SPAN
 from tocsin.kernels.streams import philox, uniform
-from tocsin.kernels.tournament import FAN, level_offsets
 
 STATE = tc.StateVariable("regime", ["old", "soviet", "fallen"])
 

@@ -15,7 +15,7 @@ import pytest
 
 import tocsin as tc
 from tocsin.model.learned import Learned
-from tocsin.show.replay import replay, replay_again
+from tocsin.report.replay import replay, replay_again
 
 TURN = tc.StateVariable("s", ["a", "b"])
 RATE = "s: a > b | baseline | propensity | 1"
@@ -248,7 +248,7 @@ def test_worlds_on_disk_say_their_format(fit: tc.Fit, tmp_path: Path) -> None:
 
 
 def test_forward_validation_knows_levels_that_come_late() -> None:
-    from tocsin.infer.forward import forward_validation
+    from tocsin.forecasts.penalty import forward_validation
 
     names = [f"u{k:02}" for k in range(40)]
     units = {"unit": names, "x": ["a"] * 20 + ["b"] * 20, "enter": [0.0] * 20 + [5.0] * 20}
@@ -327,7 +327,7 @@ def test_a_bootstrap_of_a_fit_with_categories(spread: tc.Fit) -> None:
 
 
 def test_the_twin_reads_the_same_reference(spread: tc.Fit) -> None:
-    from tocsin.reference import log_likelihood
+    from tocsin.twin.hazard import log_likelihood
 
     assert spread.learned.references == {"g": "v"}
     twin = log_likelihood(spread.model, spread.fitted_program.history, spread.values)

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from road import small_folder
-from small_wave import wave
+from helpers.road import small_folder
+from helpers.small_wave import wave
 from typer.testing import CliRunner
 
 import tocsin as tc
-from tocsin.cli import app
-from tocsin.ensemble import observed_world
-from tocsin.ensemble.counting import wilson
+from tocsin.cli.main import app
+from tocsin.ensemble.paired import observed_world
+from tocsin.ensemble.spells import wilson
 
 FOLDER = Path(str(tc.__file__)).parent / "histories" / "1917"
 

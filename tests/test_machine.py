@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from road import small_folder
+from helpers.road import small_folder
 
-from tocsin.shown import printable
+from tocsin.errors import printable
 
 COMMAND = f"{shlex.quote(sys.executable)} -m tocsin"
 

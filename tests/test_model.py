@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tocsin as tc
-from tocsin.model.formula import FUNCTIONS, check_formula, design_matrix
+from tocsin.model.formula import check_formula, design_matrix
+from tocsin.model.terms import FUNCTIONS
 
 REGIME = tc.StateVariable("regime", ["old", "soviet", "restored"])
 ARMY = tc.StateVariable("army", ["loyal", "mutinous"])

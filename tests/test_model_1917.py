@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tocsin as tc
-from tocsin.model import Baseline, Contagion
+from tocsin.model.declaration import Baseline, Contagion
 
 REPO = Path(__file__).resolve().parent.parent
 PAGE = REPO / "docs" / "models" / "1917.md"

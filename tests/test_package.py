@@ -38,11 +38,11 @@ def test_the_wheel_holds_the_licences(tmp_path: Path) -> None:
     assert "Permission is hereby granted" in text["LICENSE"]
     assert "Section 8 -- Interpretation" in text["CC-BY-4.0.txt"].replace("–", "--")
     # What the notice says of a place is about something that is there, and nothing but code lies elsewhere.
-    for folder in ("tocsin/histories/1917", "tocsin/histories/1917/borders", "tocsin/show/outlines"):
+    for folder in ("tocsin/histories/1917", "tocsin/histories/1917/borders", "tocsin/maps/outlines"):
         assert f"`{folder}`" in text["NOTICE.md"] and any(name.startswith(f"{folder}/") for name in names)
     code = (".py", ".pyi", ".js", ".css", ".html", ".svg", ".typed")
     other = [name for name in names if not name.endswith(code) and ".dist-info/" not in name]
-    told = ("tocsin/histories/1917/", "tocsin/show/outlines/")
+    told = ("tocsin/histories/1917/", "tocsin/maps/outlines/")
     assert other and all(name.startswith(told) for name in other)
 
 
@@ -134,7 +134,7 @@ def test_parts_of_a_fit_that_do_not_go_together_are_refused(tmp_path: Path) -> N
 
 def test_a_manifest_that_asks_for_other_worlds_than_lie_beside_it_is_refused(tmp_path: Path) -> None:
     import tocsin as tc
-    from tocsin.show.manifest import Manifest
+    from tocsin.report.manifest import Manifest
 
     states = [tc.StateVariable("s", ["off", "on"])]
     history = tc.History(units={"unit": ["a"]}, variables=states, window=(0.0, 9.5))

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from road import MODEL, small_folder
+from helpers.road import MODEL, small_folder
 
 from tocsin.errors import TocsinError
-from tocsin.history import load_history
-from tocsin.infer.fit import load_fit
-from tocsin.model import Model
-from tocsin.reading import Refused, read_bytes, read_text
+from tocsin.files.reading import FileRefused, read_bytes, read_text
+from tocsin.fit.save import load_fit
+from tocsin.history.history import load_history
+from tocsin.model.model import Model
 
 TABLES = ["history.toml", "units.csv", "events.csv", "ties.csv", "covariates.csv", "sources.csv"]
 COMPANIONS = ["model.toml", "claims.toml", "ledger.toml", "scenarios.toml", "tour.toml"]
@@ -67,7 +67,7 @@ def test_a_history_with_something_else_in_a_files_place(kind: str, name: str, tm
 )
 def test_other_files(kind: str, read: Callable[[Path], object], tmp_path: Path) -> None:
     KINDS[kind](tmp_path / "file")
-    with pytest.raises((TocsinError, Refused)) as told:
+    with pytest.raises((TocsinError, FileRefused)) as told:
         read(tmp_path / "file")
     assert kind in str(told.value)
 
@@ -122,5 +122,5 @@ def test_links_inside_and_a_folder_that_is_a_link(tmp_path: Path) -> None:
 def test_a_file_that_grows(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     assert read_bytes(tmp_path / "file", 5) == b"12345"
-    with pytest.raises(Refused, match="larger"):
+    with pytest.raises(FileRefused, match="larger"):
         read_bytes(tmp_path / "file", 4)

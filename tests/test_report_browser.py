@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tocsin.show.replay import replay
-from tocsin.show.report import report_html
+from tocsin.report.replay import replay
+from tocsin.report.report import report_html
 
 
 @pytest.mark.parametrize("do", [[], ["remove layer comintern"]], ids=["plain", "changed"])

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import tocsin as tc
-from tocsin.infer.constraint import Constraint
-from tocsin.infer.effects import with_effects
-from tocsin.infer.target import Belief, Target
+from tocsin.bayes.random_effects import with_effects
+from tocsin.bayes.target import Belief, Target
+from tocsin.fit.maximum.constraint import Constraint
 from tocsin.program.scaling import Scaling
 
 STATES = [tc.StateVariable("s", ["a", "b"])]

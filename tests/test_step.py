@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from drawn import Sizes, build
+from helpers.drawn import Sizes, build
 from scipy.optimize import minimize
 from test_grouped import by_year, derivatives
 from typer.testing import CliRunner
 
 import tocsin as tc
-from tocsin.cli import app
-from tocsin.reference import log_likelihood, simulate
+from tocsin.cli.main import app
+from tocsin.twin.hazard import log_likelihood, simulate
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "netdiffuseR"
 DRUG = tc.StateVariable("drug", ["without", "with"])

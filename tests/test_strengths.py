@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import AGAIN, MOVE, TURN, drawn, ring, rioting, turning, units
+from helpers.recorded import AGAIN, MOVE, TURN, drawn, ring, rioting, turning, units
 from scipy.stats import chi2
 
 import tocsin as tc
@@ -215,10 +215,10 @@ def test_grouped_times_are_tested_alike(clock: str) -> None:
 def test_all_that_shows_a_fit_says_the_same(fit: tc.Fit, tmp_path: Path) -> None:
     from rich.console import Console
 
-    from tocsin.infer.summary import records, rows
-    from tocsin.show.files import to_json
-    from tocsin.show.replay import fit_content
-    from tocsin.show.table import estimates_table
+    from tocsin.files.whole import to_json
+    from tocsin.fit.save import fit_content
+    from tocsin.fit.summary import records, rows
+    from tocsin.report.terminal import estimates_table
 
     shown = rows(fit.summary(), fit.status.to_dict())
     stored = json.loads(to_json(fit_content(fit)))
@@ -377,7 +377,7 @@ def test_a_bootstrap_by_the_month() -> None:
 def test_a_fit_of_hundreds_of_strengths_is_saved_without_their_profiles(
     fit: tc.Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tocsin.infer.strengths.MANY", 0)
+    monkeypatch.setattr("tocsin.fit.compare.MANY", 0)
     again = contagious().fit(fit.history)
     again.save(tmp_path / "fit.json")
     with pytest.raises(tc.TocsinError, match=r"tc.load_fit\(path, history\)"):

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from road import MODEL, small_folder, small_history
+from helpers.road import MODEL, small_folder, small_history
 from typer.testing import CliRunner
 
 import tocsin as tc
-from tocsin.cli import app
-from tocsin.infer.what_if import WhatIf
-from tocsin.infer.what_if_words import dated_layers, signed_mean
-from tocsin.show.what_if import ask, comparison_of
+from tocsin.cli.main import app
+from tocsin.report.what_if_page import ask, comparison_of
+from tocsin.what_if.answer import WhatIf, dated_layers, signed_mean
 
 PARAMS = {
     "regime: old > soviet | baseline | propensity | 1": -4.5,

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import MOVE, TURN, drawn, ring, turning, units
+from helpers.recorded import MOVE, TURN, drawn, ring, turning, units
 
 import tocsin as tc
 

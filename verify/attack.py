@@ -243,19 +243,19 @@ class Trials:
 
     def __init__(self, base: Path) -> None:
         import tocsin as tc
-        from tocsin.ensemble import observed_world
-        from tocsin.explore.questions import Limits, Reader
-        from tocsin.publish.prepared import read_scenarios
-        from tocsin.publish.tour import read_tour
-        from tocsin.show.claims import read_claims
-        from tocsin.show.names import citations
-        from tocsin.show.replay import open_model, replay_again
-        from tocsin.show.wave import wave_of
+        from tocsin.classroom.prepared import read_scenarios
+        from tocsin.classroom.tour import read_tour
+        from tocsin.ensemble.paired import observed_world
+        from tocsin.explorer.questions import Limits, QuestionReader
+        from tocsin.history.describe import citations
+        from tocsin.model.followed_state import wave_of
+        from tocsin.report.claims import read_claims
+        from tocsin.report.replay import open_model, replay_again
 
         self.base = base
         record = tc.load_history("1917")
         _, model = open_model(record, None)
-        reader = Reader(record, model, wave_of(model, None, record), Limits(), 1917)
+        reader = QuestionReader(record, model, wave_of(model, None, record), Limits(), 1917)
         world = observed_world(record, model)
         tables = {
             name: record.table(name)
@@ -383,7 +383,7 @@ def prepare(base: Path) -> None:
     import pyarrow.parquet
 
     import tocsin as tc
-    from tocsin.cli import app
+    from tocsin.cli.main import app
     from tocsin.history.read import find_folder
 
     units = ["hungary", "bavaria", "austria", "slovakia", "italy"]

@@ -39,7 +39,7 @@ import numba as nb
 import numpy as np
 
 from tocsin.kernels.streams import combine, uniform
-from tocsin.program.names import cause_key, unit_keys
+from tocsin.program.parameters import cause_key, unit_keys
 
 ORDERS = ("mixed", "clocks", "worlds", "seeds", "draws", "low", "control")
 # Tests by number, each with the tuples or lags that it is run for (None: its own).

@@ -21,7 +21,7 @@ from collections import defaultdict
 import numpy as np
 
 import tocsin as tc
-from tocsin.ensemble.expected import expected_effect, terms_of
+from tocsin.ensemble.expected_effect import expected_effect, terms_of
 
 COUNT = 30
 UNITS = [f"u{i}" for i in range(COUNT)]
@@ -131,7 +131,7 @@ def main() -> None:
 
 def draws_of_fit(fit: tc.Fit) -> object:
     """Return the 200 draws of a fit that its verbs use."""
-    from tocsin.infer.drawn import kept_draws
+    from tocsin.fit.draws_kept import kept_draws
 
     return kept_draws(fit)
 

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 import tocsin as tc
-from tocsin.infer.covariance import identify
-from tocsin.infer.search import Task
-from tocsin.infer.worlds import Worlds
+from tocsin.fit.covariance import identify
+from tocsin.fit.maximum.search import Task
+from tocsin.fit.predict import Worlds
 
 STATE = tc.StateVariable("state", ["without", "with"])
 MOVE = "state: without > with"

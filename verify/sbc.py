@@ -21,11 +21,11 @@ import pandas as pd
 from scipy.stats import chi2
 
 import tocsin as tc
-from tocsin.infer.bayes import draw
-from tocsin.infer.effects import with_effects
-from tocsin.infer.predictive import draw_effects, simulate_draws
-from tocsin.infer.prior import Prior
-from tocsin.infer.target import Belief, Target
+from tocsin.bayes.nuts import draw
+from tocsin.bayes.posterior import draw_effects, simulate_draws
+from tocsin.bayes.random_effects import with_effects
+from tocsin.bayes.target import Belief, Target
+from tocsin.fit.maximum.constraint import Prior
 
 DRAWS, THIN, BINS = 400, 4, 10  # 99 draws are kept, so a rank is 0..99
 STATE = tc.StateVariable("s", ["old", "new"])

@@ -13,11 +13,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import ring, units
+from helpers.recorded import ring, units
 from scipy import stats
 
 import tocsin as tc
-from tocsin.infer.calibration import outcomes, reliability
+from tocsin.attribution.calibration import outcomes, reliability
 
 REGIME = tc.StateVariable("regime", ["old", "new"])
 RIOT = tc.StateVariable("riot", ["yes"], recurrent=True)

@@ -9,9 +9,8 @@ from scipy.optimize import minimize
 from scipy.stats import gamma, kstest
 
 import tocsin as tc
-from tocsin.infer.density import Density
-from tocsin.infer.effects import with_effects
-from tocsin.infer.target import Belief
+from tocsin.bayes.random_effects import with_effects
+from tocsin.bayes.target import Belief, Density
 
 pytest.importorskip("nutpie")
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import chi2, kstest, spearmanr
 
 import tocsin as tc
-from tocsin.reference import Setting, integrals, walk
+from tocsin.twin.hazard import PlainSetting, integrals, walk
 
 RIOT = tc.StateVariable("riot", ["yes"], recurrent=True)
 TURN = tc.StateVariable("s", ["old", "new"])
@@ -112,7 +112,7 @@ def test_expected_equals_observed() -> None:
     fit = model.fit(world)
     shares = fit.attribute(world).causes.groupby("cause", observed=True)["share"].sum()
     totals = {"baseline": 0.0, "l": 0.0}
-    setting = Setting(model, world, fit.params.to_dict())
+    setting = PlainSetting(model, world, fit.params.to_dict())
     for step in walk(setting):
         if step.event is None:
             for (_, _, cause), amount in integrals(setting, step).items():

@@ -1,9 +1,9 @@
-"""The kernels against the readable twin at length: `tests/test_twin.py` with many more, and larger, cases."""
+"""The kernels against the readable twin at length: `tests/test_twin_agrees.py` with many more, and larger, cases."""
 
 from __future__ import annotations
 
 import pytest
-from drawn import Sizes, build
+from helpers.drawn import Sizes, build
 from test_twin import CHECKS, HealthCheck, given, same_worlds, settings, st
 
 # Each batch is a plain range of seeds: what fails can be built again by its number alone.

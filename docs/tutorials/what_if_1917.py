@@ -30,11 +30,10 @@ import pandas as pd
 from IPython.display import SVG, Markdown, display
 
 import tocsin as tc
-from tocsin.infer.what_if import WhatIf
-from tocsin.infer.what_if_words import cannot_say, signed_mean
-from tocsin.show.differences import unit_differences
-from tocsin.show.parts import to_svg
-from tocsin.show.what_if import comparison_of
+from tocsin.charts.differences import unit_differences
+from tocsin.charts.parts import to_svg
+from tocsin.report.what_if_page import comparison_of
+from tocsin.what_if.answer import WhatIf, cannot_say, signed_mean
 
 WORLDS = int(os.environ.get("TOCSIN_TUTORIAL_WORLDS", "2000"))
 OURS = max(WORLDS // 5, 10)  # pairs of our own world for each coupling; they cost more

@@ -12,7 +12,7 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon, box, shape
 
 from cartography.cutting import polygons
-from tocsin.show.topojson import features_of
+from tocsin.maps.geometry import features_of
 
 Lands = list[tuple[dict[str, Any], Any]]  # properties, geometry
 

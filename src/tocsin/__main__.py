@@ -5,24 +5,24 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from tocsin import ending
+from tocsin.machine import ending
 
 
 def main() -> NoReturn:
     """Run the command line and end with its code."""
-    from tocsin import machine
+    from tocsin.machine import refusals
 
-    closed = machine.opened()
+    closed = refusals.opened()
     ending.watch()
-    output = machine.streams(closed)
+    output = refusals.streams(closed)
 
     def command() -> object:
-        from tocsin.cli import app
+        from tocsin.cli.main import app
 
         return app(standalone_mode=False)
 
     try:
-        code = machine.run(command, output)
+        code = refusals.run(command, output)
     except BaseException:
         if ending.ending.is_set():  # the other thread ends the process; what breaks meanwhile is no news
             ending.forever()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 
 class TocsinError(Exception):
@@ -123,3 +128,65 @@ def suggestion(name: str, valid: Iterable[str]) -> str:
     if 0 < len(choices) <= 12:
         return f"; there are: {', '.join(choices)}"
     return ""
+
+
+LARGEST_SEED = 2**64 - 1  # the key of a stream has 64 bits
+
+
+def check_seed(value: object) -> None:
+    """Refuse a seed that is no whole number from 0 to 2^64 - 1."""
+    whole = not isinstance(value, bool) and hasattr(value, "__index__")
+    if not whole or not 0 <= int(value) <= LARGEST_SEED:  # type: ignore[call-overload]
+        raise ModelError(f"a seed must be a whole number from 0 to {LARGEST_SEED} (2^64 - 1), not {value!r}")
+
+
+# --- What numbers a question may have
+
+
+def check_whole(least: int = 0, **numbers: object) -> None:
+    """Refuse arguments, by their names, that are no whole numbers of at least `least`."""
+    for name, value in numbers.items():
+        if name == "seed":
+            check_seed(value)
+        elif isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise TocsinError(f"{name}= is a whole number of at least {least}, not {value!r}")
+
+
+def check_level(level: object) -> None:
+    """Refuse a probability of intervals that does not lie between 0 and 1."""
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise TocsinError(f"the level of an interval lies between 0 and 1, not at {level!r}")
+
+
+# --- Text as it is shown: no sign in it that a terminal would obey, and none that an encoding lacks
+
+# Control characters but the tab and the line feed, marks that turn the direction of writing, lone surrogates.
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+_PLAIN = {"–": "-", "—": "-", "−": "-", "…": ".", "‘": "'", "’": "'", "“": '"', "”": '"', "·": "-", "×": "x"}
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters escaped, as in ``\x1b``."""
+    return _OBEYED.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """Replace each sign that an encoding lacks by one that it has, so that tables keep their columns."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = []
+    for sign in error.object[error.start : error.end]:
+        base = _PLAIN.get(sign) or unicodedata.normalize("NFKD", sign)[0]
+        signs.append(base if base.isascii() and base.isprintable() else "?")
+    return "".join(signs), error.end
+
+
+codecs.register_error("tocsin.plain", _plainly)

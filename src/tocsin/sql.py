@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LONGEST = 20_000  # letters; a name of a hundred thousand takes DuckDB minutes to say what it is like
+
 PATIENCE = 60.0  # seconds for one question
+
 Ask = Callable[[str], "pd.DataFrame"]
 
 

@@ -17,26 +17,28 @@ import pandas as pd
 import pyarrow as pa
 
 from tocsin.ensemble.spells import codes_of
-from tocsin.ensemble.touched import Touched
 from tocsin.ensemble.worlds import side_by_side
+from tocsin.interventions.touched import Touched
 from tocsin.kernels.layout import LAYER
-from tocsin.kernels.twins import alone
-from tocsin.model import Contagion
-from tocsin.program.runs import places_in
-from tocsin.words import FORCED, parse_clause
+from tocsin.kernels.tie_order import alone
+from tocsin.model.declaration import Contagion
+from tocsin.program.parameters import places_in
+from tocsin.states import FORCED, parse_clause
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.ensemble.ensemble import Ensemble
     from tocsin.ensemble.paired import Paired
-    from tocsin.program import Program
-    from tocsin.program.interventions import Intervention
+    from tocsin.interventions.declared import Intervention
+    from tocsin.program.program import Program
 
     Ints = NDArray[np.int64]
 
 DIRECT, HOME, UNTRACED = -1, -2, -3  # steps that are no cause: touched itself, its own unit's course, unknown
+
 DIRECTLY, OWN, UNKNOWN = "directly", "own course", "not traced"
+
 SAME = 1e-6  # clock units: two events nearer than this, alike in all else, are one (rounding of clocks)
 
 
@@ -158,7 +160,7 @@ def _reach(program: Program, interventions: Sequence[Intervention]) -> list[Any]
     """Return for every cause the units that may reach each unit: (first, sources), by target; None at home."""
     from scipy.sparse import coo_array
 
-    from tocsin.program.interventions import AddTie
+    from tocsin.interventions.declared import AddTie
 
     numbers = program.history.numbers
     count = len(numbers.units)

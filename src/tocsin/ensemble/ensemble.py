@@ -13,29 +13,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tocsin.ensemble.counting import (
+from tocsin.ensemble.frame import Floats, Frame
+from tocsin.ensemble.parameter_draws import Draws, Stopped, stopped_words
+from tocsin.ensemble.share_intervals import bounds_in_time, summary_of
+from tocsin.ensemble.spells import (
     Groups,
+    Moves,
+    Spells,
     Tallies,
     counted,
     joined,
+    moves_of,
+    spells_of,
+    steps_of,
+    steps_on_grid,
     summed,
     tallied_quantiles,
     tally_of,
     wilson,
 )
-from tocsin.ensemble.draws import Draws, Stopped, stopped_words
-from tocsin.ensemble.frame import Floats, Frame
-from tocsin.ensemble.shares import bounds_in_time, summary_of
-from tocsin.ensemble.spells import Moves, Spells, moves_of, spells_of, steps_of, steps_on_grid
 from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
     import xarray
 
-    from tocsin.history import History
+    from tocsin.history.history import History
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
 _LARGEST = 20_000_000  # cells of one working array: 160 MB of float64
+
 Answer = TypeVar("Answer")
 
 
@@ -426,8 +433,8 @@ class Ensemble:
         return xarray.Dataset(content, attrs=attributes)
 
     def explore(self, variable: str | None = None, state: str | None = None, date: Any = None) -> Any:
-        """Return a widget for notebooks: map and curve through time (`tocsin.explore.widget.widget_of`)."""
-        from tocsin.explore.widget import widget_of
+        """Return a widget for notebooks: map and curve through time (`tocsin.explorer.widget.widget_of`)."""
+        from tocsin.explorer.widget import widget_of
 
         return widget_of(self, variable, state, date)
 
@@ -435,15 +442,14 @@ class Ensemble:
 
     def write(self, path: str | Path) -> Path:
         """Write one Parquet file that `read` reads back; it appears whole or not at all."""
-        from tocsin.ensemble.storage import write_ensemble
+        from tocsin.ensemble.on_disk import write_ensemble
 
         return write_ensemble(self, Path(path))
 
     @staticmethod
     def read(path: str | Path, history: History | None = None) -> Ensemble:
         """Read an ensemble from a file, or from a folder of parts; raise TocsinError if it is not one."""
-        from tocsin.ensemble.ensemble_parts import open_ensemble
-        from tocsin.ensemble.storage import read_ensemble
+        from tocsin.ensemble.on_disk import open_ensemble, read_ensemble
 
         place = Path(path)
         return open_ensemble(place, history) if place.is_dir() else read_ensemble(place, history)

@@ -13,14 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tocsin.errors import TocsinError, suggestion
-from tocsin.formats import FORMAT
-from tocsin.words import StateVariable
+from tocsin.files.format import FORMAT
+from tocsin.states import StateVariable
 
 if TYPE_CHECKING:
-    from tocsin.history import History
-    from tocsin.model import Model
+    from tocsin.history.history import History
+    from tocsin.model.model import Model
 
 Floats = NDArray[np.float64]
+
 Codes = NDArray[np.int32]
 
 _MONTHS = {"month": 1, "year": 12}

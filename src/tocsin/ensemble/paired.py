@@ -1,7 +1,8 @@
 """Two ensembles that share their luck, world by world: differences, how sure they are, and what pairing gains.
 
 World k of one is read beside world k of the other. Two intervals are told apart: that of the *expected effect* (over
-the parameters, chance among worlds taken out; see `tocsin.ensemble.expected`) and that of the *difference in one wave*
+the parameters, chance among worlds taken out; see `tocsin.ensemble.expected_effect`) and that
+of the *difference in one wave*
 (luck too: between what 95 of 100 pairs lie). The variance of a difference over pairs of worlds,
 Var(X - Y), is beside Var(X) + Var(Y), that of worlds that share nothing: their ratio is how many times fewer
 worlds the paired comparison needs for the same precision.
@@ -9,25 +10,30 @@ worlds the paired comparison needs for the same precision.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from tocsin.ensemble.counting import Z95
-from tocsin.ensemble.draws import stopped_words
-from tocsin.ensemble.expected import LEVELS, expected_effect, terms_of
-from tocsin.ensemble.outcome import Outcome
+from tocsin.ensemble.ensemble import Ensemble
+from tocsin.ensemble.expected_effect import LEVELS, expected_effect, terms_of
+from tocsin.ensemble.frame import frame_of
+from tocsin.ensemble.parameter_draws import stopped_words
+from tocsin.ensemble.spells import Z95
 from tocsin.ensemble.worlds import check_comparable, side_by_side
-from tocsin.errors import TocsinError
+from tocsin.errors import ModelError, TocsinError, suggestion
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tocsin.ensemble.draws import Draws
-    from tocsin.ensemble.ensemble import Ensemble
+    from tocsin.ensemble.frame import Frame
+    from tocsin.ensemble.parameter_draws import Draws
+    from tocsin.history.history import History
+    from tocsin.model.model import Model
 
     Floats = NDArray[np.float64]
 
@@ -297,3 +303,139 @@ def _of(ensemble: Ensemble, chosen: NDArray[np.bool_]) -> Any:
 
 def _plain(column: Any) -> NDArray[Any]:
     return np.asarray(column.to_pandas().astype(object) if "dict" in str(column.type) else column.to_numpy())
+
+
+# --- One number for each world: what an allocation is to raise or to lower
+
+MEASURES = ("units", "entries", "time", "held")
+
+_SENTENCE = re.compile(r"(\S+) ([^\s=]+)=(\S+)(?: in (\S+))?(?: at (\S+))?")
+
+_EXAMPLES = (
+    "'units regime=soviet' (units that come into the state), 'entries regime=soviet' (events into it), "
+    "'time regime=soviet' (units times time in it), 'held regime=soviet at 1921-01-01' (units in it on a date); "
+    "' in hungary' or ' in hungary|austria' narrows it"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A number for each world about one state.
+
+    Parameters:
+        measure: ``units`` that come into the state, ``entries`` (events into it), ``time`` in it summed over
+            units (clock units), or ``held``: units in it at a time.
+        variable, state: the state.
+        units: of these only; empty for all.
+        at: the time, for ``held``; the end of the window by default.
+    """
+
+    measure: str
+    variable: str
+    state: str
+    units: tuple[str, ...] = ()
+    at: str | float | None = None
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            raise ModelError(f"there is no outcome {self.measure!r}" + suggestion(self.measure, MEASURES))
+        if self.at is not None and self.measure != "held":
+            raise ModelError(f"the outcome {self.measure!r} is of the whole window: a date goes with 'held'")
+        object.__setattr__(self, "units", tuple(self.units))
+
+    @staticmethod
+    def parse(text: str) -> Outcome:
+        """Read an outcome from a sentence such as ``units regime=soviet``; raise ModelError if it is none."""
+        found = _SENTENCE.fullmatch(" ".join(text.split()))
+        if found is None:
+            raise ModelError(f"cannot read the outcome {text!r}: write {_EXAMPLES}")
+        measure, variable, state, units, at = found.groups()
+        return Outcome(measure, variable, state, tuple(units.split("|")) if units else (), at)
+
+    def __str__(self) -> str:
+        where = f" in {'|'.join(self.units)}" if self.units else ""
+        return f"{self.measure} {self.variable}={self.state}{where}" + (
+            f" at {self.at}" if self.at is not None else ""
+        )
+
+    def check(self, frame: Frame) -> None:
+        """Raise TocsinError if worlds of this frame do not have the state, a unit or the time."""
+        frame.code(self.variable, self.state)
+        for unit in self.units:
+            if unit not in frame.units:
+                raise TocsinError(f"there is no unit {unit!r}" + suggestion(unit, frame.units))
+        if self.at is not None:
+            frame.grid([self.at])
+
+    def __call__(self, ensemble: Ensemble) -> NDArray[np.float64]:
+        """Return the outcome of each world (worlds,); raise TocsinError as `check` does."""
+        self.check(ensemble.frame)
+        return np.concatenate([np.empty(0), *ensemble._each(self._of)])
+
+    def _of(self, ensemble: Ensemble) -> NDArray[np.float64]:
+        frame = ensemble.frame
+        chosen = np.ones(len(frame.units), dtype=bool)
+        if self.units:
+            chosen[:] = False
+            chosen[[frame.units.index(unit) for unit in self.units]] = True
+        if self.measure in ("units", "entries"):
+            moves = ensemble._moves(self.variable)
+            into = np.flatnonzero((moves.to == frame.code(self.variable, self.state)) & chosen[moves.unit])
+            world, unit = moves.world[into], moves.unit[into]
+            if self.measure == "units":
+                # Moves stand in the order of world and unit.
+                new = np.ones(len(world), dtype=bool)
+                new[1:] = (world[1:] != world[:-1]) | (unit[1:] != unit[:-1])
+                world = world[new]
+            return np.bincount(world, minlength=ensemble.worlds).astype(np.float64)
+        spells = ensemble._spells(self.variable, self.state)
+        kept = chosen[spells.unit]
+        world, start, end = spells.world[kept], spells.start[kept], spells.end[kept]
+        if self.measure == "time":
+            return np.bincount(world, weights=end - start, minlength=ensemble.worlds).astype(np.float64)
+        at = frame.end if self.at is None else frame.to_number(self.at)
+        entry = start == frame.enter[spells.unit[kept]]
+        inside = ((start < at) | (entry & (start == at))) & (end >= at)
+        return np.bincount(world[inside], minlength=ensemble.worlds).astype(np.float64)
+
+
+# --- What happened as an ensemble of one world, so that the record answers the same questions as
+#     the worlds
+
+
+def observed_world(history: History, model: Model | None = None) -> Ensemble:
+    """Return the observed events within presence as an ensemble of one world; their cause is missing.
+
+    Parameters:
+        history: what happened.
+        model: the model whose variables name the states (see `frame_of`).
+    """
+    frame = frame_of(history, model)
+    numbers = history.numbers
+    inside = ~numbers.early & (numbers.event_time <= numbers.exit[numbers.event_unit])
+    unit, variable = numbers.event_unit[inside], numbers.event_variable[inside]
+    entered = [
+        history.variables[v].states[s] for v, s in zip(variable, numbers.event_state[inside], strict=True)
+    ]
+    held = {name: codes.copy() for name, codes in frame.initial.items()}
+    left = []
+    for u, v, state in zip(unit, variable, entered, strict=True):
+        each = frame.variables[v]
+        left.append(each.states[held[each.name][u]])
+        held[each.name][u] = each.code(state)
+
+    def column(values: list[str]) -> pa.Array:
+        return pa.array(values, type=pa.string()).dictionary_encode()
+
+    time = numbers.event_time[inside]
+    content = {"world": pa.array(np.zeros(len(time), dtype=np.int64)), "time": pa.array(time)}
+    if frame.dated:
+        content["date"] = pa.array(frame.to_dates(time).astype("datetime64[D]"), type=pa.date32())
+    content["unit"] = column([frame.units[code] for code in unit])
+    content["variable"] = column([frame.variables[code].name for code in variable])
+    content["from"] = column(left)
+    content["to"] = column(entered)
+    content["cause"] = pa.array([None] * len(time), type=pa.string()).dictionary_encode()
+    content["source"] = pa.array([None] * len(time), type=pa.string()).dictionary_encode()
+    # Nothing follows the record here: the record itself is the world.
+    return Ensemble(pa.table(content), 1, 0, frame.without_followed(), history=history)

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 from tocsin.errors import SizeWarning, TocsinError
 
 if TYPE_CHECKING:
-    from tocsin.ensemble.recipe import Recipe
+    from tocsin.ensemble.simulate import Recipe
 
 FEW = 20_000  # worlds that are drawn without asking
+
 IN_MEMORY, ON_DISK = 90, 14  # bytes an event takes while a table is made of it, and as a part
+
 LONG = 120.0  # seconds that are told beforehand
+
 _anyway: ContextVar[bool] = ContextVar("anyway", default=False)
 
 
@@ -52,7 +55,7 @@ def check_room(recipe: Recipe, worlds: int, folder: Path | None, threads: int) -
     Raises:
         TocsinError: they need more than is free, and nobody said `anyway`.
     """
-    from tocsin.ensemble.recipe import first_worlds
+    from tocsin.ensemble.simulate import first_worlds
 
     if worlds <= FEW:
         return
@@ -75,7 +78,7 @@ def check_room(recipe: Recipe, worlds: int, folder: Path | None, threads: int) -
 
 def memory() -> int | None:
     """Return the bytes of memory that are free for this process; None where nobody says."""
-    from tocsin.machine import limit
+    from tocsin.machine.refusals import limit
 
     found: list[int] = []
     try:

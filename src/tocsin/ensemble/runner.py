@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pyarrow as pa
 
-from tocsin.ensemble.draws import Draws, Stopped
-from tocsin.ensemble.parts import Parts, claim, decode, digest, encode
-from tocsin.ensemble.recipe import Recipe, first_worlds
+from tocsin.ensemble.on_disk import Parts, claim, decode, digest, encode
+from tocsin.ensemble.parameter_draws import Draws, Stopped
+from tocsin.ensemble.simulate import Recipe, first_worlds
 from tocsin.errors import ModelError, TocsinError
-from tocsin.locks import alone
+from tocsin.files.locks import alone
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from tocsin.program.program import Program
 
 PART_EVENTS = 1_000_000  # about 10 MB on disk, and 200 MB of memory while it is drawn
+
 FEWEST_PARTS = 64  # where there are that many worlds, so that threads and machines have something to share
+
 AHEAD = 2  # parts asked for beyond each worker's own, so that none waits
 
 Progress = Callable[[int, int], None]
+
 Refuse = Callable[[Stopped], NoReturn]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 POINTS = 200  # durations, where the caller names none
+
 KNOWN = 0.5  # share of worlds that must still tell how many last, for quantiles to be given
 
 

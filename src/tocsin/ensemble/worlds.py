@@ -12,12 +12,12 @@ from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
-    from tocsin.history import History
+    from tocsin.history.history import History
 
 
 def world_as_history(ensemble: Ensemble, k: int, observed: History) -> History:
     """Return world `k` as a history with the units, ties and covariates of the observed one."""
-    from tocsin.history import History
+    from tocsin.history.history import History
 
     frame = ensemble.frame
     world = ensemble.world(k)

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tocsin.history import arrow, instants, schema, validate
-from tocsin.history.cells import encode
-from tocsin.history.frames import Raw
-from tocsin.history.pairs import MANY_TIES, distinct_pairs
-from tocsin.history.tables import CONSTANT_NAME, Parsed, Reader, natural_order
+from tocsin.history import time, validate
+from tocsin.history.arrays import MANY_TIES, distinct_pairs
+from tocsin.history.tables import frames, schema
+from tocsin.history.tables.cells import encode
+from tocsin.history.tables.columns import CONSTANT_NAME, Parsed, Reader, natural_order
+from tocsin.history.tables.frames import Raw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.history.clock import Clock
-    from tocsin.history.problems import Report
-    from tocsin.words import StateVariable
+    from tocsin.history.tables.schema import Report
+    from tocsin.history.time import Clock
+    from tocsin.states import StateVariable
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def assemble(
     episodes = reader.episodes(raws["episodes"])
     sources = reader.sources(raws["sources"])
     if not clock.dated:
-        instants.meet((units, events, ties, covariates, episodes), (clock.first, clock.last))
+        time.meet((units, events, ties, covariates, episodes), (clock.first, clock.last))
     found = times = None
     if "unit" in units.columns:
         placed = validate.check_presence(units, events, clock, report)
@@ -222,7 +223,7 @@ def _sortable(values: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
         return np.where(np.ma.getmaskarray(values), -np.inf, np.ma.getdata(values).astype(np.float64))[rows]
     if isinstance(values, np.ndarray):
         return values[rows]
-    codes, distinct = encode(values.take(arrow.numeric(rows.astype(np.int64))))
+    codes, distinct = encode(values.take(frames.numeric(rows.astype(np.int64))))
     order = natural_order(distinct)
     rank = np.empty(len(order) + 1, np.int64)
     rank[order] = np.arange(len(order))
@@ -258,7 +259,7 @@ def _table(
             )
         elif name in parsed.coded:
             codes = _in_order(values, order)
-            columns[name] = arrow.dictionary(codes, parsed.coded[name])
+            columns[name] = frames.dictionary(codes, parsed.coded[name])
             if kind.name == "covariates" and name == "unit":
                 columns[name] = _with_star(codes, parsed.coded[name])
         elif name in times and name in kind.known:
@@ -266,14 +267,14 @@ def _table(
             mask = _in_order(np.ma.getmaskarray(values), order) if masked else None
             plain = _in_order(np.ma.getdata(values), order)
             columns[name] = (
-                arrow.numeric(plain.astype(np.int32), mask).cast(pa.date32())
+                frames.numeric(plain.astype(np.int32), mask).cast(pa.date32())
                 if clock.dated
-                else arrow.numeric(plain.astype(np.float64), mask)
+                else frames.numeric(plain.astype(np.float64), mask)
             )
         elif isinstance(values, np.ndarray):
-            columns[name] = arrow.numeric(_in_order(values, order).astype(np.float64, copy=False))
+            columns[name] = frames.numeric(_in_order(values, order).astype(np.float64, copy=False))
         else:
-            columns[name] = values if order is None else values.take(arrow.numeric(order.astype(np.int64)))
+            columns[name] = values if order is None else values.take(frames.numeric(order.astype(np.int64)))
         empty = columns[name].null_count == len(columns[name]) or (
             name == "confidence" and bool(np.all(parsed.columns[name] == len(schema.CONFIDENCES) - 1))
         )
@@ -287,8 +288,8 @@ def _in_order(values: NDArray[Any], order: NDArray[np.int64] | None) -> NDArray[
 
 
 def _with_star(codes: NDArray[np.int32], names: Any) -> Any:
-    everywhere = pa.concat_arrays([names.cast(pa.string()), arrow.strings(["*"])])
-    return arrow.dictionary(np.where(codes < 0, len(names), codes).astype(np.int32), everywhere)
+    everywhere = pa.concat_arrays([names.cast(pa.string()), frames.strings(["*"])])
+    return frames.dictionary(np.where(codes < 0, len(names), codes).astype(np.int32), everywhere)
 
 
 def _state_names(
@@ -299,4 +300,4 @@ def _state_names(
     words = [name for declared in variables for name in declared.states]
     distinct = list(dict.fromkeys(words))
     place = np.array([distinct.index(word) for word in words], np.int32)
-    return arrow.dictionary(place[offsets[variable] + state], arrow.strings(distinct))
+    return frames.dictionary(place[offsets[variable] + state], frames.strings(distinct))

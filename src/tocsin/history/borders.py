@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tocsin.history.problems import Report
-from tocsin.reading import TABLE, read_text
+from tocsin.files.reading import TABLE, read_text
+from tocsin.history.tables.schema import Report
 
 NAMES = ("key", "id", "name", "label", "NAME", "ADMIN")
+
 CODES = ("iso3", "iso_a3", "ISO_A3", "ADM0_A3")
+
 MOST_FAULTS = 20  # of one file: a file in the wrong units has as many as vertices
+
 DEEPEST = 8  # collections within collections
 
 Unit = tuple[str, str | None, str | None]  # identifier, label, ISO 3166 code

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from tocsin.errors import TocsinError, suggestion
-from tocsin.history import schema
-from tocsin.history.clock import Clock
 from tocsin.history.select import rebuilt
+from tocsin.history.tables import schema
+from tocsin.history.time import Clock
 
 if TYPE_CHECKING:
-    from tocsin.history.record import History
-    from tocsin.words import StateVariable
+    from tocsin.history.history import History
+    from tocsin.states import StateVariable
 
 Row = dict[str, Any]
 
@@ -291,7 +291,7 @@ def _raw(values: Iterable[Any], clock: Clock) -> Any:
 
 
 def _time(number: float, clock: Clock) -> Any:
-    from tocsin.history.record import _date
+    from tocsin.history.history import _date
 
     return _date(int(clock.days([number])[0])) if clock.dated else number
 

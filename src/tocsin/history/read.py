@@ -8,25 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tocsin.errors import HistoryError, Problem, nearest
-from tocsin.history import schema
+from tocsin.files.reading import TABLE, ask, read_bytes
 from tocsin.history.borders import check_borders, features_in, match_units
-from tocsin.history.companions import LEDGER, SCENARIOS, TOUR
-from tocsin.history.csvfile import read_csv
-from tocsin.history.frames import Raw
-from tocsin.history.packaged import histories_folder, packaged
-from tocsin.history.problems import Report
-from tocsin.history.schema import misspelt
+from tocsin.history.describe import LEDGER, SCENARIOS, TOUR, histories_folder, packaged
+from tocsin.history.tables import schema
+from tocsin.history.tables.frames import Raw, read_csv
+from tocsin.history.tables.schema import Report, misspelt
 from tocsin.history.toml import FILE, read_head
-from tocsin.reading import TABLE, ask, read_bytes
 
 if TYPE_CHECKING:
-    from tocsin.history.record import History
+    from tocsin.history.history import History
 
 FORMATS = ("csv", "parquet")
+
 MODEL, CLAIMS = "model.toml", "claims.toml"
+
 MANY_ROWS = 1_000_000
+
 # Few texts stand in many rows of these columns.
 REPEATED = ["layer", "covariate", "variable", "state", *schema.PROVENANCE]
+
 # Whatever the window turns out to be, these may be absent.
 REQUIRED_FILES = ("units",)
 
@@ -59,7 +60,7 @@ def find_folder(name_or_path: str | Path) -> Path:
 
 def read_folder(name_or_path: str | Path) -> History:
     """Read a folder; see `load_history`."""
-    from tocsin.history.record import History
+    from tocsin.history.history import History
 
     folder = find_folder(name_or_path)
     report = Report()

@@ -11,14 +11,12 @@ import pyarrow.compute as pc
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.history.assemble import Declared
-from tocsin.history.clock import Clock
-from tocsin.history.frames import Raw
-from tocsin.history.instants import near
-from tocsin.history.problems import Report
-from tocsin.history.window import read_clock, window_ends
+from tocsin.history.tables.frames import Raw
+from tocsin.history.tables.schema import Report
+from tocsin.history.time import Clock, near, read_clock, window_ends
 
 if TYPE_CHECKING:
-    from tocsin.history.record import History
+    from tocsin.history.history import History
 
 
 def rebuilt(
@@ -31,7 +29,7 @@ def rebuilt(
     levels: Mapping[str, tuple[str, ...]] | None = None,
 ) -> History:
     """The same history with other tables, checked anew."""
-    from tocsin.history.record import History
+    from tocsin.history.history import History
 
     raws = {
         name: Raw(name, dict(zip(table.column_names, table.columns, strict=True)), table.num_rows)
@@ -139,7 +137,7 @@ def _narrowed(history: History, window: object) -> Clock:
 
 
 def _column(table: Any, name: str, default: float) -> Any:
-    from tocsin.history.numbers import _times
+    from tocsin.history.arrays import _times
 
     return _times(table, name, default)
 

@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.history.clock import Clock
+    from tocsin.history.time import Clock
 
     Floats = NDArray[np.float64]
 

@@ -11,24 +11,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import ModelError, nearest
-from tocsin.formats import format_fault
-from tocsin.history import waves
+from tocsin.files.format import format_fault
+from tocsin.files.reading import read_bytes
 from tocsin.history.assemble import Declared
-from tocsin.history.clock import Clock
-from tocsin.history.csvfile import decode
-from tocsin.history.window import read_clock
-from tocsin.reading import read_bytes
-from tocsin.words import StateVariable
+from tocsin.history.tables.frames import decode
+from tocsin.history.time import Clock, read_clock
+from tocsin.states import StateVariable, parse_clause
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin.history.problems import Report
+    from tocsin.history.tables.schema import Report
 
 FILE = "history.toml"
+
 _WORDS = re.compile(r"\w+")
+
 TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
+
 KEYS = ("format", *TEXTS, "window", "clock", "variables", "layers", "covariates", "columns", "waves")
+
 COMBINE = ("max", "sum")
 
 
@@ -233,8 +235,8 @@ class _Head:
     ) -> dict[str, tuple[str, str]]:
         found = {}
         for clause, table in tables.items():
-            self.known(clause, table, waves.KEYS)
-            checked = waves.check_wave(clause, table, declared, self._bad_wave(clause))
+            self.known(clause, table, WAVE_KEYS)
+            checked = check_wave(clause, table, declared, self._bad_wave(clause))
             if checked is not None:
                 found[checked[0]] = checked[1]
         return found
@@ -301,3 +303,61 @@ class _Head:
             if pattern.match(text):
                 return number
         return None
+
+
+# --- What sentences call a state: `[waves."regime=soviet"] one = "soviet republic", many = "soviet
+#     republics"`
+
+WAVE_KEYS = ("one", "many")
+
+
+def read_waves(
+    waves: Mapping[str, Sequence[str]], declared: Declared, report: Report
+) -> dict[str, tuple[str, str]]:
+    """Return words by clause, `variable=state` without spaces; faults go to the report."""
+    found = {}
+    for clause, words in waves.items():
+        pair = (words,) if isinstance(words, str) else tuple(words)
+        nouns = dict(zip(WAVE_KEYS, pair, strict=False))
+        checked = check_wave(
+            str(clause),
+            nouns,
+            declared,
+            lambda message, at, value, clause=clause: report.add(  # type: ignore[misc]
+                "history", message, column=f"waves {clause}", value=value
+            ),
+        )
+        if checked is not None:
+            found[checked[0]] = checked[1]
+    return found
+
+
+def check_wave(
+    clause: str, nouns: Mapping[str, object], declared: Declared, bad: Callable[[str, str, object], None]
+) -> tuple[str, tuple[str, str]] | None:
+    """Return clause and words of one wave, None after a fault.
+
+    Parameters:
+        clause: one state of one variable.
+        nouns: `one`, and `many` (by default one with an s).
+        declared: the variables that there are.
+        bad: told of a fault: the message, the key at fault (empty for the clause), and its value.
+    """
+    try:
+        named = parse_clause(clause, {each.name: each for each in declared.variables})
+    except ModelError as error:
+        # A variable whose declaration is at fault has been reported already.
+        if clause.partition("=")[0].strip() not in declared.broken:
+            bad(str(error), "", clause)
+        return None
+    if len(named) != 1 or any(len(states) != 1 for states in named.values()):
+        bad("a wave is one state of one variable, such as regime=soviet", "", clause)
+        return None
+    variable, states = next(iter(named.items()))
+    one = nouns.get("one")
+    many = nouns.get("many", f"{one}s")
+    for key, word in (("one", one), ("many", many)):
+        if not isinstance(word, str) or not word.strip():
+            bad(f'{clause!r}: {key} must be a word, such as "soviet republic"', key, word)
+            return None
+    return f"{variable}={next(iter(states))}", (str(one).strip(), str(many).strip())

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.jit import entry, inlined, inner
-from tocsin.kernels.sweep import integrals
+from tocsin.kernels.exposure_sweep import integrals
+from tocsin.kernels.layout import entry, inlined, inner
 
 # Columns of `cause`: where its parameters stand, and where its arrays begin in the flat ones.
 (
@@ -40,10 +40,11 @@ from tocsin.kernels.sweep import integrals
     BASES,  # first of the distinct rows of its declared terms, and how many
     BASES_SIZE,
 ) = range(21)
+
 COLUMNS = 21
 
 
-class Terms(NamedTuple):
+class LikelihoodTerms(NamedTuple):
     """What the likelihood of a program is made of; C causes, K transitions, one after the other."""
 
     cause: NDArray[np.int64]  # (C, COLUMNS)
@@ -248,3 +249,128 @@ def log_likelihood(terms, vector, effect):
             for p in range(cause[SOURCES_SIZE]):
                 gradient[cause[SOURCES] + p] += by * terms.marks[at + p]
     return value, gradient, effect_gradient
+
+
+# --- The shares of causes in events, summed over events that see the same terms, and a step from
+#     them
+
+
+@entry
+def sum_shares(exposure, first, chosen, factor, order):
+    """Sum up log hazards and shares, group by group.
+
+    With the hazard lambda = sum over causes of f_c E_c and the shares s_c = f_c E_c / lambda of an event:
+
+    Parameters:
+        exposure: of the events, group by group (E, C).
+        first: first event of each group (G + 1,); chosen: the groups to look at, zeros for the others.
+        factor: f, what multiplies the exposure in each group (G, C).
+        order: 0 for log hazards, 1 with sums of s, 2 with sums of s s' too.
+
+    Returns:
+        Sum of log lambda by group (G,), sums of s (G, C) and of s s' (G, C, C).
+    """
+    groups, causes = factor.shape
+    value = np.zeros(groups)
+    single = np.zeros((groups if order > 0 else 0, causes))
+    double = np.zeros((groups if order > 1 else 0, causes, causes))
+    share = np.empty(causes)
+    for g in chosen:
+        total = 0.0
+        for e in range(first[g], first[g + 1]):
+            hazard = 0.0
+            for c in range(causes):
+                share[c] = factor[g, c] * exposure[e, c]
+                hazard += share[c]
+            total += math.log(hazard) if hazard > 0.0 else -math.inf
+            if order > 0:
+                by = 1.0 / hazard if hazard > 0.0 else math.nan
+                for c in range(causes):
+                    share[c] *= by
+                    single[g, c] += share[c]
+            if order > 1:
+                for a in range(causes):
+                    own = share[a]
+                    for b in range(a + 1):
+                        double[g, a, b] += own * share[b]
+        value[g] = total
+        if order > 1:
+            for a in range(causes):
+                for b in range(a):
+                    double[g, b, a] = double[g, a, b]
+    return value, single, double
+
+
+@entry
+def bounded_step(slope, curve, place, least, sweeps):
+    """Return the step to the summit of slope . d - d' curve d / 2 among steps that keep place + d >= least.
+
+    Found by going up one coordinate after the other, at most `sweeps` times over all.
+    """
+    size = slope.size
+    step, left = np.zeros(size), slope.copy()  # left: the slope at the step
+    for _ in range(sweeps):
+        most = 0.0
+        for a in range(size):
+            if curve[a, a] <= 0.0:
+                continue
+            to = max(step[a] + left[a] / curve[a, a], least - place[a])
+            by = to - step[a]
+            if by != 0.0:
+                step[a] = to
+                most = max(most, abs(by) * math.sqrt(curve[a, a]))
+                for b in range(size):
+                    left[b] -= by * curve[a, b]
+        if most < 1e-13:
+            break
+    return step
+
+
+# --- A scale on which a strength is about equally well known everywhere, for the sampler
+
+STEPS = 60
+
+
+@entry
+def unroll(place, log_reach, floor):
+    """Return log strengths from places on a scale of even information.
+
+    A cause of strength exp(x) that expects n = exp(x + log_reach) events has about the Fisher information
+    n + floor^2 about x: n from the data, floor^2 from a normal prior of standard deviation 1 / floor. The
+    place is y(x) = integral of u dx = 2 u + floor (x + log_reach - 2 log(u + floor)), u = sqrt(n + floor^2).
+    So what the data know to a hair and the long tail towards zero have one width.
+
+    Parameters:
+        place: y (K,); log_reach: log of the events that a cause of strength 1 expects (K,); floor: (K,).
+
+    Returns:
+        x (K,), dx/dy (K,), d log(dx/dy) / dy (K,).
+    """
+    result, slope, bend = np.empty(place.size), np.empty(place.size), np.empty(place.size)
+    for k in range(place.size):
+        a, y = floor[k], place[k]
+        # y(x) is convex and rises, so Newton's steps come down from the right and do not overshoot.
+        x = (y - 2.0 * a) / a + 2.0 * math.log(2.0 * a)  # of x + log_reach, where n is small
+        if y > 0.0:
+            x = min(x, 2.0 * math.log(y / 2.0 + 2.0 * a + 1.0))
+        for _ in range(STEPS):
+            u = math.sqrt(math.exp(min(x, 700.0)) + a * a)
+            step = (2.0 * u + a * (x - 2.0 * math.log(u + a)) - y) / u
+            x -= step
+            if abs(step) < 1e-14 * (1.0 + abs(x)):
+                break
+        n = math.exp(min(x, 700.0))
+        u = math.sqrt(n + a * a)
+        result[k], slope[k], bend[k] = x - log_reach[k], 1.0 / u, -n / (2.0 * u**3)
+    return result, slope, bend
+
+
+@entry
+def roll(value, log_reach, floor):
+    """Return the places of log strengths (K,): the inverse of `unroll`."""
+    result = np.empty(value.size)
+    for k in range(value.size):
+        x, a = value[k] + log_reach[k], floor[k]
+        u = math.sqrt(math.exp(x) + a * a)
+        result[k] = 2.0 * u + a * (x - 2.0 * math.log(u + a))
+    return result

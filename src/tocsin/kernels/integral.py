@@ -11,14 +11,20 @@ import math
 
 import numpy as np
 
-from tocsin.kernels.jit import summing
+from tocsin.kernels.layout import summing
 
 BLOCK = 64  # rows
+
 TILE = 3  # columns taken against as many others at once: each number read serves three products
+
 LOG2E = 1.4426950408889634
+
 LN2 = 0.6931471805599453
+
 LEAST, MOST = -708.0, 710.0  # beyond, exp(x) is next to nothing, or endless
+
 EXPONENT, BIAS = 52, 1023  # where a double has its exponent, and what is added to it
+
 E2, E3, E4, E5, E6, E7, E8, E9, E10, E11, E12, E13 = (1.0 / math.factorial(n) for n in range(2, 14))
 
 

@@ -14,26 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from tocsin.kernels.clock import DRAWN, EXPOSURE, FACTOR, HAZARD, LEFT, SPENT, STREAM, blank
-from tocsin.kernels.events import (
-    BEGAN,
-    CAUSE,
-    DONE,
-    ENDLESS,
-    EVENT_ENTERED,
-    EVENT_UNIT,
-    EVENT_VARIABLE,
-    FORCED,
-    FULL,
-    NOT_FINITE,
-    STATUS,
-    UPCOMING,
-    WHO,
-    WRITTEN,
-    longer,
-    write,
+from tocsin.kernels.clocks import (
+    DRAWN,
+    EXPOSURE,
+    FACTOR,
+    HAZARD,
+    LEFT,
+    SPENT,
+    STREAM,
+    empty_world,
+    first_to_fire,
+    next_time,
 )
-from tocsin.kernels.jit import entry, inlined, inner
+from tocsin.kernels.hazard import SENT, held, weight_inward
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
@@ -55,16 +48,40 @@ from tocsin.kernels.layout import (
     C,
     Layout,
     Tables,
+    entry,
+    inlined,
+    inner,
+    place,
 )
-from tocsin.kernels.places import place
-from tocsin.kernels.rules import SENT, held
-from tocsin.kernels.simulate import NO_EVENT, NONE, ONE, begin, change, move
+from tocsin.kernels.simulation import (
+    BEGAN,
+    CAUSE,
+    DONE,
+    ENDLESS,
+    EVENT_ENTERED,
+    EVENT_UNIT,
+    EVENT_VARIABLE,
+    FORCED_CAUSE,
+    FULL,
+    NO_EVENT,
+    NONE,
+    NOT_FINITE,
+    ONE,
+    STATUS,
+    UPCOMING,
+    WHO,
+    WRITTEN,
+    begin,
+    change,
+    longer,
+    move,
+    write,
+)
+from tocsin.kernels.sparse_clocks import draw_source, schedule, send_change, update_factor, update_source
 from tocsin.kernels.streams import SOURCE_STREAM, combine, uniform
-from tocsin.kernels.times import first_to_fire, next_time
-from tocsin.kernels.weights import weight_inward
-from tocsin.kernels.world import aim, draw_source, reconsider, refactor, send
 
 NEAR = 1e-5  # what is forced so shortly before the end of an interval happens at its end; no event is shown later
+
 INTERVAL, SEEN = 6, 7  # of the log: the interval under way, and how many events are seen by others
 
 
@@ -73,7 +90,7 @@ def appear_at(lay, tab, fades, world, i, time, present):
     """Let a unit enter or leave at the end of an interval. Returns (-1, -1), or cause and unit of a wrong hazard."""
     world.present[i] = present
     for c in range(lay.cause.shape[0]):
-        if not refactor(lay, tab, world, c, i, time):
+        if not update_factor(lay, tab, world, c, i, time):
             return np.int64(c), np.int64(i)
         if lay.cause[c, LAYER] < 0:
             continue
@@ -88,9 +105,9 @@ def appear_at(lay, tab, fades, world, i, time, present):
             if not memory < np.inf:
                 return np.int64(c), np.int64(i)
             world.memory[SENT, c, i] = memory
-            bad = send(lay, tab, world, c, i, time, memory, ONE) if memory > 0.0 else -1
+            bad = send_change(lay, tab, world, c, i, time, memory, ONE) if memory > 0.0 else -1
         else:
-            bad = reconsider(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
+            bad = update_source(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
             return np.int64(c + bad // world.shares.size), np.int64(bad % world.shares.size)
     return NO_EVENT, NO_EVENT
@@ -107,7 +124,7 @@ def fade(lay, tab, fades, world, time):
             old = world.memory[SENT, c, j]
             if old > 0.0:
                 world.memory[SENT, c, j] = old * kept
-                bad = send(lay, tab, world, c, j, time, old * kept - old, NONE)
+                bad = send_change(lay, tab, world, c, j, time, old * kept - old, NONE)
                 if bad >= 0:
                     return np.int64(c), np.int64(bad)
     return NO_EVENT, NO_EVENT
@@ -154,7 +171,7 @@ def force(lay, tab, world, log, times, events, number, time):
     if world.present[i] == 0 or (shown and left == state):
         return NO_EVENT, NO_EVENT
     if shown:
-        write(times, events, log[WRITTEN], time, i, variable, left, state, FORCED, -1)
+        write(times, events, log[WRITTEN], time, i, variable, left, state, FORCED_CAUSE, -1)
         log[WRITTEN] += 1
         log[SEEN] += 1
     return move(lay, tab, world, i, variable, state, time)
@@ -195,8 +212,8 @@ def fire(lay, tab, world, log, times, events, time, stamp):
         if lay.transition[other, MOVES] != variable or (again and other == k):
             continue
         if world.clock[place(c * world.shares.size + i), FACTOR] != 0.0:
-            aim(lay, tab, world, c, i, time, 0.0, 0.0, NONE)
-    if again and not aim(lay, tab, world, fired, i, time, factor, 0.0, NONE):
+            schedule(lay, tab, world, c, i, time, 0.0, 0.0, NONE)
+    if again and not schedule(lay, tab, world, fired, i, time, factor, 0.0, NONE):
         return np.int64(fired), np.int64(i)
     return NO_EVENT, NO_EVENT
 
@@ -323,8 +340,8 @@ def simulate_intervals(
     """
     fades = tab.shape[0].copy()
     steady = tab._replace(shape=np.stack([np.zeros(fades.size), tab.shape[1]]))
-    opened = blank(lay)
-    world = blank(lay) if last - first > step else opened
+    opened = empty_world(lay)
+    world = empty_world(lay) if last - first > step else opened
     return tuple(
         run_worlds_in_intervals(lay, steady, fades, opened, world, seed, first, last, step, most, whole)
     )

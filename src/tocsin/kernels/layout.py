@@ -6,15 +6,28 @@ Fields of one kind stand in one array, because what a kernel is handed costs tim
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import numba as nb
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.core.cgutils import get_or_insert_function
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from tocsin.errors import CacheWarning
+
 F8 = NDArray[np.float64]
+
 I8 = NDArray[np.int64]
+
 I4 = NDArray[np.int32]
+
 U8 = NDArray[np.uint64]
+
 B1 = NDArray[np.uint8]
 
 # Kinds of break, in the order in which they are applied at one instant: what is forced is an event and sees
@@ -22,12 +35,19 @@ B1 = NDArray[np.uint8]
 FORCE, EXIT, ENTER, TIE, TOTAL, PIECE = range(6)
 
 STRIDE, SIZE = 0, 1  # columns of `variable`
+
 MOVES, TO = 0, 1  # columns of `transition`: the variable it moves, the state it enters
+
 TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS, ROW, LEAD, SPAN = range(9)  # columns of `cause`
+
 TARGETS_HEAR, SOURCES_HEAR, OF_LAYER, OF_TOTAL, TARGET_DESIGNS, SOURCE_DESIGNS = range(6)  # rows of `listen`
+
 OUT, IN = 0, 1  # rows of `tie_first`
+
 OUT_TARGET, IN_SOURCE, IN_TIE = 0, 1, 2  # rows of `tie`
+
 KIND, A, B, C = 0, 1, 2, 3  # columns of `breaks`
+
 WHEN, VALUE = 0, 1  # rows of `break_at`
 
 
@@ -85,3 +105,202 @@ class Tables(NamedTuple):
     values: F8  # exp(beta . x) of every target row, then exp(gamma . u) of every source row, cause by cause
     first: I8  # (2, C) where each cause's target rows, and its source rows, begin in `values`
     shape: F8  # (2, C) decay ln 2 / half-life (0 under `while`), and alpha
+
+
+# --- How kernels are compiled
+#
+# Inner functions are called by kernels only, so no wrappers for Python are made, and they allocate nothing, so
+# arrays are handed about without counting references (which costs more than the work of most of them).
+# Functions on the hot path are inlined: a call that hands over a layout copies all of its array headers.
+
+_njit: Any = nb.njit  # its stubs do not know these options
+
+
+class _Cache:
+    """Numba's cache of a function, which may fail: then the function is compiled anew, and that is said once."""
+
+    said = False
+
+    def __init__(self, cache: Any) -> None:
+        self.cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.cache, name)
+
+    def load_overload(self, *asked: Any) -> Any:
+        """Return what is kept, or None; a file that a stopped process left half-written is as good as none."""
+        try:
+            return self.cache.load_overload(*asked)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever half a pickle raises
+            self.warn("read", error)
+            return None
+
+    def save_overload(self, *made: Any) -> None:
+        """Keep what was compiled, if the disk lets us."""
+        try:
+            self.cache.save_overload(*made)
+        except MemoryError:
+            raise
+        except Exception as error:  # half a pickle of an earlier process among them
+            self.warn("written", error)
+
+    @classmethod
+    def warn(cls, what: str, error: Exception) -> None:
+        """Say once that kernels are compiled anew."""
+        if not cls.said:
+            cls.said = True
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            warnings.warn(
+                f"the cache of compiled kernels cannot be {what} ({reason}), so they are compiled anew each time; "
+                "NUMBA_CACHE_DIR names another folder for it",
+                CacheWarning,
+                stacklevel=3,
+            )
+
+
+def cached(signature: Any = None, **options: Any) -> Callable[[Any], Any]:
+    """Return a decorator that compiles with Numba, at once for a signature, and keeps the result on disk."""
+
+    def decorate(function: Any) -> Any:
+        made = _njit(**options)(function)
+        if not hasattr(made, "enable_caching"):  # NUMBA_DISABLE_JIT
+            return made
+        try:
+            made.enable_caching()
+            made._cache = _Cache(made._cache)
+        except (RuntimeError, OSError) as error:  # no folder that can be written
+            _Cache.warn("written", error)
+        if signature is not None:
+            made.compile(signature)
+            made.disable_compile()
+        return made
+
+    return decorate
+
+
+_INNER: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",  # a division by zero is infinite, and no branch stands in the way of whole steps
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+
+inner = cached(**_INNER, _nrt=False)
+
+inlined = cached(**_INNER, _nrt=False, forceinline=True)
+
+comparing = cached(**_INNER, _nrt=False, forceinline=True, fastmath={"nnan", "nsz"})  # of numbers, never NaN
+
+allocating = cached(**_INNER)
+
+entry = cached(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+
+summing = cached(  # sums may be taken in any order, so that several numbers are added at once
+    nogil=True,
+    error_model="numpy",
+    no_cfunc_wrapper=True,
+    fastmath={"reassoc", "contract", "nsz"},
+)
+
+
+# --- Places in arrays that are known not to be negative, so that no code is made for counting from
+#     the end
+
+
+@intrinsic
+def place(typing_context: Any, value: Any) -> Any:
+    """Return a whole number that is at least 0 as a place; the compiler takes the caller's word for it."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number, whole = args[0], ir.IntType(64)
+        if number.type.width < 64:
+            return builder.zext(number, whole)
+        assume = builder.module.declare_intrinsic(
+            "llvm.assume", [], ir.FunctionType(ir.VoidType(), [ir.IntType(1)])
+        )
+        builder.call(assume, [builder.icmp_signed(">=", number, ir.Constant(whole, 0))])
+        return number
+
+    if not isinstance(value, types.Integer):
+        return None
+    return types.int64(value), emit
+
+
+# --- The lesser and the greater of two numbers that are not NaN, said so that the compiler takes
+#     many in one step
+#
+# A comparison and a choice are compiled one number at a time, because the compiler must keep the order of NaN
+# and of signed zeros; LLVM's own minimum, marked as free of both, it reduces eight at a time.
+
+
+def _extreme(name: str) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        double = ir.DoubleType()
+        function = builder.module.declare_intrinsic(name, [double], ir.FunctionType(double, [double] * 2))
+        return builder.call(function, args, fastmath=("nnan", "nsz"))
+
+    return emit
+
+
+@intrinsic
+def lesser(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return the lesser of two doubles."""
+    return types.float64(types.float64, types.float64), _extreme("llvm.minnum")
+
+
+@intrinsic
+def greater(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return the greater of two doubles."""
+    return types.float64(types.float64, types.float64), _extreme("llvm.maxnum")
+
+
+# --- A block of times as one vector: its least, and where a time first stands in it
+#
+# Written as loops these are compiled one number at a time, since the compiler unrolls so short a loop before it
+# could take several steps of it at once.
+
+SHIFT = 4
+
+FAN = 1 << SHIFT  # times in a block
+
+_VECTOR = ir.VectorType(ir.DoubleType(), FAN)
+
+
+def _block(context: Any, builder: Any, array_type: Any, array: Any, first: Any) -> Any:
+    """Load the block that begins at a place."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.load(
+        builder.bitcast(builder.gep(data, [first]), _VECTOR.as_pointer()), align=8, typ=_VECTOR
+    )
+
+
+@intrinsic
+def least_in_block(typing_context: Any, times: Any, first: Any) -> Any:
+    """Return the least of the block of contiguous times that begins at `first`; none of them is NaN."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        block = _block(context, builder, signature.args[0], *args)
+        kind = ir.FunctionType(ir.DoubleType(), [_VECTOR])
+        reduce = get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.fmin.v{FAN}f64")
+        return builder.call(reduce, [block], fastmath=("nnan", "nsz"))
+
+    return types.float64(times, types.int64), emit
+
+
+@intrinsic
+def place_in_block(typing_context: Any, times: Any, first: Any, time: Any) -> Any:
+    """Return where a time first stands in the block that begins at `first`, or FAN where it does not."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        block = _block(context, builder, signature.args[0], *args[:2])
+        one = builder.insert_element(
+            ir.Constant(_VECTOR, ir.Undefined), args[2], ir.Constant(ir.IntType(32), 0)
+        )
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), FAN), [0] * FAN)
+        equal = builder.fcmp_ordered("==", block, builder.shuffle_vector(one, one, mask))
+        bits = builder.bitcast(equal, ir.IntType(FAN))
+        return builder.zext(builder.cttz(bits, ir.Constant(ir.IntType(1), 0)), ir.IntType(64))
+
+    return types.int64(times, types.int64, types.float64), emit

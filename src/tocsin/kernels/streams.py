@@ -19,24 +19,40 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from tocsin.kernels.jit import cached
+from tocsin.kernels.layout import cached
 
 _M0 = np.uint64(0xD2511F53)
+
 _M1 = np.uint64(0xCD9E8D57)
+
 _W0 = np.uint64(0x9E3779B9)
+
 _W1 = np.uint64(0xBB67AE85)
+
 _LOW = np.uint64(0xFFFFFFFF)
+
 _MIX1 = np.uint64(0xFF51AFD7ED558CCD)
+
 _MIX2 = np.uint64(0xC4CEB9FE1A85EC53)
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
 SOURCE_STREAM = np.uint64(0x736F757263653A3A)  # tells the stream of the sources from that of the thresholds
+
 _32 = np.uint64(32)
+
 _33 = np.uint64(33)
+
 _11 = np.uint64(11)
+
 _1 = np.uint64(1)
+
 _52 = np.uint64(52)
+
 _ROOT_HALF = np.uint64(0x3FE6A09E667F3BCD)  # the bits of sqrt(1/2)
+
 _LN2 = math.log(2.0)
+
 _SHARED: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
 
 

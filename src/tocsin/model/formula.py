@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
-from tocsin.model.terms import FUNCTIONS, Node, Term, Terms, names_of, parse, term_name, terms_of
+from tocsin.model.terms import Node, Term, Terms, names_of, parse, term_name, terms_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
 LONGEST = 2000
+
 LONG = 10_000  # rows
+
 _CONTEXT = {name: getattr(np, name) for name in ("log1p", "expm1", "sqrt")}  # the rest formulaic brings
 
 
@@ -187,6 +189,3 @@ def _evaluated(formula: str, text: str, frame: pd.DataFrame) -> Any:
     except (FormulaicError, ValueError, TypeError, KeyError, ArithmeticError, SyntaxError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"the formula {formula!r} cannot be evaluated: {reason}") from None
-
-
-__all__ = ["FUNCTIONS", "check_formula", "design_matrix", "summands"]

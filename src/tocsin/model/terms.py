@@ -15,16 +15,22 @@ from itertools import pairwise
 from tocsin.errors import ModelError, suggestion
 
 FUNCTIONS = ("C", "log", "log1p", "log2", "log10", "exp", "expm1", "sqrt", "abs")
+
 DEEPEST = 20
+
 MOST_TERMS = 2000
+
 LONGEST_CHAIN = 50
+
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|(?P<quoted>`[^`\n]+`)|(?P<name>[^\W\d]\w*)"
     r"|(?P<power>\*\*|\^)|(?P<sign>[-+*/:()]))"
 )
 
 Token = tuple[str, str]
+
 Term = tuple[tuple[str, int], ...]  # factors, each with its power; the empty one is the intercept
+
 Same = frozenset[tuple[str, int]]  # a term whatever the order of its factors
 
 

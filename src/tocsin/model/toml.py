@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.errors import ModelError, suggestion
-from tocsin.formats import FORMAT, format_fault
-from tocsin.model.declaration import Baseline, Cause, Contagion, Model, Transition, baseline, contagion
-from tocsin.reading import read_text
-from tocsin.words import StateVariable
+from tocsin.files.format import FORMAT, format_fault
+from tocsin.files.reading import read_text
+from tocsin.model.declaration import Baseline, Cause, Contagion, Transition, baseline, contagion
+from tocsin.model.model import Model
+from tocsin.states import StateVariable
 
 _NOT_TEXT = (
     "format",
@@ -25,9 +26,13 @@ _NOT_TEXT = (
     "contagion",
     "from",
 )
+
 _VARIABLE = ("states", "initial", "recurrent")
+
 _TRANSITION = ("variable", "from", "to", "requires", "baseline", "contagion", "note")
+
 _BASELINE = ("formula", "name", "note")
+
 _CONTAGION = (
     "layer",
     "when",

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.history.panel import THINNED
+from tocsin.history.arrays import THINNED
+from tocsin.kernels.exposure_sweep import BAD, LISTED, STRETCHES, UNIT, KeptStretches, sweep
 from tocsin.kernels.integral import integrate
 from tocsin.kernels.layout import LAYER, SOURCE
-from tocsin.kernels.sweep import BAD, LISTED, STRETCHES, UNIT, Kept, sweep
+from tocsin.program.exposure import Swept, swept_home
 from tocsin.program.program import log_factors
-from tocsin.program.quick import swept_home
-from tocsin.program.swept import Swept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,9 +176,9 @@ class CauseData:
         """Return how many moments of age are kept: three where the half-life is estimated."""
         return 3 if self.slots.half_life >= 0 else 1
 
-    def _room(self, stretches: int, sources: int) -> Kept:
+    def _room(self, stretches: int, sources: int) -> KeptStretches:
         width = self.marks.shape[0]
-        return Kept(
+        return KeptStretches(
             np.empty((stretches, 2), dtype=np.int32),
             np.empty((stretches, 2)),
             np.empty((stretches, width, self.moments)),
@@ -187,7 +186,7 @@ class CauseData:
             np.empty((sources, width)),
         )
 
-    def _sweep(self, decay: float, kept: Kept) -> tuple[Any, ...]:
+    def _sweep(self, decay: float, kept: KeptStretches) -> tuple[Any, ...]:
         program = self.program
         rows = np.array([self.matrix.shape[0], self.marks.shape[0]])
         result = sweep(program.layout, program.trace, self.number, rows, decay, self.moments, kept)

@@ -28,23 +28,21 @@ from tocsin.kernels.layout import (
 )
 from tocsin.model.declaration import Baseline, Contagion
 from tocsin.model.learned import Learned, Role
-from tocsin.program.changes import Changes
-from tocsin.program.damping import Damping, damped
-from tocsin.program.design import Design, build_design
+from tocsin.program.design import Damping, Design, build_design, damped
 from tocsin.program.grouped import is_grouped, refuse_two
-from tocsin.program.joint import JointStates
-from tocsin.program.names import cause_key, name_parameters, role_names, unit_keys
-from tocsin.program.observe import Observer, entry_states
+from tocsin.program.joint_states import JointStates, Observer, entry_states
+from tocsin.program.parameters import cause_key, name_parameters, role_names, unit_keys
 from tocsin.program.program import Observed, Program
-from tocsin.program.ties import Breaks, TieLayout, lay_dense, lay_ties, target_totals
-from tocsin.words import parse_clause
+from tocsin.program.ties import Breaks, Changes, TieLayout, lay_dense, lay_ties, target_totals
+from tocsin.states import parse_clause
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.history import History
-    from tocsin.history.numbers import Numbers
-    from tocsin.model import Cause, Model
+    from tocsin.history.arrays import Numbers
+    from tocsin.history.history import History
+    from tocsin.model.declaration import Cause
+    from tocsin.model.model import Model
 
 
 def _check_words(model: Model, history: History) -> None:
@@ -374,7 +372,7 @@ def compile_program(model: Model, history: History, learned: Learned | None = No
     if history.numbers.spans is None:
         program = join(model, history, learned=learned)
     else:
-        from tocsin.program.spans import compile_open
+        from tocsin.program.spans.open_times import compile_open
 
         program = compile_open(model, history, join(model, history, learned=learned, barred=True))
     if is_grouped(history):

@@ -21,18 +21,18 @@ import numpy as np
 from scipy.special import gammaln
 
 from tocsin.errors import FitError
-from tocsin.history.clock import noun
+from tocsin.kernels.exposure_sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
 from tocsin.kernels.layout import TRANSITION
-from tocsin.kernels.sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
 from tocsin.program.cause import CauseData, Elements
+from tocsin.program.exposure import Swept
 from tocsin.program.likelihood import Likelihood
-from tocsin.program.runs import places_in
-from tocsin.program.swept import Swept
+from tocsin.program.parameters import places_in
+from tocsin.wording.numbers import noun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.history import History
+    from tocsin.history.history import History
     from tocsin.program.program import Program
 
     Floats = NDArray[np.float64]

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.history.panel import LONG
+from tocsin.history.arrays import LONG
+from tocsin.kernels.exposure_sweep import UNIT
 from tocsin.kernels.layout import TRANSITION
-from tocsin.kernels.sweep import UNIT
 from tocsin.program.cause import CauseData, Elements
-from tocsin.program.quick import sweep_together
-from tocsin.program.stack import Stack
+from tocsin.program.exposure import Stack, sweep_together
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

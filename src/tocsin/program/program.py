@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from tocsin.errors import FitError, TooLarge
-from tocsin.history.clock import number_text
+from tocsin.history.time import number_text
+from tocsin.kernels.exposure_sweep import EXPLAINED, UNIT, Trace
 from tocsin.kernels.layout import SOURCE, TARGET, Tables
-from tocsin.kernels.sweep import EXPLAINED, UNIT, Trace
 from tocsin.model.declaration import Contagion
-from tocsin.program.damping import factors
-from tocsin.program.names import CauseSlots, pack
+from tocsin.program.design import factors
+from tocsin.program.parameters import CauseSlots, pack
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from tocsin.ensemble import Ensemble
-    from tocsin.history import History
+    from tocsin.ensemble.ensemble import Ensemble
+    from tocsin.history.history import History
     from tocsin.history.spans import Spans
+    from tocsin.interventions.declared import Intervention
     from tocsin.kernels.layout import Layout
-    from tocsin.model import Cause, Model, Transition
+    from tocsin.model.declaration import Cause, Transition
     from tocsin.model.learned import Learned
-    from tocsin.program.changes import Changes
+    from tocsin.model.model import Model
     from tocsin.program.design import Design
-    from tocsin.program.interventions import Intervention
-    from tocsin.program.joint import JointStates
+    from tocsin.program.joint_states import JointStates, Observer
     from tocsin.program.likelihood import Likelihood
-    from tocsin.program.observe import Observer
     from tocsin.program.scaling import Scaled, Scaling
+    from tocsin.program.ties import Changes
 
 
 class Observed(NamedTuple):
@@ -102,7 +102,7 @@ class Program:
     @cached_property
     def observer(self) -> Observer:
         """Return what makes events of the history's; see `observe`."""
-        from tocsin.program.observe import Observer
+        from tocsin.program.joint_states import Observer
 
         return Observer(self.model, self.history, self.joint, self.opening.after)
 
@@ -206,7 +206,7 @@ class Program:
         from tocsin.program.likelihood import Likelihood
 
         if self.spans is not None:
-            from tocsin.program.spans import open_likelihood
+            from tocsin.program.spans.open_times import open_likelihood
 
             return open_likelihood(self)
         return GroupedLikelihood(self) if is_grouped(self.history) else Likelihood(self)
@@ -240,7 +240,7 @@ class Program:
         Returns:
             One row a spell: transition, unit, start, end, integral, observed (whether an event ended it).
         """
-        from tocsin.program.residuals import residuals
+        from tocsin.program.hazard_course import residuals
 
         return residuals(self, self.pack(params))
 
@@ -287,7 +287,7 @@ class Program:
                 risk, a hazard overflows, or a world does not end.
         """
         from tocsin.ensemble.simulate import simulate
-        from tocsin.program.given import Condition
+        from tocsin.program.condition import Condition
 
         condition = Condition.parse(given, clocks, self.history)
         vector = self.pack(params)

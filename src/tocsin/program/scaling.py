@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tocsin.errors import FitError
-from tocsin.history.panel import THINNED
+from tocsin.history.arrays import THINNED
 from tocsin.kernels.layout import SOURCE, TARGET
 from tocsin.kernels.spread import spread
-from tocsin.program.quick import swept_home
+from tocsin.program.exposure import swept_home
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 FARTHEST = (
     1e12  # of a mean from zero in standard deviations: beyond it double precision holds four digits or fewer
 )
+
 CONSTANT = "1"
+
 MOST_LAID = 4
 
 

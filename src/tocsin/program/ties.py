@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.sparse import coo_array
 
-from tocsin.kernels.layout import IN, IN_SOURCE, IN_TIE, OUT, OUT_TARGET, room_of
-from tocsin.kernels.pairs import lay_by_target
+from tocsin.kernels.layout import (
+    FORCE,
+    IN,
+    IN_SOURCE,
+    IN_TIE,
+    KIND,
+    OUT,
+    OUT_TARGET,
+    PIECE,
+    VALUE,
+    room_of,
+)
+from tocsin.kernels.tie_order import lay_by_target
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.history.numbers import Numbers, TieArrays
+    from tocsin.history.arrays import Numbers, TieArrays
+    from tocsin.kernels.layout import Layout
+    from tocsin.program.design import Design
 
+    Bar = tuple[int, int, int, float, float]
 
 DENSE_SHARE, DENSE_UNITS = 0.3, 512
+
 NO_CHANGES = (np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
+
 NO_PAIRS = (np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32), np.empty(0), NO_CHANGES)
 
 
@@ -245,3 +262,79 @@ def target_totals(
     initial[units[at_start]] = total[at_start]
     later = ~at_start & (time < numbers.end)
     return initial, time[later], units[later].astype(np.int32), total[later]
+
+
+# --- What changes at known times in a program, laid out only where it is asked for
+#
+# Simulations and sweeps of contagion walk through it. A fit of causes at home follows the pieces of each unit and
+# needs none of it, and for a long table of covariates to put all pieces in the order of time takes longer than the fit.
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What changes inside the window (start, end).
+
+    Attributes:
+        designs: the designs, whose pieces begin at known times; base: where their rows stand in the layout.
+        parts: all other changes.
+    """
+
+    designs: Sequence[Design]
+    base: NDArray[np.int64]
+    parts: Sequence[Breaks]
+    start: float
+    end: float
+
+    @cached_property
+    def laid(self) -> Breaks:
+        """Return all changes in the order in which they happen."""
+        return Breaks.join([*self._pieces(), *self.parts], self.start, self.end)
+
+    def _pieces(self) -> list[Breaks]:
+        parts = []
+        for number, design in enumerate(self.designs):
+            later = np.ones(design.starts.size, dtype=bool)
+            later[design.first[:-1]] = False
+            piece = np.flatnonzero(later)
+            unit = np.repeat(np.arange(design.first.size - 1), np.diff(design.first))[piece]
+            offset = self.base[number] + piece * design.rows.shape[1]
+            parts.append(Breaks.make(PIECE, design.starts[piece], number, unit, offset))
+        return parts
+
+
+# --- Ties swapped at random, so that who is tied to whom says nothing and every unit keeps its
+#     degrees
+
+ROUNDS = 20  # of swaps; each offers one to every tie
+
+
+def swapped(ties: TieArrays, rng: np.random.Generator) -> TieArrays:
+    """Return the ties of a layer after many rounds of swaps.
+
+    Two ties a > b and c > d become a > d and c > b, each keeping its weight and dates with its source,
+    unless a unit would be tied to itself or a pair be tied twice (Maslov & Sneppen 2002).
+    """
+    if len(ties.source) < 2:
+        return ties
+    # All rows of one pair move together, so that pairs stay distinct and rows of one pair never overlap.
+    size = int(max(ties.source.max(), ties.target.max())) + 1
+    pairs, row = np.unique(ties.source.astype(np.int64) * size + ties.target, return_inverse=True)
+    source, target = pairs // size, pairs % size
+    half = source.size // 2
+    for _ in range(ROUNDS):
+        order = rng.permutation(source.size)
+        one, two = order[:half], order[half : 2 * half]
+        first, second = source[one] * size + target[two], source[two] * size + target[one]
+        fits = (source[one] != target[two]) & (source[two] != target[one])
+        fits &= ~np.isin(first, source * size + target) & ~np.isin(second, source * size + target)
+        both = np.concatenate([first, second])
+        _, where, count = np.unique(both, return_inverse=True, return_counts=True)
+        once = count[where] == 1
+        fits &= once[:half] & once[half:]
+        target[one[fits]], target[two[fits]] = target[two[fits]], target[one[fits]]
+    return replace(ties, target=target[row].astype(ties.target.dtype))
+
+
+def led_breaks(layout: Layout) -> NDArray[np.bool_]:
+    """Return which breaks follow what happened (B,): events that are forced, and not shown as such."""
+    return np.asarray((layout.breaks[:, KIND] == FORCE) & (layout.break_at[VALUE] == 0.0))

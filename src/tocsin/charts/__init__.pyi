@@ -1,0 +1,12 @@
+from .causes import hazards_by_cause as hazards_by_cause
+from .causes import reliability_curve as reliability_curve
+from .causes import residual_curve as residual_curve
+from .curves import calendar as calendar
+from .curves import dates as dates
+from .curves import forest as forest
+from .curves import shares as shares
+from .curves import wave_curve as wave_curve
+from .differences import unit_differences as unit_differences
+from .parts import save_chart as save_chart
+from .survival_curves import survival_curve as survival_curve
+from .tree import spark_tree as spark_tree

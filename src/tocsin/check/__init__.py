@@ -1,0 +1,1 @@
+"""Whether contagion is what it seems: rival explanations set beside it."""

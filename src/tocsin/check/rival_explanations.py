@@ -1,0 +1,449 @@
+"""Rival explanations beside every contagion: the calendar, the units, placebo ties, permuted times, unseen
+shocks.
+
+Contagion, common shocks and likeness of neighbours look alike in such data (Shalizi & Thomas 2011). No
+test settles it; what can be done is to let each rival explain what it can, and to say how strong it would
+have to be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.check.placebo import altered, reshuffled, rewired
+from tocsin.ensemble.simulate import threads
+from tocsin.errors import FitError, TocsinError, check_whole, suggestion
+from tocsin.fit.bootstrap import HALF, BootstrapDraws, against, check_worlds
+from tocsin.fit.compare import half_chi_square
+from tocsin.fit.maximum.constraint import Constraint
+from tocsin.fit.maximum.search import Found, Task, scale
+from tocsin.fit.misplaced_terms import left_out
+from tocsin.history.arrays import CovariateArrays
+from tocsin.model.declaration import BAR, Baseline, Contagion, Transition
+from tocsin.model.model import Model
+from tocsin.program.compile import join
+from tocsin.program.grouped import is_grouped, refuse_two
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from tocsin.fit.estimates import Fit
+    from tocsin.history.history import History
+    from tocsin.program.program import Program
+
+    Floats = NDArray[np.float64]
+    Progress = Callable[[str, int, int], None]
+
+PERIOD, SHOCK, UNIT = "tocsin_period", "tocsin_shock", "tocsin_unit"
+
+MOST_UNITS = 200  # with effects of their own
+
+SPREADS = (0.25, 0.5, 1.0, 2.0)  # standard deviations of unit effects that are tried
+
+ONE_SIDED = 1.6448536269514722**2  # the statistic at which one strength has p = 0.05
+
+
+@dataclass(frozen=True)
+class Check:
+    """Contagion estimates beside their rivals.
+
+    Attributes:
+        table: one row a contagion cause and rival: cause, rival, strength (estimated beside it), statistic
+            (twice the gain in log-likelihood from the cause), p, how.
+        shocks: one row a cause: by how much an unseen shock would have to multiply the hazard at home of
+            units while they are exposed, for the one-sided 95% interval of the contagion to reach zero
+            (factor).
+        placebo: one row a cause and placebo history, or world of the bootstrap: cause, rival, statistic.
+        left_out: effects that stand as propensity or susceptibility alone, with score tests.
+    """
+
+    table: pd.DataFrame
+    shocks: pd.DataFrame
+    placebo: pd.DataFrame
+    left_out: pd.DataFrame
+
+    def __str__(self) -> str:
+        shown = self.table.assign(
+            strength=self.table["strength"].map("{:.4g}".format),
+            statistic=self.table["statistic"].map("{:.2f}".format),
+            p=self.table["p"].map(lambda p: "" if math.isnan(p) else f"{p:.3f}"),
+        )
+        lines = [shown.to_string(index=False), ""]
+        for row in self.shocks.itertuples(index=False):
+            lines.append(f"{row.cause}: {row.reading}")
+        return "\n".join(lines) + "\n"
+
+    def _repr_html_(self) -> str:
+        parts = [self.table, self.shocks, self.left_out]
+        return "".join(str(part.to_html(index=False, float_format="{:.4g}".format)) for part in parts)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One transition with and without one of its contagion causes."""
+
+    fit: Fit
+    transition: Transition
+    cause: Contagion
+
+    @property
+    def name(self) -> str:
+        """Return 'transition | cause'."""
+        return f"{self.transition.name}{BAR}{self.cause.name}"
+
+    @property
+    def shares_layer(self) -> bool:
+        """Return whether another cause of the transition goes along the same layer."""
+        layers = [cause.layer for cause in self.transition.causes if isinstance(cause, Contagion)]
+        return layers.count(self.cause.layer) > 1
+
+    def model(self, with_cause: bool, more: str = "") -> Model:
+        """Return the model of this transition alone, with terms added to its baselines.
+
+        Transitions share no parameters unless they are tied, so the others do not matter for the cause.
+        """
+        causes = [
+            replace(cause, formula=f"{cause.formula} + {more}")
+            if more and isinstance(cause, Baseline)
+            else cause
+            for cause in self.transition.causes
+            if with_cause or cause.name != self.cause.name
+        ]
+        move = self.transition
+        alone = Transition(move.variable, move.origin, move.to, *causes, requires=move.requires)
+        return Model(self.fit.model.variables, [alone])
+
+    def task(self, history: History, with_cause: bool, more: str = "", shock: float | None = None) -> Task:
+        """Return the task of fitting it."""
+        return self.of_program(self.model(with_cause, more).compile(history), shock)
+
+    def of_program(self, program: Program, shock: float | None = None) -> Task:
+        """Return the task of a compiled model, with what the fit had fixed or tied."""
+        names = program.parameter_names
+        fixed = {name: value for name, value in self.fit.fixed.items() if name in names}
+        if shock is not None:
+            fixed |= {name: shock for name in names if name.endswith(f"{BAR}{SHOCK}")}
+        tied = [group for group in self.fit.tied if all(name in names for name in group)]
+        from tocsin.fit.diagnostics import aliased
+
+        constraint = Constraint.make(names, fixed, tied)
+        program = scale(program, constraint)
+        twins = aliased(program, constraint)
+        return Task.make(program, constraint.hold(list(twins), [0.0] * len(twins)))
+
+    def gain(self, one: Task, other: Task) -> tuple[float, float]:
+        """Return twice the gain of the cause, and its strength where the fit has it."""
+        small, large = one.solve(), other.solve()
+        place = f"{self.name}{BAR}susceptibility{BAR}1"
+        names = other.program.parameter_names
+        strength = math.exp(other.user(large.vector)[names.index(place)]) if place in names else math.nan
+        return max(2.0 * (large.value - small.value), 0.0), strength
+
+
+@dataclass(frozen=True)
+class Law:
+    """The law of a gain in log-likelihood if there is no contagion: half a chi-square, or that of drawn worlds."""
+
+    lawful: bool
+    drawn: BootstrapDraws | None
+
+    def p(self, statistic: float) -> tuple[float, str]:
+        """Return the p-value of a gain and how it was found."""
+        if self.lawful or not statistic:
+            return half_chi_square(statistic), HALF
+        if self.drawn is None or not self.drawn.ratios.size:
+            return math.nan, "its law is not known: see bootstrap="
+        return self.drawn.p(statistic)[0], f"rank among {self.drawn.ratios.size} worlds without the cause"
+
+    @property
+    def edge(self) -> float:
+        """Return the gain at which p is 0.05, NaN where it is not known."""
+        if self.lawful:
+            return ONE_SIDED
+        known = self.drawn is not None and self.drawn.ratios.size
+        return float(np.quantile(self.drawn.ratios, 0.95, method="higher")) if known else math.nan  # type: ignore[union-attr]
+
+
+def check(
+    fit: Fit,
+    history: History | None,
+    worlds: int,
+    seed: int,
+    progress: Progress | None = None,
+    causes: Sequence[str] | str | None = None,
+    bootstrap: int = 199,
+) -> Check:
+    """Set every contagion of a fit beside its rivals; see `Fit.check`."""
+    import pandas as pd
+
+    record = fit.history if history is None else history
+    pairs = [
+        Pair(fit, move, cause)
+        for move in fit.model.transitions
+        for cause in move.causes
+        if isinstance(cause, Contagion) and any(isinstance(each, Baseline) for each in move.causes)
+    ]
+    if not pairs:
+        raise TocsinError(
+            "the model has no contagion beside a baseline, so there is nothing to set rivals beside"
+        )
+    names = [pair.name for pair in pairs]
+    if causes is not None:
+        asked = [causes] if isinstance(causes, str) else list(causes)
+        known = {*names, *(pair.cause.name for pair in pairs)}
+        for each in asked:
+            if each not in known:
+                raise TocsinError(
+                    f"no contagion beside a baseline is called {each!r}" + suggestion(each, known)
+                )
+        pairs = [pair for pair in pairs if pair.name in asked or pair.cause.name in asked]
+    if isinstance(worlds, bool) or not isinstance(worlds, int) or worlds < 19:
+        raise TocsinError(f"placebo tests need worlds= of 19 or more, not {worlds!r}")
+    check_worlds(bootstrap)
+    check_whole(seed=seed)
+    task, found = fit.search if history is None else _again(fit, record)
+    plain = (task, found) if fit.prior is None else _again(fit, record, plain=True)
+    rows: list[tuple[object, ...]] = []
+    drawn: list[tuple[object, ...]] = []
+    shocks: list[tuple[object, ...]] = []
+    for pair in pairs:
+        number = names.index(pair.name)
+        tell = partial(progress, f"checking {pair.name}") if progress is not None else _silent
+        tell(0, 2 * worlds)
+        observed, strength = pair.gain(pair.task(record, False), pair.task(record, True))
+        place = next(c for c in range(len(task.program.causes)) if task.program.cause_name(c) == pair.name)
+        drawing = (
+            partial(progress, f"simulating worlds without {pair.name}") if progress is not None else None
+        )
+        answer = against(fit.model, *plain, [place], bootstrap, seed, told=drawing)
+        law = Law(answer.lawful, answer.drawn)
+        gain = observed if math.isnan(answer.statistic) else answer.statistic
+        rows.append((pair.name, "none (as fitted)", strength, gain, answer.p, answer.how))
+        if answer.drawn is not None:
+            drawn += [(pair.name, "none (as fitted)", ratio) for ratio in answer.drawn.ratios]
+        rows.append((pair.name, "calendar", *_calendar(pair, record, law)))
+        rows.append((pair.name, "unit effects", *_unit_effects(pair, record, law)))
+        kinds = (
+            ("placebo ties", lambda rng, p=pair: rewired(record, p.cause.layer, rng)),
+            ("permuted times", lambda rng: reshuffled(record, rng)),
+        )
+        for kind, (rival, make) in enumerate(kinds):
+            rngs = np.random.default_rng([seed, number, kind]).spawn(worlds)
+            told = partial(_further, tell, kind * worlds, 2 * worlds)
+            gains = _placebo(pair, record, make, rngs, told)
+            drawn += [(pair.name, rival, gain) for gain in gains]
+            p = (1 + int((gains >= observed - 1e-9).sum())) / (1 + gains.size) if gains.size else math.nan
+            how = f"rank among {gains.size}" if gains.size else "no placebo could be fitted"
+            if gains.size and np.ptp(gains) < 1e-9 and abs(gains[0] - observed) < 1e-6:
+                p, how = math.nan, "says nothing: the placebo is the history itself"
+            rows.append((pair.name, rival, strength, observed, p, how))
+        shocks.append((pair.name, *_shock(pair, record, law.edge)))
+    lost = [(x.name, x.twin, x.statistic, x.p, x.shared, x.warning() or "") for x in left_out(task, found)]
+    return Check(
+        pd.DataFrame(rows, columns=["cause", "rival", "strength", "statistic", "p", "how"]),
+        pd.DataFrame(shocks, columns=["cause", "factor", "reading"]),
+        pd.DataFrame(drawn, columns=["cause", "rival", "statistic"]),
+        pd.DataFrame(lost, columns=["left out", "in the model", "statistic", "p", "shared", "reading"]),
+    )
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def _further(tell: Callable[[int, int], None], before: int, total: int, done: int) -> None:
+    tell(before + done, total)
+
+
+def _again(fit: Fit, history: History, plain: bool = False) -> tuple[Task, Found]:
+    """Return the task of a fit and its maximum in a history; `plain` leaves a prior out."""
+    from tocsin.fit.fit import prepared
+
+    task, _ = prepared(fit.program(history), None if plain else fit.prior, fit.fixed, fit.tied)
+    return task, task.solve()
+
+
+def _placebo(
+    pair: Pair,
+    record: History,
+    make: Callable[[np.random.Generator], History],
+    rngs: list[np.random.Generator],
+    told: Callable[[int], None],
+) -> Floats:
+    """Return twice the gain of a cause in each placebo history that can be fitted."""
+    programs = [pair.model(with_cause).compile(record) for with_cause in (False, True)]
+    base, full = (pair.of_program(program).solve() for program in programs)
+    whole = max(2.0 * (full.value - base.value), 0.0)
+
+    def gain(rng: np.random.Generator) -> float | None:
+        other = make(rng)
+        try:
+            # Rewired ties of a layer that no other cause uses leave the model without the cause as it was.
+            same = other.numbers.event_unit is record.numbers.event_unit and not pair.shares_layer
+            if same and _alike(record, other, pair.cause.layer):
+                return whole
+            small = base if same else pair.of_program(_joined_to(programs[0], other)).solve()
+            large = pair.of_program(_joined_to(programs[1], other)).solve()
+        except FitError:  # an event that nothing can explain there
+            return None
+        return max(2.0 * (large.value - small.value), 0.0)
+
+    gains = []
+    with ThreadPoolExecutor(threads()) as pool:
+        for number, found in enumerate(pool.map(gain, rngs), 1):
+            gains.append(found)
+            told(number)
+    return np.array([found for found in gains if found is not None])
+
+
+def _alike(record: History, other: History, layer: str) -> bool:
+    """Say whether a layer has the same ties in both, in whatever order: some degrees allow no others."""
+    one, two = (each.numbers.ties.get(layer) for each in (record, other))
+    if one is None or two is None:
+        return one is two
+    rows = (np.stack([t.source, t.target, t.weight, t.start, t.end]) for t in (one, two))
+    first, second = (row[:, np.lexsort(row)] for row in rows)
+    return bool(np.array_equal(first, second))
+
+
+def _joined_to(program: Program, history: History) -> Program:
+    """Return the program of another history of the same units; designs that stay the same are kept."""
+    changed = join(program.model, history, program)
+    if is_grouped(history):
+        refuse_two(changed)
+    return changed
+
+
+def _times(pair: Pair, history: History) -> Floats:
+    program = pair.model(True).compile(history)
+    return program.trace.time[program.trace.events[:, 4] >= 0]
+
+
+def _calendar(pair: Pair, history: History, law: Law) -> tuple[float, float, float, str]:
+    """Let the baselines change from period to period, each with about as many events."""
+    times, numbers = _times(pair, history), history.numbers
+    periods = int(np.clip(times.size // 8, 2, 8))
+    cuts = np.unique(np.quantile(times, np.arange(1, periods) / periods, method="inverted_cdf"))
+    edges = np.concatenate(
+        [[numbers.start], cuts[(cuts > numbers.start) & (cuts < numbers.end)], [numbers.end]]
+    )
+    size = edges.size - 1
+    if size < 2:
+        return math.nan, math.nan, math.nan, "all events at one time"
+    rows = CovariateArrays(np.full(size, -1, np.int32), np.arange(1.0, size + 1), edges[:-1], edges[1:])
+    other = altered(history, replace(numbers, covariates={**numbers.covariates, PERIOD: rows}))
+    gain, strength = pair.gain(
+        pair.task(other, False, f"C({PERIOD})"), pair.task(other, True, f"C({PERIOD})")
+    )
+    p, how = law.p(gain)
+    return strength, gain, p, f"{how}; {size} periods"
+
+
+def _unit_effects(pair: Pair, history: History, law: Law) -> tuple[float, float, float, str]:
+    """Let every unit have a readiness of its own, normal on the logarithm, integrated out by Laplace's
+    method."""
+    numbers = history.numbers
+    if len(numbers.units) > MOST_UNITS:
+        return math.nan, math.nan, math.nan, f"not done: more than {MOST_UNITS} units"
+    names = np.array([f"{k:05d}" for k in range(len(numbers.units))], dtype=object)
+    other = altered(history, replace(numbers, static={**numbers.static, UNIT: names}))
+    best: list[tuple[float, float]] = []
+    place = f"{pair.name}{BAR}susceptibility{BAR}1"
+    for with_cause in (False, True):
+        program = pair.model(with_cause, UNIT).compile(other)
+        names_ = program.parameter_names
+        effects = np.array([f"{BAR}{UNIT}[" in name for name in names_])
+        task = pair.task(history, with_cause)
+        plain = task.solve()
+        ours = dict(zip(task.program.parameter_names, task.user(plain.vector), strict=True))
+        start = np.array([max(ours.get(name, 0.0), -15.0) for name in names_])
+        constraint = Constraint.make(names_, {n: v for n, v in pair.fit.fixed.items() if n in names_})
+        ends = [(plain.value, float(ours.get(place, math.nan)))]
+        for spread in SPREADS:
+            penalty = np.array([np.zeros(len(names_)), np.where(effects, spread, np.inf)])
+            wide = replace(Task.make(program, constraint), penalty=penalty)
+            found = wide.climb(wide.scaled(start), 1e-5)
+            inner = -found.hessian[np.ix_(effects, effects)]
+            sign, size = np.linalg.slogdet(inner)
+            if sign > 0:
+                value = found.value - effects.sum() * math.log(spread) - 0.5 * size
+                ends.append(
+                    (
+                        float(value),
+                        float(wide.user(found.vector)[names_.index(place)]) if place in names_ else 0.0,
+                    )
+                )
+        best.append(max(ends))
+    gain = max(2.0 * (best[1][0] - best[0][0]), 0.0)
+    p, how = law.p(gain)
+    return math.exp(best[1][1]), gain, p, f"{how}; Laplace"
+
+
+def _shock(pair: Pair, history: History, edge: float) -> tuple[float, str]:
+    """Return the factor of an unseen shock that would bring the interval of the contagion to zero, and a
+    reading.
+
+    Parameters:
+        edge: the gain of the cause at which its p is 0.05.
+    """
+    if math.isnan(edge):
+        return math.nan, "not looked for, as the law of its likelihood ratio is not known: see bootstrap="
+    task = pair.task(history, True)
+    found = task.solve()
+    number = next(c for c, slots in enumerate(task.program.slots) if slots.cause == pair.cause.name)
+    cause, numbers = task.program.likelihood.causes[number], history.numbers
+    swept = cause.swept(cause.shape(found.vector)[0], keep=True)
+    rows = CovariateArrays(
+        swept.unit.astype(np.int32), np.ones(swept.time.size), swept.time, swept.time + swept.span
+    )
+    other = altered(
+        history,
+        replace(
+            numbers,
+            covariates={**numbers.covariates, SHOCK: _joined(rows)},
+            static={**numbers.static, SHOCK: np.zeros(len(numbers.units))},
+        ),
+    )
+    programs = [pair.model(with_cause, SHOCK).compile(other) for with_cause in (False, True)]
+
+    def statistic(shock: float) -> float:
+        return pair.gain(*(pair.of_program(program, shock) for program in programs))[0]
+
+    if statistic(0.0) < edge:
+        return 1.0, "its interval reaches zero without any shock"
+    low, high = 0.0, 0.5
+    while statistic(high) >= edge:
+        low, high = high, 2.0 * high
+        if high > 8.0:
+            return math.inf, "no shock of a size that could be would bring its interval to zero"
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if statistic(middle) >= edge else (low, middle)
+    factor = math.exp((low + high) / 2)
+    return factor, (
+        f"an unseen shock that multiplies the hazard at home of units by {factor:.2f} while they are "
+        f"exposed would "
+        "bring its interval to zero"
+    )
+
+
+def _joined(rows: CovariateArrays) -> CovariateArrays:
+    """Join the rows of a unit that touch."""
+    order = np.lexsort((rows.start, rows.unit))
+    unit, start, end = rows.unit[order], rows.start[order], rows.end[order]
+    fresh = (
+        np.r_[True, (unit[1:] != unit[:-1]) | (start[1:] > end[:-1] + 1e-12)]
+        if unit.size
+        else np.empty(0, bool)
+    )
+    first = np.flatnonzero(fresh)
+    last = np.r_[first[1:] - 1, unit.size - 1] if unit.size else first
+    return CovariateArrays(unit[first], np.ones(first.size), start[first], end[last])

@@ -1,0 +1,114 @@
+"""What-ifs prepared for a class: `scenarios.toml` beside a history, or some made from its layers.
+
+[[scenario]]
+key = "no-comintern"
+title = "Without the Comintern"
+do = ["remove layer comintern"]
+why = "Moscow sent delegates, money and emissaries. What did they change?"
+source = "a key of sources.csv, or words"        # needed only where `why` claims something
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tocsin.classroom.toml import Faults, checked_row, read_tables, text_of, texts_of
+from tocsin.errors import TocsinError
+from tocsin.explorer.questions import QuestionReader, Refused
+from tocsin.history.describe import SCENARIOS, beside, citations
+
+if TYPE_CHECKING:
+    from tocsin.history.history import History
+
+MOST = 24  # scenarios of an edition: each adds to its size
+
+_KEY = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One prepared what-if.
+
+    Attributes:
+        key: a short name in plain letters.
+        title: what its button says.
+        do: its sentences, in their plain form.
+        why: why it is of interest.
+        source: where that is said, written out.
+    """
+
+    key: str
+    title: str
+    do: tuple[str, ...]
+    why: str = ""
+    source: str = ""
+
+
+def scenarios_of(history: History, reader: QuestionReader, file: Path | None = None) -> list[Prepared]:
+    """Return the scenarios of a file, of the history's own, or without any those made from its layers.
+
+    Parameters:
+        history: what they are about.
+        reader: reads their sentences.
+        file: a file in place of the history's own.
+
+    Raises:
+        TocsinError: the file is wrong; every fault is listed.
+    """
+    path = file if file is not None else beside(history, SCENARIOS)
+    return generic(history, reader) if path is None else read_scenarios(path, history, reader)
+
+
+def read_scenarios(path: Path, history: History, reader: QuestionReader) -> list[Prepared]:
+    """Read a file of scenarios; raise TocsinError with every fault."""
+    faults = Faults(path)
+    _, rows = read_tables(path, "scenario", (), faults)
+    if len(rows) > MOST:
+        faults.add(f"at most {MOST} scenarios make an edition, not {len(rows)}")
+    cited = citations(history)
+    found: list[Prepared] = []
+    for number, row in enumerate(rows, start=1):
+        key = row.get("key")
+        place = f"scenario {number}" + (f" ({key})" if isinstance(key, str) and key else "")
+        checked_row(row, place, ("key", "title", "do"), ("why", "source"), faults)
+        words = {name: text_of(row, name, place, faults) for name in ("key", "title", "why", "source")}
+        if words["key"] and not _KEY.fullmatch(words["key"]):
+            faults.add(f"{place}: a key has small letters, digits and hyphens, as in no-comintern")
+        if any(each.key == words["key"] for each in found):
+            faults.add(f"{place}: there are two scenarios of this key")
+        do = plain(texts_of(row, "do", place, faults), place, reader, faults)
+        source = cited.get(words["source"], words["source"])
+        found.append(Prepared(words["key"], words["title"], do, words["why"], source))
+    faults.refuse()
+    return found
+
+
+def plain(sentences: list[str], place: str, reader: QuestionReader, faults: Faults) -> tuple[str, ...]:
+    """Return sentences in their plain form; one that cannot be read is noted, and the rest are read without it."""
+    good: list[str] = []
+    for sentence in sentences:
+        try:
+            good = list(reader.sentences([*good, sentence], "do"))
+        except Refused as error:
+            faults.add(f"{place}: {error}")
+    return tuple(good)
+
+
+def generic(history: History, reader: QuestionReader) -> list[Prepared]:
+    """Return scenarios made from a history itself: each layer that has ties taken away, one after the other."""
+    from tocsin.interventions.declared import remove_layer
+
+    tied = dict.fromkeys(history.ties["layer"].astype(str))
+    found = []
+    for number, layer in enumerate([name for name in history.layers if name in tied], start=1):
+        try:
+            do = reader.sentences([str(remove_layer(layer))], "do")
+        except TocsinError:
+            continue  # a layer that the model does not know moves nothing
+        words = layer.replace("_", " ")
+        why = f"What did ties of {words} carry? Their worlds are those of the model without them."
+        found.append(Prepared(f"no-layer-{number}", f"Without {words}", do, why))
+    return found[:12]

@@ -1,0 +1,329 @@
+"""The making of a class edition: answers computed, pages written, and a manifest to repeat it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from tocsin.classroom import pages, worksheets
+from tocsin.classroom.outcomes import PreparedOutcome, outcome_of
+from tocsin.classroom.prepared import Prepared, scenarios_of
+from tocsin.classroom.tour import Tour, read_tour
+from tocsin.errors import TocsinError
+from tocsin.explorer import assets, downloads, edition
+from tocsin.explorer.questions import Limits, Question, QuestionReader, Scenario
+from tocsin.explorer.run import Laboratory
+from tocsin.files.format import FORMAT
+from tocsin.files.reading import read_bytes
+from tocsin.files.results import Kind, replacing
+from tocsin.files.whole import to_json, write_whole
+from tocsin.history.describe import TOUR, beside, short_labels
+from tocsin.model.followed_state import Wave, wave_of
+from tocsin.report.manifest import short_digest, versions
+from tocsin.report.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
+
+if TYPE_CHECKING:
+    from tocsin.history.history import History
+    from tocsin.model.model import Model
+
+_PAGES = re.compile(r"(index|laboratory|answers|tour-\d+|worksheet-\d+)\.html")
+
+SITE = Kind("manifest.json", rf"parts-[0-9a-f]{{8}}/[\w.-]+|{_PAGES.pattern}", ("made_by", "tocsin publish"))
+
+
+@dataclass(frozen=True)
+class SitePlan:
+    """What an edition is made of, all checked before anything is fitted.
+
+    Attributes:
+        source, history, model: what it is about.
+        wave: the state that is followed.
+        scenarios: the prepared what-ifs.
+        tour: the guided tour, or None where the history brings none.
+        worlds, seed: of every answer.
+        command: the command line that makes it again.
+    """
+
+    source: str
+    history: History
+    model: Model
+    wave: Wave
+    scenarios: tuple[Prepared, ...]
+    tour: Tour | None
+    worlds: int
+    seed: int
+    command: str
+
+    @property
+    def shown(self) -> tuple[Wave, ...]:
+        """Return the states whose worlds are in the edition: the wave, and those that the tour looks at."""
+        steps = self.tour.steps if self.tour else ()
+        return tuple(dict.fromkeys([self.wave, *(step.show for step in steps)]))
+
+
+def plan(
+    history: str | Path | History,
+    model: Path | None = None,
+    scenarios: Path | None = None,
+    worlds: int = 2000,
+    seed: int = 1917,
+    wave: str | None = None,
+) -> SitePlan:
+    """Return what an edition will be made of; raise TocsinError where a file of it is wrong.
+
+    Parameters:
+        history: a packaged name, a folder, or a history.
+        model: a model's file in place of the history's own.
+        scenarios: a file of scenarios in place of the history's own.
+        worlds, seed: of every answer.
+        wave: the state to follow, such as ``regime=soviet``.
+    """
+    from tocsin.report.claims import claims_of
+
+    source, record = open_history(history, (None, None))
+    _, declared = open_model(record, model)
+    followed = wave_of(declared, wave, record)
+    reader = QuestionReader(record, declared, followed, Limits(worlds=worlds), seed)
+    prepared = scenarios_of(record, reader, scenarios)
+    # A tour names the history's own scenarios, and is left out beside others.
+    path = beside(record, TOUR) if scenarios is None else None
+    tour = None
+    if path is not None:
+        tour = read_tour(path, record, reader, claims_of(record).answered(record), prepared)
+    words = ["tocsin", "publish", source, "--to", "DIR", "--worlds", str(worlds), "--seed", str(seed)]
+    for option, value in (("--model", model), ("--scenarios", scenarios), ("--wave", wave)):
+        words += [option, str(value)] if value is not None else []
+    return SitePlan(
+        source, record, declared, followed, tuple(prepared), tour, worlds, seed, shlex.join(words)
+    )
+
+
+def publish(planned: SitePlan, to: Path, progress: Progress | None = None) -> Path:
+    """Make an edition and write it into a folder; return its first page.
+
+    Other files of the folder are kept. An earlier edition stays whole until this one is made, and is then replaced;
+    while it is, there is no manifest (see `tocsin.files.results`).
+
+    Parameters:
+        planned: what it is made of.
+        to: the folder, made if need be.
+        progress: called with what is being done, steps done and steps in all (0 where unknown).
+
+    Raises:
+        TocsinError: the model cannot be fitted, or the folder holds pages of others or cannot be written.
+    """
+    tell = progress or quiet
+    _check_pages(to)
+    # Held from here on: a folder that cannot be written, or is in use, is found out before anything is computed.
+    with replacing(to, SITE) as stage:
+        laboratory = _laboratory(planned, tell)
+        files = made(planned, laboratory, tell)
+        tell("writing", 0, 0)
+        for name, content in files.items():
+            write_whole(stage / name, content, clear=False)
+        write_whole(stage / SITE.manifest, _manifest(planned, laboratory, files))
+    return to / "index.html"
+
+
+def made(planned: SitePlan, laboratory: Laboratory, tell: Progress) -> dict[str, bytes]:
+    """Return every file of an edition by its name."""
+    parts = _parts(planned, laboratory, tell)
+    outcomes = {show: _outcomes(planned, laboratory, show) for show in planned.shown}
+    folder = f"parts-{short_digest(*(f'{name}{content!r}' for name, content in sorted(parts.items())))}/"
+    links = [("index.html", "Start"), ("laboratory.html", "Laboratory"), ("index.html#print", "To print")]
+    if planned.tour:
+        links.insert(1, ("tour-1.html", "Tour"))
+    history = laboratory.history
+    site = pages.Site(
+        history.title or history.name, folder, planned.shown, tuple(links), short_labels(history)
+    )
+    waves = list(outcomes[planned.wave].values())
+    sheets = worksheets.sheets_of(laboratory, site, planned.tour, waves)
+    names = [f"worksheet-{number}.html" for number in range(1, len(sheets) + 1)]
+    printed = [
+        *(
+            (name, f"{number}. {sheet.title}")
+            for number, (name, sheet) in enumerate(zip(names, sheets, strict=True), 1)
+        ),
+        ("answers.html", "Answers, for the teacher"),
+    ]
+    found = {
+        "index.html": pages.cover(site, laboratory, planned.tour, waves, printed),
+        "laboratory.html": pages.laboratory_page(site, "laboratory.html"),
+        "answers.html": worksheets.answers_page(site, "answers.html", sheets),
+    }
+    for number, (name, sheet) in enumerate(zip(names, sheets, strict=True), start=1):
+        found[name] = worksheets.sheet_page(site, name, number, sheet)
+    for number, step in enumerate(planned.tour.steps if planned.tour else (), start=1):
+        outcome = outcomes[step.show][step.scenario.key]
+        name = pages.step_name(number)
+        assert planned.tour is not None
+        found[name] = pages.step_page(site, name, planned.tour, number, laboratory, outcome)
+    return {name: text.encode() for name, text in found.items()} | {
+        f"{folder}{name}": content for name, content in parts.items()
+    }
+
+
+def _laboratory(planned: SitePlan, tell: Progress) -> Laboratory:
+    fit = fitted(planned.model, planned.history, tell)
+    from tocsin.fit.draws_kept import kept_draws
+
+    parameters = plain_parameters(fit)
+    limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) * len(planned.shown) + 1)
+    return Laboratory(
+        planned.source,
+        planned.history,
+        planned.model,
+        parameters,
+        limits,
+        planned.seed,
+        planned.wave,
+        learned=fit.learned,
+        draws=kept_draws(fit),
+    )
+
+
+def _outcomes(planned: SitePlan, laboratory: Laboratory, show: Wave) -> dict[str, PreparedOutcome]:
+    return {each.key: outcome_of(laboratory, each, show) for each in planned.scenarios}
+
+
+# --- the parts ------------------------------------------------------------------------------------------
+
+
+def _parts(planned: SitePlan, laboratory: Laboratory, tell: Progress) -> dict[str, bytes]:
+    """Return scripts, styles, data and tables by name."""
+    sentences = [each.do for each in planned.scenarios]
+    stored: dict[str, dict[str, Any]] = {}
+    named: dict[str, str] = {}
+    total = _count(planned, laboratory)
+    for done, (address, content) in enumerate(edition.prepared_answers(laboratory, sentences, planned.shown)):
+        tell("computing what the pages may ask for", done, total)
+        stored.setdefault(_file_of(address, named), {})[address] = content
+    told = edition.about_edition(
+        laboratory, [{"do": list(each.do), "words": each.title} for each in planned.scenarios]
+    )
+    files = {address: name for name, found in stored.items() for address in found}
+    tables = _tables(planned, laboratory, files)
+    parts = {name: _packed(found).encode() for name, found in stored.items()} | tables
+    # Addresses of files are seen from the pages, which lie a folder above: the folder's name is put in by the page.
+    script = edition.edition_script({"api/about": told}, files, "vega.js")
+    parts["edition.js"] = (script + pages.class_text("edition.js")).encode()
+    parts["class.js"] = pages.class_text("class.js").encode()
+    parts["class.css"] = pages.class_text("class.css").encode()
+    parts["explorer.js"] = edition.classic_script().encode()
+    for name in ("vega.js", "theme.css", "style.css", "icon.svg"):
+        part = assets.asset(name)
+        assert part is not None
+        parts[name] = part.content
+    return parts
+
+
+def _count(planned: SitePlan, laboratory: Laboratory) -> int:
+    from tocsin.explorer.outlines import days_of_cuts, views_of
+
+    history = laboratory.history
+    maps = len(views_of(history)) * len(days_of_cuts(history))
+    places = len(history.numbers.units)
+    return 1 + maps + len(planned.shown) * (places + 2 * (len(planned.scenarios) + 1))
+
+
+def _file_of(address: str, named: dict[str, str]) -> str:
+    """Return the file of an answer: one for each map, place and scenario."""
+    name, _, query = address.partition("?")
+    asked = parse_qs(query)
+    kind = name.removeprefix("api/")
+    if kind == "outlines":
+        return f"map-{asked['view'][0]}-{asked['cut'][0]}.js"
+    if kind not in ("unit", "worlds", "difference"):
+        return f"{kind}.js"
+    what = "place" if kind == "unit" else "worlds"
+    key = f"{what} {asked.get('unit') or asked.get('do')}"
+    if key not in named:
+        named[key] = f"{what}-{sum(name.startswith(what) for name in named.values())}.js"
+    return named[key]
+
+
+def _packed(found: Mapping[str, Any]) -> str:
+    """Return a script that puts answers, compressed, where the page looks for them (see static/edition.js)."""
+    texts = {
+        address: base64.b64encode(
+            gzip.compress(json.dumps(content, separators=(",", ":"), allow_nan=False).encode(), 9, mtime=0)
+        ).decode("ascii")
+        for address, content in found.items()
+    }
+    return f"window.tocsinEdition.put({json.dumps(texts)});\n".replace("<", "\\u003c")
+
+
+def _tables(planned: SitePlan, laboratory: Laboratory, files: dict[str, str]) -> dict[str, bytes]:
+    """Return the tables to take away, and name them in `files`."""
+    found: dict[str, bytes] = {}
+    plain = Scenario((), planned.worlds, planned.seed)
+    for number, do in enumerate([(), *(each.do for each in planned.scenarios)]):
+        key = planned.scenarios[number - 1].key if number else "unchanged"
+        for show in planned.shown:
+            question = Question(Scenario(do, planned.worlds, planned.seed), plain, show)
+            for table, name in (
+                ("differences", f"places-{key}-{show.variable}.csv"),
+                ("record", "record.csv"),
+            ):
+                asked = {"table": table, "show": str(show), "seed": planned.seed, "do": list(do)}
+                files[edition.address("download", asked)] = name
+                if name not in found:
+                    found[name] = downloads.table_csv(laboratory, table, question).encode()
+    return found
+
+
+# --- the folder -----------------------------------------------------------------------------------------
+
+
+def _manifest(planned: SitePlan, laboratory: Laboratory, files: Mapping[str, bytes]) -> str:
+    import hashlib
+
+    tour = planned.tour
+    return to_json(
+        {
+            "format": FORMAT,
+            "made_by": "tocsin publish",
+            "command": planned.command,
+            "history": {
+                "source": planned.source,
+                "name": planned.history.name,
+                "digest": planned.history.digest,
+            },
+            "model": planned.model.to_toml(),
+            "parameters": laboratory.parameters,
+            "learned": {} if laboratory.learned is None else laboratory.learned.to_dict(),
+            "wave": str(planned.wave),
+            "shown": [str(show) for show in planned.shown],
+            "worlds": planned.worlds,
+            "seed": planned.seed,
+            "scenarios": [
+                {"key": each.key, "title": each.title, "do": list(each.do)} for each in planned.scenarios
+            ],
+            "tour": [step.answer.claim.id for step in tour.steps] if tour else [],
+            "versions": versions(),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        }
+    )
+
+
+def _check_pages(to: Path) -> None:
+    """Refuse a folder with pages that are others' under the names of ours."""
+    if to.exists() and not to.is_dir():
+        raise TocsinError(f"{to}: is no folder")
+    try:
+        for path in to.iterdir() if to.is_dir() else ():
+            if _PAGES.fullmatch(path.name) and pages.MAKER not in read_bytes(path).decode("utf-8", "replace"):
+                raise TocsinError(
+                    f"{path}: is no page of a class edition and would be replaced: choose another folder"
+                )
+    except OSError as error:
+        raise TocsinError(f"{to}: cannot be read: {error.strerror or error}") from None

@@ -1,0 +1,38 @@
+"""The whole command line: every verb, registered by being imported here."""
+
+from __future__ import annotations
+
+from tocsin.cli import (
+    verb_attribute,
+    verb_check,
+    verb_claims,
+    verb_explore,
+    verb_fit,
+    verb_forecast,
+    verb_histories,
+    verb_ledger,
+    verb_publish,
+    verb_replay,
+    verb_support,
+    verb_validate,
+    verb_what_if,
+)
+from tocsin.cli.command_line import app
+
+VERBS = (
+    verb_attribute,
+    verb_check,
+    verb_claims,
+    verb_explore,
+    verb_fit,
+    verb_forecast,
+    verb_histories,
+    verb_ledger,
+    verb_publish,
+    verb_replay,
+    verb_support,
+    verb_validate,
+    verb_what_if,
+)  # each puts itself on the app
+
+__all__ = ["VERBS", "app"]

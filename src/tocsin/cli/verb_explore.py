@@ -1,0 +1,72 @@
+"""cli.verb_explore"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tocsin.cli.command_line import _network, app, guarded, progress, time_given
+from tocsin.cli.options import FromOption, ModelOption, PageSeedOption, ToOption, WaveOption
+from tocsin.machine.ending import left_to_others
+
+
+@app.command()
+def explore(
+    history: Annotated[
+        str, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
+    ] = "1917",
+    model: ModelOption = None,
+    worlds: Annotated[
+        int, typer.Option("--worlds", metavar="N", min=50, max=20_000, help="How many worlds an answer has.")
+    ] = 2000,
+    seed: PageSeedOption = 1917,
+    start: FromOption = None,
+    end: ToOption = None,
+    wave: WaveOption = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="NAME", help="Where to listen; this machine only by default.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any that is free.")
+    ] = 8017,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proxy",
+            metavar="ADDRESS",
+            help="A server in front whose X-Forwarded-For is believed: an address or a network. Repeatable.",
+        ),
+    ] = None,
+) -> None:
+    """Open a page on which the history is played, questioned and changed (extra: explorer).
+
+    \b
+      tocsin explore               the revolutions of 1917-1923
+      tocsin explore my-history --port 0
+    """
+    first, last = time_given(start, "--from"), time_given(end, "--to")
+    for each in proxy or ():
+        _network(each, "--proxy")
+
+    def act() -> None:
+        from tocsin.explorer.serve import serve
+
+        with progress() as tell:
+            serve_at = serve(
+                history,
+                model,
+                host=host,
+                port=port,
+                worlds=worlds,
+                seed=seed,
+                start=first,
+                end=last,
+                wave=wave,
+                proxies=proxy or (),
+                progress=tell,
+            )
+        with left_to_others():  # the server lets answers that are on their way arrive
+            serve_at.run(typer.echo)
+
+    guarded(act)

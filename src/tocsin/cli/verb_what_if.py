@@ -1,0 +1,140 @@
+"""The verb whatif: two scenarios side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tocsin.cli.command_line import app, guarded, held, progress, time_given
+from tocsin.cli.options import (
+    DrawsOption,
+    FromOption,
+    GivenOption,
+    HistoryArgument,
+    ModelOption,
+    SeedOption,
+    ToOption,
+    WaveOption,
+    YesOption,
+    draws_asked,
+    named,
+)
+
+
+@app.command()
+def whatif(
+    history: HistoryArgument,
+    do: Annotated[
+        list[str],
+        typer.Option("--do", metavar="CLAUSE", help="Change one thing; may be given several times."),
+    ],
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against", metavar="CLAUSE", help="Set it beside this change, not beside worlds as they are."
+        ),
+    ] = None,
+    given: GivenOption = "nothing",
+    model: ModelOption = None,
+    worlds: Annotated[
+        int, typer.Option("--worlds", metavar="N", min=2, help="How many pairs of worlds to simulate.")
+    ] = 2000,
+    seed: SeedOption = 1917,
+    yes: YesOption = False,
+    start: FromOption = None,
+    end: ToOption = None,
+    wave: WaveOption = None,
+    draws: DrawsOption = "fit",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            parser=named,
+            metavar="DIR",
+            help="Where to write; else runs/HISTORY-what-if-<date>-<digest>.",
+        ),
+    ] = None,
+) -> None:
+    """Set worlds with a change beside the same worlds without it: what changes, how surely, and by what ways.
+
+    \b
+      tocsin whatif 1917 --do "remove layer comintern"
+      tocsin whatif 1917 --do "force germany regime=soviet at 1918-11-09" --given history
+      tocsin whatif 1917 --do "set food_crisis to 0" --given "until 1918-11-01"
+      tocsin whatif 1917 --do "prevent hungary regime=soviet" --against "prevent bavaria regime=soviet"
+
+    \b
+    --given nothing         worlds in general, simulated from the start of the window
+    --given "until DATE"    worlds that agree with what happened until then, and go on
+    --given history         our own world with this changed, under each coupling of chance
+
+    \b
+    Sentences of --do, with dates where they are in square brackets:
+      remove layer LAYER [from DATE] [to DATE]       scale layer LAYER by NUMBER [from..] [to..]
+      rewire layer LAYER [seed NUMBER]               remove tie LAYER SOURCE > TARGET [from..] [to..]
+      scale tie LAYER SOURCE > TARGET by NUMBER ..   add tie LAYER SOURCE > TARGET [weight NUMBER] ..
+      remove cause CAUSE [for UNIT] [from..] [to..]  scale cause CAUSE by NUMBER [for UNIT] ..
+      remove unit UNIT [from DATE]                   change parameter NAME to NUMBER (or: by NUMBER)
+      set COVARIATE to NUMBER [for UNIT] ..          scale COVARIATE by NUMBER .., shift COVARIATE by NUMBER ..
+      force UNIT VARIABLE=STATE at DATE              prevent UNIT VARIABLE=STATE [from..] [to..]
+      delay UNIT VARIABLE=STATE until DATE           lift UNIT VARIABLE=STATE at DATE
+
+    A sentence, or a --given, that cannot be read exits with 2; one that names what does not exist with 1.
+    The folder then holds what-if.html (open it in a browser), table.csv, units.csv, chains.csv (the ways by
+    which the change came) and what-if.json (what was run).
+    """
+    window, drawn = (time_given(start, "--from"), time_given(end, "--to")), draws_asked(draws)
+
+    def act() -> None:
+        from tocsin.report.what_if_page import ask
+
+        with held(out), progress() as tell:
+            asked = ask(history, model, do, against or (), given, worlds, seed, window, wave, drawn, tell)
+            tell("writing the page", 0, 0)
+            folder = asked.write(out)
+        _printed(asked)
+        typer.echo(f"Page: {folder / 'what-if.html'}")
+
+    guarded(act)
+
+
+def _spans(table: Any, which: str) -> list[str]:
+    """Return the ends of an interval, row by row."""
+    ends = table[[f"{which}_lower", f"{which}_upper"]].to_numpy()
+    return ["" if low != low else f"{low:.3g} to {high:.3g}" for low, high in ends]
+
+
+def _printed(asked: Any) -> None:
+    import pandas as pd
+
+    from tocsin.report.terminal import console, frame_table
+
+    page = console()
+    answer = asked.answer
+    table = answer.table()
+    said = {
+        "measure": table["measure"],
+        "changed": table["changed"],
+        "unchanged": table["unchanged"],
+        "expected effect": table["difference"],
+        "95% interval": _spans(table, "expected"),
+        "in one wave": _spans(table, "wave"),
+        "less": table["less"],
+        "more": table["more"],
+    }
+    if "clocks" in table:
+        said = {"clocks": table["clocks"], **said}
+    page.print(frame_table(pd.DataFrame(said), answer.question))
+    over = (
+        "over the parameters, luck taken out" if answer.drawn else f"{answer.best}: of so many worlds alone"
+    )
+    page.print(
+        f"95% interval: of the expected effect, {over}; in one wave: 95 of 100 pairs, luck and all",
+        style="dim",
+    )
+    for warning in asked.warnings:
+        page.print(f"warning: {warning}", markup=False)
+    for sentence in answer.sentences():
+        page.print(sentence, markup=False)

@@ -1,0 +1,1 @@
+"""What the data say of a program: estimates, their errors and draws, comparison and prediction."""

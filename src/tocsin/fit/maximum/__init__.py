@@ -1,0 +1,1 @@
+"""The maximum of a likelihood: where to begin, what is held, and the search."""

@@ -1,0 +1,1 @@
+"""Tables from files and frames, read cell by cell; every fault is told with its place."""

@@ -1,0 +1,1 @@
+"""Changes of a program: declared, read from sentences, checked, applied."""

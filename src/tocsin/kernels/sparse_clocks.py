@@ -1,0 +1,187 @@
+"""One world: its clocks, and how they move when a unit, a tie or a covariate changes.
+
+Every cause of every unit has a clock that fires when its integrated hazard A E^alpha reaches the next
+threshold of its own stream. A clock is touched only when its hazard changes; between touches its hazard is
+constant, or decays as one exponential, so the time at which it fires is known in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tocsin.kernels.clocks import (
+    DRAWN,
+    EXPOSURE,
+    FACTOR,
+    HAZARD,
+    LEFT,
+    NO_DRAW,
+    SINCE,
+    SOURCES,
+    SPENT,
+    STREAM,
+    set_time,
+    time_of,
+)
+from tocsin.kernels.dense_clocks import draw_from_row, schedule_in_row, send_rows, stop_clock
+from tocsin.kernels.hazard import HEARD, SENT, draw_among, sending, sent, target_factor, weight_of
+from tocsin.kernels.layout import LAYER, LEAD, OUT, OUT_TARGET, ROW, TRANSITION, inlined, place
+from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
+
+MANY = 20_000  # units, from which the memory of a world is far away
+
+
+@inlined
+def fires_after(left, hazard, rate):
+    """Return how long a hazard, constant or decaying, takes to spend what is left of a threshold."""
+    if rate == 0.0:
+        return left / hazard
+    share = left * rate / hazard
+    return -math.log1p(-share) / rate if share < 1.0 else np.inf
+
+
+@inlined
+def schedule(lay, tab, world, c, i, time, factor, change, sources):
+    """Bring a clock to a time, change its factor and exposure, and find when it fires.
+
+    The clock spends its threshold on the hazard that it had, and its exposure decays; then its factor is set,
+    `change` is added to its exposure, and `sources` to the number of its sources with a tie in force.
+
+    Returns False where the hazard is not a finite number.
+    """
+    if lay.cause[c, ROW] >= 0:
+        return schedule_in_row(lay, world, c, i, time, factor, change)
+    position = place(c * world.shares.size + i)
+    clock = world.clock[position]
+    decay = tab.shape[0, c]
+    rate = tab.shape[1, c] * decay
+    span = time - clock[SINCE]
+    if span > 0.0:
+        if clock[HAZARD] > 0.0:
+            spent = span if rate == 0.0 else -math.expm1(-rate * span) / rate
+            clock[LEFT] -= clock[HAZARD] * spent
+        if decay > 0.0:
+            clock[EXPOSURE] *= math.exp(-decay * span)
+    clock[SINCE] = time
+    clock[FACTOR] = factor
+    hazard = factor
+    if lay.cause[c, LAYER] >= 0:
+        clock[SOURCES] += sources
+        # Sums of what came and went leave rounding behind; without a source there is exactly no exposure.
+        exposure = max(clock[EXPOSURE] + change, 0.0) if clock[SOURCES] > 0.0 else 0.0
+        clock[EXPOSURE] = exposure
+        if exposure == 0.0:
+            hazard = 0.0
+        else:
+            hazard *= exposure if tab.shape[1, c] == 1.0 else exposure ** tab.shape[1, c]
+    clock[HAZARD] = hazard
+    if not hazard < np.inf:
+        return False
+    key = world.key[0]
+    if key != NO_DRAW:
+        if factor != 0.0 and clock[LEFT] == SPENT:
+            clock[LEFT] = threshold(key, world.stream[position, STREAM], np.int64(clock[DRAWN]))
+            clock[DRAWN] += 1.0
+        fires = np.inf
+        if hazard > 0.0:
+            fires = time + fires_after(max(clock[LEFT], 0.0), hazard, rate)
+        set_time(world.tree, world.levels, world.least, place(lay.cause[c, LEAD]), position, fires)
+    return True
+
+
+@inlined
+def update_factor(lay, tab, world, c, i, time):
+    """Recompute the factor of one clock after its unit changed. Returns False where it is not finite."""
+    factor = target_factor(lay, tab, world, c, i)
+    if factor == world.clock[place(c * world.shares.size + i), FACTOR]:
+        return True
+    if (
+        factor == 0.0
+        and lay.cause[c, ROW] >= 0
+        and lay.matters[place(lay.cause[c, TRANSITION]), place(world.state[i])] == 0
+    ):
+        stop_clock(lay, world, c, i)
+        return True
+    return schedule(lay, tab, world, c, i, time, factor, 0.0, np.int64(0))
+
+
+@inlined
+def send_change(lay, tab, world, c, j, time, change, sources):
+    """Pass a change of what source j sends on to all its targets.
+
+    Returns -1, or a target whose hazard is not finite (see `reconsider`).
+    """
+    layer, k, n = place(lay.cause[c, LAYER]), place(lay.cause[c, TRANSITION]), world.shares.size
+    decays = tab.shape[0, c] > 0.0
+    if lay.cause[c, ROW] >= 0:
+        return send_rows(lay, world, world.tree, c, j, time, change)
+    first, last = place(lay.tie_first[OUT, layer, j]), lay.tie_first[OUT, layer, j + 1]
+    if n > MANY:
+        # Reading ahead lets the reads of far memory overlap, which is most of the time where units are many.
+        ahead = 0.0
+        for tie in range(first, last):
+            i = place(lay.tie[OUT_TARGET, tie])
+            if lay.matters[k, place(world.state[i])] > 0:
+                ahead += world.clock[place(c * n + i), FACTOR] + min(
+                    time_of(world.tree, place(c * n + i)), 0.0
+                )
+        if ahead < 0.0:
+            return j
+    for tie in range(first, last):
+        weight = weight_of(world.weight, tie)
+        if weight == 0.0:
+            continue
+        i = place(lay.tie[OUT_TARGET, tie])
+        if lay.matters[k, place(world.state[i])] == 0:
+            continue
+        clock = world.clock[place(c * n + i)]
+        if clock[FACTOR] == 0.0 and not decays:  # not at risk: nothing to spend, nothing to aim
+            clock[SOURCES] += sources
+            exposure = clock[EXPOSURE] + weight * change
+            clock[EXPOSURE] = max(exposure, 0.0) if clock[SOURCES] > 0.0 else 0.0
+        elif not schedule(lay, tab, world, c, i, time, clock[FACTOR], weight * change, sources):
+            return i
+    return -1
+
+
+@inlined
+def update_source(lay, tab, world, c, j, time, old, event_variable):
+    """Recompute what source j sends under cause c after it moved from joint state `old`, and pass it on.
+
+    Parameters:
+        event_variable: the variable of the event that moved it, -1 where a covariate or presence changed.
+
+    Returns:
+        -1, or the unit whose mark or hazard is not finite; under a later one of the causes that are sent together,
+        a whole room for each cause further on.
+    """
+    if lay.cause[c, LEAD] != c:
+        return -1  # it was sent with another
+    before = sent(tab, world.memory, c, j, time)
+    after = sending(lay, tab, world, c, j, old, event_variable, before)
+    if not after < np.inf:
+        return j
+    if after == before:
+        return -1
+    world.memory[SENT, c, j] = after
+    if tab.shape[0, c] > 0.0:
+        world.memory[HEARD, c, j] = time
+    return send_change(
+        lay, tab, world, c, j, time, after - before, np.int64(after > 0.0) - np.int64(before > 0.0)
+    )
+
+
+@inlined
+def draw_source(lay, tab, world, c, i, number, time):
+    """Draw the source of a contagion event in proportion to what each sends, from a stream of its own."""
+    position = place(c * world.shares.size + i)
+    # The exposure of the clock is the sum of what its sources send.
+    total = world.clock[position, EXPOSURE]
+    if tab.shape[0, c] > 0.0:
+        total *= math.exp(-tab.shape[0, c] * (time - world.clock[position, SINCE]))
+    wanted = uniform(world.key[0], combine(world.stream[position, STREAM], SOURCE_STREAM), number) * total
+    if lay.cause[c, ROW] >= 0:
+        return draw_from_row(lay, world, c, i, wanted)
+    return draw_among(lay, tab, world, c, i, wanted, time)

@@ -1,0 +1,282 @@
+"""The table that ends a replay in a terminal, and the shorter ones of fit and attribute."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.errors import printable
+from tocsin.files.csv_for_people import write_tables
+from tocsin.files.results import CHECK, FORECAST
+from tocsin.machine.refusals import OutputError
+from tocsin.report.findings import answer
+from tocsin.wording.numbers import counted, hundred, length, noun, number, short, signed
+
+if TYPE_CHECKING:
+    from tocsin.check.rival_explanations import Check
+    from tocsin.ensemble.comparison import Comparison
+    from tocsin.fit.estimates import Fit
+    from tocsin.forecasts.forecast import Backtest, Forecast
+    from tocsin.model.followed_state import Wave
+
+
+def unit_table(c: Comparison) -> Group:
+    """Return unit by unit what happened and what the worlds did, and the wave in a sentence."""
+    frame = c.frame
+    table = Table(
+        title=f"{c.wave}: what happened, and in how many worlds", title_justify="left", expand=False
+    )
+    table.add_column("unit", no_wrap=True, max_width=24)
+    table.add_column("happened", no_wrap=True)
+    table.add_column("held", justify="right", no_wrap=True)
+    table.add_column("worlds\nof 100", justify="right")
+    if c.baseline is not None:
+        table.add_column("un-\nchanged", justify="right")
+        table.add_column("differ-\nence", justify="right")
+    table.add_column("median", no_wrap=True)
+    table.add_column("in 90 of 100 of these", no_wrap=True)
+    table.add_column("held\n(median)", justify="right", no_wrap=True)
+    rows = c.units()
+    for row in rows.to_dict("records"):
+        seen = row["observed_spells"] > 0
+        lasting = "+" if seen and pd.isna(row["observed_last"]) else ""
+        cells = [
+            str(row["unit"]),
+            short(row["observed_first"], frame) if seen else "–",
+            f"{_plain(row['observed_duration'], frame)}{lasting}" if seen else "",
+            hundred(row["share"]),
+        ]
+        if c.baseline is not None:
+            cells += [hundred(row["share_unchanged"]), signed(round(100 * row["share_difference"], 1))]
+        risen = row["share"] > 0
+        cells += [
+            short(row["median"], frame),
+            f"{short(row['q05'], frame)} – {short(row['q95'], frame)}" if risen else "",
+            f"{_plain(row['duration'], frame)}{'+' if row['open'] > 0.5 else ''}" if risen else "",
+        ]
+        # Names come from data: they are text, never markup.
+        table.add_row(*(Text(cell) for cell in cells))
+    left_out = len(frame.units) - len(rows)
+    notes = [f"held: {_unit(frame)}; + still so at the end of the window (or longer, in most worlds)"]
+    if left_out:
+        notes.append(
+            f"left out, but in summary.csv: {counted(left_out, 'unit')} that rose neither in the record "
+            "nor in 5 of 100 worlds"
+        )
+    # The sentence stands last: a long table scrolls past, and the end is what is read.
+    return Group(table, *(Text(note, style="dim") for note in notes), Text(answer(c)))
+
+
+def _unit(frame: Any) -> str:
+    return noun(frame.clock, True)
+
+
+def _plain(duration: float, frame: Any) -> str:
+    return length(duration, frame).split(" ")[0]
+
+
+def frame_table(frame: pd.DataFrame, title: str, names: dict[str, str] | None = None) -> Table:
+    """Return a DataFrame as a table: numbers to the right, text as text."""
+    table = Table(title=title, title_justify="left", expand=False)
+    numeric = {column for column in frame if pd.api.types.is_float_dtype(frame[column])}
+    whole = {column for column in frame if pd.api.types.is_integer_dtype(frame[column])}
+    for column in frame:
+        right = column in numeric or column in whole
+        table.add_column(
+            Text((names or {}).get(str(column), str(column))), justify="right" if right else "left"
+        )
+    for row in frame.itertuples(index=False):
+        cells = []
+        for column, value in zip(frame, row, strict=True):
+            cells.append(number(float(value)) if column in numeric else "" if pd.isna(value) else str(value))
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def estimates_table(fit: Fit, title: str, level: float = 0.95) -> Group:
+    """Return the table of a fit, as `print(fit)` has it, and what its columns mean."""
+    from tocsin.fit.summary import columns, estimates
+
+    blocks, meanings = estimates(fit, level)
+    # Without upright lines, and with intervals that may break, it can be read in a narrow terminal too.
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, column in enumerate(["parameter", *columns(level)[1:]]):
+        side: Any = "right" if 0 < place < 7 else "left"
+        table.add_column(
+            Text(column.replace(" ", "\n")), justify=side, no_wrap=place in (1, 2, 3, 4, 6), overflow="fold"
+        )
+    for name, row in zip(fit.values, (row for _, block in blocks for row in block), strict=True):
+        table.add_row(Text(name), *(Text(cell) for cell in row[1:]))
+    return Group(table, *(Text(meaning, style="dim") for meaning in meanings))
+
+
+class _Console(Console):
+    """A console on which text from data is only text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render with control characters of the text escaped; those of the console itself are none of it."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing here: the command says it (see `tocsin.machine.refusals`)."""
+        raise OutputError(errno.EPIPE, "nobody reads it any more")
+
+
+def console(stderr: bool = False, width: int = 140) -> Console:
+    """Return the console to print on; a table that is piped away is not cut to a terminal's width."""
+    made = _Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return made if made.is_terminal else _Console(stderr=stderr, highlight=False, width=width)
+
+
+# --- Checks and forecasts in a terminal: tables that say what their columns mean, and sentences
+#     under them
+
+RIVALS = {
+    "none (as fitted)": "against none: the cause as fitted, tested against its absence (likelihood ratio); by a "
+    "bootstrap where it would not be alone at the edge, or takes a half-life, alpha or covariate with it",
+    "calendar": "against the calendar: home hazards may change from period to period",
+    "unit effects": "against the units: each may be readier than others by a number of its own",
+    "placebo ties": "against placebo ties: rewired at random, every unit keeping its degrees",
+    "permuted times": "against permuted times: whole courses of events dealt out anew among like units",
+}
+
+
+def check_page(check: Check) -> Group:
+    """Return a check for a terminal: one table a cause, what the rivals are, and what a shock would need."""
+    parts: list[object] = []
+    for cause, rows in check.table.groupby("cause", sort=False):
+        shown = pd.DataFrame(
+            {
+                "rival": rows["rival"],
+                "strength beside it": [_figure(x) for x in rows["strength"]],
+                "gain in 2 log L": [_figure(x) for x in rows["statistic"]],
+                "p": ["" if np.isnan(p) else f"{p:.3f}" for p in rows["p"]],
+                "how p was found": rows["how"],
+            }
+        )
+        parts.append(frame_table(shown, str(cause)))
+        reading = check.shocks[check.shocks["cause"] == cause]["reading"].iloc[0]
+        parts.append(Text(f"Unseen shock: {reading}.\n"))
+    told = set(check.table["rival"])
+    parts.append(Text("What the rivals are", style="bold"))
+    parts += [Text(f"  {text}") for rival, text in RIVALS.items() if rival in told]
+    parts.append(
+        Text(
+            "A small p says that the contagion adds something beside that rival. None of these proves contagion: "
+            "likeness of neighbours and shocks that they share can look the same (Shalizi & Thomas 2011)."
+        )
+    )
+    lost = [text for text in check.left_out["reading"] if text]
+    if lost:
+        parts.append(Text("\nTerms that may stand in the wrong place", style="bold"))
+        parts += [Text(f"  {text}") for text in dict.fromkeys(lost)]
+    return Group(*parts)  # type: ignore[arg-type]
+
+
+def write_check(check: Check, folder: Path) -> None:
+    """Write rivals.csv, shocks.csv, placebo.csv and left_out.csv."""
+    tables = {
+        "rivals": check.table,
+        "shocks": check.shocks,
+        "placebo": check.placebo,
+        "left_out": check.left_out,
+    }
+    write_tables(folder, CHECK, tables)
+
+
+def forecast_page(made: Forecast, wave: Wave, most: int = 20) -> Group:
+    """Return a forecast for a terminal: a bulletin, the likeliest units, and what it rests on."""
+    table = made.table
+    shown = pd.DataFrame(
+        {
+            "unit": table["unit"],
+            "of 100 worlds": [_hundred(p) for p in table["probability"]],
+            "95% interval": [
+                f"{_hundred(a)} – {_hundred(b)}" for a, b in table[["lower", "upper"]].to_numpy()
+            ],
+            "in the record": np.where(table["entered"], "came", ""),
+        }
+    ).head(most)
+    mean, low, high = made.number
+    lines = [
+        f"Bulletin of {made.as_of}. Until {made.until}, {wave.entries(round(mean, 1))} are to be expected, with 95% "
+        f"of worlds between {low:g} and {high:g}; the record has {int(table['entered'].sum())} of "
+        f"{counted(len(table), 'unit')} that could.",
+        f"The fit knows {counted(made.fit.nobs, 'event')} until {made.as_of} and nothing later. Worlds agree with "
+        "the record until then; ties and covariates after that day are taken as the record has them.",
+        " ".join(made.ensemble.doubt)
+        if made.ensemble.draws is not None
+        else "All worlds are at the best estimates; the intervals hold the chance of so many worlds, and nothing else.",
+    ]
+    if len(table) > most:
+        lines.append(f"Left out: {counted(len(table) - most, 'unit')} less likely than these.")
+    title = f"{wave}: who enters it from {made.as_of} until {made.until}"
+    return Group(frame_table(shown, title), *(Text(line) for line in lines))
+
+
+def backtest_page(past: Backtest) -> Group:
+    """Return past forecasts and their scores for a terminal."""
+    scores = pd.DataFrame(
+        {
+            "made on": [str(x) for x in past.scores["as_of"]],
+            "forecasts": past.scores["forecasts"],
+            "came": past.scores["entered"],
+            "Brier": [_figure(x) for x in past.scores["brier"]],
+            "Brier of the mean": [_figure(x) for x in past.scores["brier_reference"]],
+            "skill": [_figure(x) for x in past.scores["skill"]],
+            "log score": [_figure(x) for x in past.scores["log_score"]],
+        }
+    )
+    bins = past.reliability
+    reliable = pd.DataFrame(
+        {
+            "forecast": [f"{_hundred(a)} – {_hundred(b)} of 100" for a, b in bins[["from", "to"]].to_numpy()],
+            "forecasts": bins["forecasts"],
+            "said on average": [_hundred(x) for x in bins["mean"]],
+            "came": [_hundred(x) for x in bins["entered"]],
+            "95% interval": [
+                f"{_hundred(a)} – {_hundred(b)}" for a, b in bins[["lower", "upper"]].to_numpy()
+            ],
+        }
+    )
+    lines = [
+        "Each was made with what was known on its day. Brier is the mean squared error of the probabilities (0 is "
+        "perfect); the Brier of the mean is that of telling every unit the share that came; skill is how far the "
+        "forecast goes from there to perfect; the log score is the mean logarithm of the probability of what came "
+        "(0 is perfect). Where forecasts are reliable, what came lies near what was said."
+    ]
+    lines += [f"No forecast could be made on {when}: {why}" for when, why in past.skipped]
+    return Group(
+        frame_table(scores, "Forecasts of the past and their scores"),
+        frame_table(reliable, "What was said and what came"),
+        *(Text(line) for line in lines),
+    )
+
+
+def write_forecast(made: Forecast, past: Backtest | None, folder: Path) -> None:
+    """Write forecast.csv, and of past forecasts scores.csv, reliability.csv, estimates.csv and past.csv."""
+    tables = {"forecast": made.table}
+    if past is not None:
+        listed = [each.table.assign(as_of=str(each.as_of), until=str(each.until)) for each in past.forecasts]
+        tables |= {"scores": past.scores, "reliability": past.reliability, "estimates": past.estimates}
+        tables["past"] = pd.concat(listed, ignore_index=True)
+    write_tables(folder, FORECAST, tables)
+
+
+def _figure(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.4g}"
+
+
+def _hundred(share: float) -> str:
+    return f"{100 * share:.1f}"

@@ -1,0 +1,1 @@
+"""Plans for scarce support: where and when it does most."""

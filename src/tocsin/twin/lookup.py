@@ -1,0 +1,211 @@
+"""What a history says at a moment, looked up row by row, for the readable twin in `tocsin.twin.hazard`.
+
+Everything is read by left limits: a row of ties, covariates or presence holds on (start, end].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from tocsin.model.declaration import Contagion, Transition
+from tocsin.model.formula import check_formula, design_matrix
+from tocsin.model.model import Model
+from tocsin.states import parse_clause
+
+if TYPE_CHECKING:
+    from tocsin.history.history import History
+
+CALENDAR = ("t", "month", "year")
+
+ROLES = ("formula", "susceptibility", "infectiousness")
+
+States = dict[str, str]
+
+names_in = cache(check_formula)
+
+
+class Move(NamedTuple):
+    """An observed event: a unit enters a state of a variable."""
+
+    time: float
+    unit: str
+    variable: str
+    state: str
+
+
+class Record:
+    """A history as a model reads it: what is in force at a moment, and the terms of formulas."""
+
+    def __init__(self, model: Model, history: History) -> None:
+        self.model, self.history = model, history
+        numbers = self.numbers = history.numbers
+        self.units, self.start, self.end = numbers.units, float(numbers.start), float(numbers.end)
+        spans = zip(numbers.enter, numbers.exit, strict=True)
+        self.presence = {unit: (float(a), float(b)) for unit, (a, b) in zip(self.units, spans, strict=True)}
+        # (layer, target) -> rows (source, weight, start, end), sources in the order of the units
+        self.ties: dict[tuple[str, str], list[tuple[str, float, float, float]]] = {}
+        for layer in {cause.layer for cause in self.causes() if isinstance(cause, Contagion)}:
+            if (ties := numbers.ties.get(layer)) is not None:
+                columns = (ties.source, ties.target, ties.weight, ties.start, ties.end)
+                for j, i, *row in sorted(zip(*columns, strict=True)):
+                    rows = self.ties.setdefault((layer, self.units[i]), [])
+                    rows.append((self.units[j], *(float(x) for x in row)))
+        # (covariate, unit, or None for all units) -> rows (value, start, end)
+        self.rows: dict[tuple[str, str | None], list[tuple[float, float, float]]] = {}
+        for name, table in numbers.covariates.items():
+            for i, *row in zip(table.unit, table.value, table.start, table.end, strict=True):
+                unit = None if i < 0 else self.units[i]
+                self.rows.setdefault((name, unit), []).append((float(row[0]), float(row[1]), float(row[2])))
+        # What is known by month or year stands at the end of its interval, whose start it saw; period k ends at
+        # k.
+        late = 1.0 if history.clock in ("month", "year") else 0.0
+        events = (numbers.event_time + late, numbers.event_unit, numbers.event_variable, numbers.event_state)
+        self.moves = [
+            Move(float(time), self.units[i], variable.name, variable.states[state])
+            for time, i, v, state in zip(*events, strict=True)
+            if (variable := history.variables[v]).name in model.by_name and time <= self.end
+        ]
+        # Asked again and again with the same answer.
+        self.covariate, self.terms = cache(self.covariate), cache(self.terms)  # type: ignore[method-assign]
+        self.clause = cache(self.clause)  # type: ignore[method-assign]
+
+    def causes(self) -> list[Any]:
+        """Return all causes of the model."""
+        return [cause for transition in self.model.transitions for cause in transition.causes]
+
+    def beginning(self) -> dict[str, States]:
+        """Return the states of each unit before any event: those on entry."""
+        initial, known = self.numbers.initial, self.history.variables
+        variables = [variable for variable in known if variable.name in self.model.by_name]
+        return {
+            unit: {variable.name: variable.states[initial[variable.name][i]] for variable in variables}
+            for i, unit in enumerate(self.units)
+        }
+
+    def present(self, unit: str, when: float) -> bool:
+        """Tell whether a unit is present: at risk, and able to send."""
+        enter, leave = self.presence[unit]
+        return enter < when <= leave
+
+    def weights(self, layer: str, target: str, when: float) -> dict[str, float]:
+        """Return the weight of each tie in force to a target from a present source."""
+        return {
+            source: weight
+            for source, weight, start, end in self.ties.get((layer, target), [])
+            if start < when <= end and self.present(source, when)
+        }
+
+    def covariate(self, name: str, unit: str, when: float) -> Any:
+        """Return a calendar term or a covariate of a unit, or None where it is missing.
+
+        The unit's own row comes before a row for all units, that before a column of the units, that before
+        the value which the history declares outside the rows.
+        """
+        if name in CALENDAR:
+            return self.calendar(name, when)
+        for key in ((name, unit), (name, None)):
+            for value, start, end in self.rows.get(key, []):
+                if start < when <= end:
+                    return value
+        if name in self.numbers.static:
+            value = self.numbers.static[name][self.numbers.unit_index[unit]]
+            if isinstance(value, str):
+                return value
+            if value is not None and not math.isnan(value):
+                return float(value)
+        return self.history.outside.get(name)
+
+    def calendar(self, name: str, when: float) -> float | int:
+        """Return `t`, `month` or `year`, which are constant on each (k, k + 1] of the clock."""
+        k = math.ceil(when - self.start) - 1
+        if self.history.clock in ("number", "continuous"):
+            return self.start + k
+        if self.history.clock == "step":
+            return self.start + k + 1.0
+        if name == "t":
+            return float(k)
+        first = pd.Timestamp(str(self.history.window[0]))
+        if self.history.clock == "day":
+            day = first + pd.Timedelta(days=k)
+            return day.month if name == "month" else day.year
+        months = 12 * first.year + first.month - 1 + (k if self.history.clock == "month" else 12 * k)
+        return months % 12 + 1 if name == "month" else months // 12
+
+    def moments(self) -> list[float]:
+        """Return every moment of the window at which something given may change, and its end."""
+        found = {self.end, *(move.time for move in self.moves)}
+        found.update(time for span in self.presence.values() for time in span)
+        found.update(time for rows in self.ties.values() for row in rows for time in row[2:])
+        found.update(time for rows in self.rows.values() for row in rows for time in row[1:])
+        formulas = [
+            formula for cause in self.causes() for role in ROLES if (formula := getattr(cause, role, None))
+        ]
+        if any(name in CALENDAR for formula in formulas for name in names_in(formula)):
+            found.update(self.start + k for k in range(math.ceil(self.end - self.start)))
+        return sorted(time for time in found if self.start < time <= self.end)
+
+    def terms(self, formula: str, intercept: bool) -> tuple[list[str], dict[tuple[Any, ...], list[float]]]:
+        """Return the names of a formula's terms, and their values by the values of the names that it uses.
+
+        All values that present units meet are put into one frame, so that each category is known.
+        """
+        names = names_in(formula)
+        outer = [name for name in names if name not in self.model.by_name]
+        inner = [self.model.by_name[name] for name in names if name in self.model.by_name]
+        met = [(unit, when) for unit in self.units for when in self.moments() if self.present(unit, when)]
+        met += [(move.unit, move.time) for move in self.moves if not intercept]  # the marks of early entries
+        values = dict.fromkeys(tuple(self.covariate(name, *place) for name in outer) for place in met)
+        keys = [(*row, *states) for row in values for states in product(*(each.states for each in inner))]
+        order = [*outer, *(variable.name for variable in inner)]
+        frame = pd.DataFrame(keys, columns=order, index=range(len(keys)))
+        for name in outer:
+            if name not in ("month", "year") and not any(isinstance(value, str) for value in frame[name]):
+                frame[name] = frame[name].astype(float)
+        for name in outer:  # a category has the levels that are met, in the order that the history declares
+            if name in self.history.levels and any(isinstance(value, str) for value in frame[name]):
+                known = [level for level in self.history.levels[name] if level in set(frame[name])]
+                frame[name] = pd.Categorical(frame[name], categories=known)
+        for variable in inner:
+            frame[variable.name] = pd.Categorical(frame[variable.name], categories=list(variable.states))
+        matrix, columns = design_matrix(formula, frame, intercept)
+        return columns, {key: [float(x) for x in row] for key, row in zip(keys, matrix, strict=True)}
+
+    def row(
+        self, formula: str, unit: str, states: States, when: float, intercept: bool = True
+    ) -> dict[str, float]:
+        """Return the terms of a formula for a unit in given states; not a number where a value is missing."""
+        columns, values = self.terms(formula, intercept)
+        inner = self.model.by_name
+        outer = [self.covariate(name, unit, when) for name in names_in(formula) if name not in inner]
+        key = (*outer, *(states[name] for name in names_in(formula) if name in inner))
+        return dict(zip(columns, values[key], strict=True))
+
+    def clause(self, text: str | None) -> Mapping[str, frozenset[str]]:
+        """Return the states of each variable that satisfy a clause; no clause is always satisfied."""
+        return {} if text is None else parse_clause(text, self.model.by_name)
+
+    def holds(self, clause: str | None, states: States) -> bool:
+        """Tell whether ``regime=soviet and army=mutinous``, say, holds for a unit in these states."""
+        return all(states[name] in allowed for name, allowed in self.clause(clause).items())
+
+    def repeats(self, variable: str, held: str, entered: list[str]) -> bool:
+        """Tell whether events of one interval are a count: all into one state, by a transition that starts from
+        the state held and from the one that it enters, or, unexplained, within the state held.
+        """
+        found = self.explains(variable, held, entered[0])
+        if set(entered) != {entered[0]}:
+            return False
+        return held == entered[0] if found is None else entered[0] in found.origin
+
+    def explains(self, variable: str, origin: str, state: str) -> Transition | None:
+        """Return the transition of the model that explains a move, or None if the move is taken as given."""
+        for transition in self.model.transitions:
+            if (transition.variable, transition.to) == (variable, state) and origin in transition.origin:
+                return transition
+        return None

@@ -1,0 +1,1 @@
+"""Worlds with a change beside the same worlds without it."""

@@ -1,0 +1,148 @@
+"""Rival explanations: placebo histories, and what a check says where contagion is there and where it is
+not."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.recorded import MOVE, TURN, drawn, ring, turning, units
+
+import tocsin as tc
+from tocsin.check.placebo import reshuffled, rewired
+
+HOME = f"{MOVE} | baseline | propensity | 1"
+AWAY = f"{MOVE} | l | susceptibility | 1"
+CAUSE = f"{MOVE} | l"
+
+
+def contagious() -> tc.Model:
+    return turning(tc.baseline(), tc.contagion("l", when="s=new"))
+
+
+@pytest.fixture(scope="module")
+def real() -> tc.Fit:
+    return contagious().fit(drawn(contagious(), {HOME: -4.5, AWAY: -0.5}, count=80))
+
+
+@pytest.fixture(scope="module")
+def shocked() -> tc.Fit:
+    """Everyone turns at home, at a rate that grows from 0.01 to 0.3: a common shock and no contagion."""
+    rng = np.random.default_rng(5)
+    table = units(80)
+    spent = rng.exponential(size=80)  # integrated hazard 0.01 t until 8, then 0.3 more a unit of time
+    time = np.where(spent < 0.08, spent / 0.01, 8.0 + (spent - 0.08) / 0.3)
+    events = pd.DataFrame({"unit": table["unit"], "variable": "s", "state": "new", "time": time})
+    events = events[events["time"] < 20]
+    # Neighbours everywhere: exposure follows the calendar and nothing else.
+    pairs = [("l", a, b) for a in table["unit"] for b in table["unit"] if a != b]
+    ties = pd.DataFrame(pairs, columns=["layer", "source", "target"])
+    history = tc.History(table, events, ties=ties, variables=[TURN], window=(0, 20), layers=["l"])
+    return contagious().fit(history)
+
+
+def test_rewiring_keeps_degrees() -> None:
+    history = tc.History(
+        units(40), ties=ring(40).assign(weight=np.arange(80.0) + 1), variables=[TURN], window=(0, 9)
+    )
+    before, after = (
+        history.numbers.ties["l"],
+        rewired(history, "l", np.random.default_rng(1)).numbers.ties["l"],
+    )
+    for side in ("source", "target"):
+        assert Counter(getattr(before, side)) == Counter(getattr(after, side))
+    assert sorted(zip(before.source, before.weight, strict=True)) == sorted(
+        zip(after.source, after.weight, strict=True)
+    )
+    assert (after.source != after.target).all()
+    pairs = set(zip(after.source, after.target, strict=True))
+    assert len(pairs) == 80
+    assert len(pairs & set(zip(before.source, before.target, strict=True))) < 20
+
+
+def test_reshuffling_keeps_times_and_states_on_entry() -> None:
+    table = units(40).assign(enter=[0.0] * 20 + [3.0] * 20, s=(["old"] * 10 + ["new"] * 10) * 2)
+    chosen = table[table["s"] == "old"]
+    events = pd.DataFrame(
+        {"unit": chosen["unit"], "variable": "s", "state": "new", "time": np.linspace(3.5, 8, len(chosen))}
+    )
+    history = tc.History(table, events, variables=[TURN], window=(0, 9))
+    before, after = history.numbers, reshuffled(history, np.random.default_rng(2)).numbers
+    assert np.array_equal(before.event_time, after.event_time)
+    assert not np.array_equal(before.event_unit, after.event_unit)
+    for numbers in (before, after):
+        assert (numbers.initial["s"][numbers.event_unit] == 0).all()
+    early = before.event_time < 8
+    assert sorted(before.enter[before.event_unit[early]]) == sorted(after.enter[after.event_unit[early]])
+
+
+def test_contagion_that_is_there_outlives_its_rivals(real: tc.Fit) -> None:
+    check = real.check(worlds=39, seed=1)
+    table = check.table.set_index("rival")
+    assert (table["p"] < 0.05).all()
+    assert set(table.index) == {
+        "none (as fitted)",
+        "calendar",
+        "unit effects",
+        "placebo ties",
+        "permuted times",
+    }
+    assert table.loc["none (as fitted)", "strength"] == pytest.approx(math.exp(real.params[AWAY]), rel=1e-6)
+    factor = check.shocks["factor"].iloc[0]
+    assert factor > 2 and f"{factor:.2f}" in str(check)
+    assert len(check.placebo) == 78
+    assert check.table.equals(real.check(worlds=39, seed=1).table)
+    assert "<table" in check._repr_html_()
+
+
+def test_the_shock_is_what_brings_the_interval_to_zero(real: tc.Fit) -> None:
+    # By hand: the hazard at home of exposed units is multiplied, and the strength is tested beside it.
+    factor = real.check(worlds=19).shocks["factor"].iloc[0]
+    history = real.history
+    program = real.fitted_program
+    cause = program.likelihood.causes[1]
+    swept = cause.swept(0.0, keep=True)
+    rows = pd.DataFrame(
+        {
+            "unit": [program.history.numbers.units[i] for i in swept.unit],
+            "covariate": "shock",
+            "value": 1.0,
+            "start": swept.time,
+            "end": swept.time + swept.span,
+        }
+    )
+    known = tc.History(
+        history.units,
+        history.events,
+        ties=history.ties,
+        covariates=rows,
+        variables=[TURN],
+        window=history.window,
+        layers=["l"],
+        outside={"shock": 0.0},
+    )
+    held = {f"{MOVE} | baseline | propensity | shock": math.log(factor)}
+    one = turning(tc.baseline("1 + shock")).fit(known, fixed=held)
+    two = turning(tc.baseline("1 + shock"), tc.contagion("l", when="s=new")).fit(known, fixed=held)
+    assert one.compare(two).p == pytest.approx(0.05, abs=0.003)
+
+
+def test_a_common_shock_is_not_taken_for_contagion(shocked: tc.Fit) -> None:
+    check = shocked.check(worlds=39, seed=2)
+    p = check.table.set_index("rival")["p"]
+    assert p["none (as fitted)"] < 0.01 and p["calendar"] > 0.05
+    how = check.table.set_index("rival")["how"]
+    for placebo in ("placebo ties", "permuted times"):  # all are tied to all
+        assert "the placebo is the history itself" in how[placebo]
+
+
+def test_models_without_contagion_are_refused(real: tc.Fit) -> None:
+    with pytest.raises(tc.TocsinError, match="no contagion beside a baseline"):
+        turning(tc.baseline()).fit(real.history).check()
+    with pytest.raises(tc.TocsinError, match="19 or more"):
+        real.check(worlds=5)
+    with pytest.raises(tc.TocsinError, match="seed= is a whole number"):
+        real.check(worlds=19, seed=-1)
