@@ -491,7 +491,7 @@ def test_what_attribute_refuses(fit: tc.Fit, history: tc.History) -> None:
         ({"draws": -1}, "draws= is a whole number"),
         ({"draws": True}, "draws= is a whole number"),
         ({"level": 1.0}, "between 0 and 1"),
-        ({"seed": 0.5}, "seed= is a whole number"),
+        ({"seed": 0.5}, "a seed must be a whole number"),
         ({"method": "bootstap"}, "did you mean 'bootstrap'"),
     ):
         with pytest.raises(tc.TocsinError, match=words):

@@ -16,6 +16,7 @@ from tocsin.ensemble.room import anyway, check_room
 from tocsin.errors import HistoryError, Problem, listed
 from tocsin.history.tables.schema import Report
 from tocsin.history.toml import read_head
+from tocsin.interventions.sentences import read
 
 TOO_LARGE = [2**64, 2**64 + 1, 10**30, -1, np.int64(-1), True, 1.5, "1"]
 
@@ -74,7 +75,7 @@ def test_an_empty_name_is_no_folder(words: list[str]) -> None:
 def test_numbers_in_sentences_are_as_in_tables(number: str) -> None:
     for sentence in (f"scale x by {number}", f"set x to {number}", f"shift x by {number}"):
         with pytest.raises(tc.SentenceError, match="number"):
-            tc.program.interventions.sentences.read(sentence)
+            read(sentence)
     assert command("replay", "1917", "--from", number)[0] == 2
 
 

@@ -144,5 +144,5 @@ def test_models_without_contagion_are_refused(real: tc.Fit) -> None:
         turning(tc.baseline()).fit(real.history).check()
     with pytest.raises(tc.TocsinError, match="19 or more"):
         real.check(worlds=5)
-    with pytest.raises(tc.TocsinError, match="seed= is a whole number"):
+    with pytest.raises(tc.TocsinError, match="a seed must be a whole number"):
         real.check(worlds=19, seed=-1)

@@ -101,7 +101,7 @@ def test_dates_and_what_cannot_be_forecast() -> None:
         ({"horizon": 60}, "at most that, or an earlier date"),
         ({"horizon": -1}, "above 0"),
         ({"worlds": 1}, "worlds="),
-        ({"seed": -1}, "seed= is a whole number"),
+        ({"seed": -1}, "a seed must be a whole number"),
     ):
         asked = {"variable": "s", "state": "new", "as_of": "1919-01-10", "horizon": 5, "worlds": 50} | wrong
         with pytest.raises(tc.TocsinError, match=said):

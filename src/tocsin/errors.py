@@ -9,8 +9,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 
 class TocsinError(Exception):
     """Something a user can mend: wrong data, a wrong model, a question that cannot be answered."""
@@ -148,7 +146,7 @@ def check_whole(least: int = 0, **numbers: object) -> None:
     for name, value in numbers.items():
         if name == "seed":
             check_seed(value)
-        elif isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        elif isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
             raise TocsinError(f"{name}= is a whole number of at least {least}, not {value!r}")
 
 
