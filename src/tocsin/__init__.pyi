@@ -3,7 +3,6 @@ from . import maps as maps
 from .attribution.attribution import Attribution as Attribution
 from .attribution.calibration import calibration as calibration
 from .bayes.posterior import Posterior as Posterior
-from .cli.verb_forecast import forecast as forecast
 from .ensemble.comparison import Comparison as Comparison
 from .ensemble.ensemble import Ensemble as Ensemble
 from .ensemble.paired import Outcome as Outcome
@@ -16,13 +15,12 @@ from .errors import TocsinError as TocsinError
 from .fit.estimates import Fit as Fit
 from .fit.maximum.constraint import Prior as Prior
 from .fit.maximum.constraint import weak_prior as weak_prior
-from .fit.maximum.newton import shift as shift
-from .fit.maximum.search import scale as scale
 from .fit.parameterised import Parameterised as Parameterised
 from .fit.save import load_fit as load_fit
 from .forecasts.forecast import Backtest as Backtest
 from .forecasts.forecast import Forecast as Forecast
 from .forecasts.forecast import backtest as backtest
+from .forecasts.forecast import forecast as forecast
 from .forecasts.penalty import choose_prior as choose_prior
 from .forecasts.penalty import forward_validation as forward_validation
 from .history.history import History as History
@@ -38,10 +36,12 @@ from .interventions.declared import remove_layer as remove_layer
 from .interventions.declared import remove_tie as remove_tie
 from .interventions.declared import remove_unit as remove_unit
 from .interventions.declared import rewire_layer as rewire_layer
+from .interventions.declared import scale as scale
 from .interventions.declared import scale_cause as scale_cause
 from .interventions.declared import scale_layer as scale_layer
 from .interventions.declared import scale_tie as scale_tie
 from .interventions.declared import set_covariate as set_covariate
+from .interventions.declared import shift as shift
 from .ledger.ledger import Clause as Clause
 from .ledger.ledger import Fact as Fact
 from .ledger.ledger import Figure as Figure

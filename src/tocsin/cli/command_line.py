@@ -40,10 +40,8 @@ and covariates.csv. A model is a TOML file; a history may bring its own (model.t
 )
 
 
-# --- what the verbs share -------------------------------------------------------------------------------
-
-
 def opened(history: str, model: Path | None, start: str | None, end: str | None) -> tuple[History, Model]:
+    """Return the history and the model that a verb was asked about."""
     from tocsin.report.replay import open_history, open_model
 
     _, record = open_history(history, (start, end))
@@ -120,12 +118,14 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         yield tell
 
 
-def guarded(act: Callable[[], None]) -> None:
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Say what is wrong in words and end with its code; nothing else that breaks is caught here."""
     from tocsin.machine.refusals import check_limit
 
     try:
         check_limit()
-        act()
+        yield
     except SentenceError as error:
         typer.echo(printable(f"tocsin: {error}"), err=True)
         raise typer.Exit(2) from None

@@ -1,4 +1,4 @@
-"""cli.verb_attribute"""
+"""The verb attribute: what each event came from."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def attribute(
     if by not in (None, "transition", "layer", "source", "period"):
         raise typer.BadParameter(f"{by!r} is not transition, layer, source or period", param_hint="--by")
 
-    def act() -> None:
+    with guarded():
         from tocsin.report.replay import fitted
         from tocsin.report.terminal_attribution import print_attribution, refuse_unknown
 
@@ -81,5 +81,3 @@ def attribute(
             print_attribution(attribution, unit, transition, by, tree)
             for note in attribution.write(out) if out is not None else ():
                 typer.echo(note, err=True)
-
-    guarded(act)

@@ -1,4 +1,4 @@
-"""The verbs check and forecast: rivals of contagion, and what was to be expected on a date."""
+"""The verb check: every contagion tested against none, and beside its rivals."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def check(
             "a bootstrap needs 199 worlds or more, or 0 for none", param_hint="--bootstrap"
         )
 
-    def act() -> None:
+    with guarded():
         from tocsin.report.replay import fitted
         from tocsin.report.terminal import check_page, console, write_check
 
@@ -73,5 +73,3 @@ def check(
             if out is not None:
                 write_check(found, out)
         console().print(check_page(found))
-
-    guarded(act)

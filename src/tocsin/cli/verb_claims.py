@@ -1,4 +1,4 @@
-"""cli.verb_claims"""
+"""The verb claims: what is said of a history, beside what its record gives."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def claims(
     if out is not None and out.suffix.lower() not in (".csv", ".html", ".md"):
         raise typer.BadParameter("the file ends in .csv, .html or .md", param_hint="--out")
 
-    def act() -> None:
+    with guarded():
         from tocsin.history.history import load_history
         from tocsin.report.claims import chosen, claims_of, claims_page, write_claims
         from tocsin.report.terminal import console
@@ -52,5 +52,3 @@ def claims(
         else:
             write_claims(read, answers, out)
             typer.echo(f"{len(answers)} claims in {out}")
-
-    guarded(act)

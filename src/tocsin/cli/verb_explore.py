@@ -1,4 +1,4 @@
-"""cli.verb_explore"""
+"""The verb explore: the page on which a history is played and changed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def explore(
     for each in proxy or ():
         _network(each, "--proxy")
 
-    def act() -> None:
+    with guarded():
         from tocsin.explorer.serve import serve
 
         with progress() as tell:
@@ -68,5 +68,3 @@ def explore(
             )
         with left_to_others():  # the server lets answers that are on their way arrive
             serve_at.run(typer.echo)
-
-    guarded(act)

@@ -1,4 +1,4 @@
-"""cli.verb_fit"""
+"""The verb fit: estimates, printed and kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fit(
     """
     first, last = time_given(start, "--from"), time_given(end, "--to")
 
-    def act() -> None:
+    with guarded():
         from tocsin.files.whole import to_json, write_whole
         from tocsin.fit.save import fit_content
         from tocsin.report.replay import fitted
@@ -49,5 +49,3 @@ def fit(
         page.print(frame_table(estimates.transitions.reset_index(drop=True), "what the estimates rest on"))
         for warning in estimates.warnings:
             page.print(f"warning: {warning}", markup=False)
-
-    guarded(act)

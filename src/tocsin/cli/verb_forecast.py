@@ -1,4 +1,4 @@
-"""cli.verb_forecast"""
+"""The verb forecast: what was to be expected on a date."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def forecast(
     if horizon is not None and not 0 < horizon < float("inf"):
         raise typer.BadParameter(f"{horizon:g} is not a time ahead", param_hint="--horizon")
 
-    def act() -> None:
+    with guarded():
         from tocsin.forecasts.forecast import backtest, forecast
         from tocsin.model.followed_state import wave_of
         from tocsin.report.terminal import backtest_page, console, forecast_page, write_forecast
@@ -98,5 +98,3 @@ def forecast(
         page.print(forecast_page(made, followed))
         if scored is not None:
             page.print(backtest_page(scored))
-
-    guarded(act)

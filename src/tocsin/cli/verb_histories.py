@@ -1,4 +1,4 @@
-"""cli.verb_histories"""
+"""The verb histories: what comes with Tocsin, and what a history records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def histories(
             "name the history too: tocsin histories 1917 --unit hungary", param_hint="--unit"
         )
 
-    def act() -> None:
+    with guarded():
         from tocsin.history.describe import describe, describe_unit, list_packaged
         from tocsin.history.history import load_history
 
@@ -42,5 +42,3 @@ def histories(
             return
         record = load_history(name)
         typer.echo(describe(record) if unit is None else describe_unit(record, unit))
-
-    guarded(act)

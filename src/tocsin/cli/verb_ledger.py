@@ -1,4 +1,4 @@
-"""cli.verb_ledger"""
+"""The verb ledger: what was staked by treaty, and in how many worlds it comes back."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def ledger(
     """
     limit, drawn = time_given(by, "--by"), draws_asked(draws)
 
-    def act() -> None:
+    with guarded():
         from tocsin.ledger.toml import load_ledger
         from tocsin.report.replay import fitted
         from tocsin.report.terminal import console
@@ -89,5 +89,3 @@ def ledger(
         if out is not None:
             write_value(book, ensembles, out)
         console().print(ledger_page(book, ensembles, fact, causes))
-
-    guarded(act)

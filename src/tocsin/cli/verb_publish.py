@@ -41,7 +41,7 @@ def publish(
     worksheets to print, and the answers for the teacher. manifest.json says how to make it again.
     """
 
-    def act() -> None:
+    with guarded():
         from tocsin.classroom.site import plan
         from tocsin.classroom.site import publish as make
 
@@ -49,5 +49,3 @@ def publish(
             tell("loading the history", 0, 0)
             first = make(plan(history, model, scenarios, worlds, seed, wave), to, tell)
         typer.echo(f"Open {first}")
-
-    guarded(act)

@@ -1,4 +1,4 @@
-"""cli.verb_replay"""
+"""The verb replay, the main job: fit, simulate, compare with what happened, write a report."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def replay(
             raise typer.BadParameter(
                 "the manifest says all but --out; give nothing else beside --again", param_hint="--again"
             )
-        guarded(lambda: _repeat(again, out))
+        _repeat(again, out)
         return
     if history is None:
         raise typer.BadParameter(
@@ -90,50 +90,52 @@ def replay(
     if clocks != "cause" and given.split()[:1] != ["history"]:
         raise typer.BadParameter("says how worlds are coupled under --given history", param_hint="--clocks")
     first, last = time_given(start, "--from"), time_given(end, "--to")
-    asked = {"do": do or [], "wave": wave, "given": given, "clocks": clocks, "draws": draws_asked(draws)}
-    guarded(lambda: _replay(history, model, worlds, seed, first, last, asked, out))
+    drawn = draws_asked(draws)
+    with guarded():
+        from tocsin.report.replay import replay as run
 
-
-def _replay(
-    history: str,
-    model: Path | None,
-    worlds: int,
-    seed: int,
-    start: str | None,
-    end: str | None,
-    asked: dict[str, Any],
-    out: Path | None,
-) -> None:
-    from tocsin.report.replay import replay as run
-
-    with held(out), progress() as tell:
-        done = run(history, model, worlds=worlds, seed=seed, start=start, end=end, progress=tell, **asked)
-        tell("writing the report", 0, 0)
-        folder = done.write(out)
-    _ended(done, folder)
-    done.clear()
+        with held(out), progress() as tell:
+            done = run(
+                history,
+                model,
+                worlds=worlds,
+                seed=seed,
+                start=first,
+                end=last,
+                do=do or [],
+                wave=wave,
+                given=given,
+                clocks=clocks,
+                draws=drawn,
+                progress=tell,
+            )
+            tell("writing the report", 0, 0)
+            folder = done.write(out)
+        _ended(done, folder)
+        done.clear()
 
 
 def _repeat(manifest: Path, out: Path | None) -> None:
-    from tocsin.report.replay import replay_again
+    with guarded():
+        from tocsin.report.replay import replay_again
 
-    # Never over the files that are being repeated, unless it is asked for.
-    here = manifest.resolve().parent
-    to = out if out is not None else here.with_name(f"{here.name}-again")
-    with held(to), progress() as tell:
-        done = replay_again(manifest, progress=tell)
-        tell("writing the report", 0, 0)
-        folder = done.write(to)
-    _ended(done, folder)
-    done.clear()
-    assert done.again is not None
-    differing = done.differing_files()
-    if not differing:
-        typer.echo(f"The same to the bit as {manifest}.")
-        return
-    changed = done.again.changed_versions()
-    because = f"; since then changed: {', '.join(changed)}" if changed else ""
-    raise TocsinError(f"not the same as {manifest}: {', '.join(differing)} differ{because}")
+        # Never over the files that are being repeated, unless it is asked for.
+        here = manifest.resolve().parent
+        to = out if out is not None else here.with_name(f"{here.name}-again")
+        with held(to), progress() as tell:
+            done = replay_again(manifest, progress=tell)
+            tell("writing the report", 0, 0)
+            folder = done.write(to)
+        _ended(done, folder)
+        done.clear()
+        assert done.again is not None
+        differing = done.differing_files()
+        if not differing:
+            typer.echo(f"The same to the bit as {manifest}.")
+            return
+        changed = done.again.changed_versions()
+        because = f"; since then changed: {', '.join(changed)}" if changed else ""
+        raise TocsinError(f"not the same as {manifest}: {', '.join(differing)} differ{because}")
 
 
 def _ended(done: Any, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""More verbs of the command line: the ledger of a treaty, and plans for scarce support."""
+"""The verb support: plans for scarce support."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def support(
         raise typer.BadParameter("with --prevent it is a number of units", param_hint="--budget")
     drawn = draws_asked(draws)
 
-    def act() -> None:
+    with guarded():
         from tocsin.model.followed_state import wave_of
         from tocsin.report.manifest import support_page, write_plan
         from tocsin.report.replay import fitted
@@ -130,5 +130,3 @@ def support(
         if out is not None:
             write_plan(found, out)
         console().print(support_page(found))
-
-    guarded(act)

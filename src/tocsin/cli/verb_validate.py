@@ -1,4 +1,4 @@
-"""cli.verb_validate"""
+"""The verb validate: every problem of a history, with its place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def validate(
       tocsin validate my-history
     """
 
-    def act() -> None:
+    with guarded():
         from tocsin.history.describe import describe
         from tocsin.history.history import load_history
 
@@ -28,5 +28,3 @@ def validate(
         for warning in record.warnings:
             typer.echo(f"warning: {warning}")
         typer.echo("no problems")
-
-    guarded(act)

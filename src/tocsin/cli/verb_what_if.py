@@ -87,7 +87,7 @@ def whatif(
     """
     window, drawn = (time_given(start, "--from"), time_given(end, "--to")), draws_asked(draws)
 
-    def act() -> None:
+    with guarded():
         from tocsin.report.what_if_page import ask
 
         with held(out), progress() as tell:
@@ -96,8 +96,6 @@ def whatif(
             folder = asked.write(out)
         _printed(asked)
         typer.echo(f"Page: {folder / 'what-if.html'}")
-
-    guarded(act)
 
 
 def _spans(table: Any, which: str) -> list[str]:
