@@ -106,15 +106,10 @@ def _sharing(scaled: Scaled, into: Floats, ways: Floats, width: Floats) -> set[i
         into: scaled parameters from the free values (P, F).
         ways: the directions, in free values times `width`, orthonormal (F, L).
     """
-    moved = into @ (ways / width[:, None])  # of the scaled parameters (P, L)
-    found = set()
-    for position in range(into.shape[0]):
-        row = scaled.row(position)
-        own = (row @ into) / width
-        size = float(np.linalg.norm(own))
-        if size > 0.0 and float(np.linalg.norm(row @ moved)) > PART * size:
-            found.add(position)
-    return found
+    own = scaled.turned(into) / width
+    along = scaled.turned(into @ (ways / width[:, None]))
+    size = np.linalg.norm(own, axis=1)
+    return {int(p) for p in np.flatnonzero(np.linalg.norm(along, axis=1) > PART * size)}
 
 
 def _known(information: Floats, width: Floats) -> tuple[Floats, Floats]:
@@ -136,11 +131,12 @@ def _known(information: Floats, width: Floats) -> tuple[Floats, Floats]:
     part = scaled if left.size == size else scaled[np.ix_(left, left)]
     diagonal = np.sqrt(np.maximum(np.diag(part), 1e-300))
     result = np.zeros((size, size))
-    inverse, known = _inverted(part / np.outer(diagonal, diagonal))
-    inverse = inverse / np.outer(diagonal, diagonal)
     ways = np.zeros((size, size - left.size))
     ways[np.setdiff1d(np.arange(size), left), np.arange(size - left.size)] = 1.0
-    if not known or (left.size and np.sqrt(np.diag(inverse)).max() >= WIDEST):
+    clear = _inverted(part / np.outer(diagonal, diagonal))
+    if clear is not None and (not left.size or (np.sqrt(np.diag(clear)) / diagonal).max() < WIDEST):
+        inverse = clear / np.outer(diagonal, diagonal)
+    else:
         curvature, basis = np.linalg.eigh(part)
         nothing = curvature < WIDEST**-2.0
         some = basis[:, ~nothing]
@@ -152,19 +148,18 @@ def _known(information: Floats, width: Floats) -> tuple[Floats, Floats]:
     return result, ways
 
 
-def _inverted(matrix: Floats) -> tuple[Floats, bool]:
-    """Return the inverse of a symmetric matrix with ones on its diagonal, and whether it has one.
-
-    Where it has none, curvatures too small to tell from zero are taken for next to nothing.
-    """
-    root, failed = dpotrf(matrix, lower=1) if len(matrix) > MANY else (matrix, 1)
-    if not failed:
-        half, failed = dpotri(root, lower=1)
-        # No curvature is below one over the trace of the inverse: so clear a matrix needs no eigenvalues.
-        if not failed and np.trace(half) * CLEARLY_CONCAVE < 1.0:
-            return np.tril(half) + np.tril(half, -1).T, True
-    curvature, basis = np.linalg.eigh(matrix)
-    return (basis / np.maximum(curvature, 1e-13)) @ basis.T, bool(curvature.min() > 1e-11)
+def _inverted(matrix: Floats) -> Floats | None:
+    """Return the inverse of a symmetric matrix with ones on its diagonal; None where none is clear."""
+    if len(matrix) <= MANY:
+        curvature, basis = np.linalg.eigh(matrix)
+        clear = bool((curvature > 1e-11).all())
+        return np.asarray((basis / curvature) @ basis.T) if clear else None
+    root, failed = dpotrf(matrix, lower=1)
+    half, failed = (root, failed) if failed else dpotri(root, lower=1)
+    # No curvature is below one over the trace of the inverse: so clear a matrix needs no eigenvalues.
+    if failed or np.trace(half) * CLEARLY_CONCAVE >= 1.0:
+        return None
+    return np.asarray(np.tril(half) + np.tril(half, -1).T)
 
 
 def clusters(program: Program, cluster: Any) -> NDArray[np.int64]:

@@ -116,7 +116,7 @@ def prepared(
     """Return the task of a fit, and the parameters put at zero because others say the same, with the
     reason."""
     constraint = Constraint.make(program.parameter_names, fixed, tied)
-    scaled = scale(program, constraint)
+    scaled = scale(program, constraint, roughly=prior is None)
     twins: dict[int, str] = {}
     if prior is None:
         twins = diagnostics.aliased(scaled, constraint)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tocsin.errors import FitError
-from tocsin.history.arrays import THINNED
-from tocsin.kernels.layout import SOURCE, TARGET
+from tocsin.history.arrays import LONG, THINNED
+from tocsin.kernels.layout import LAYER, SOURCE, TARGET, TRANSITION
 from tocsin.kernels.spread import spread
 from tocsin.program.exposure import swept_home
 
@@ -31,13 +31,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FARTHEST = (
-    1e12  # of a mean from zero in standard deviations: beyond it double precision holds four digits or fewer
-)
-
+FARTHEST = 1e12  # of a mean from zero in standard deviations: beyond it four digits of a difference are left, or fewer
 CONSTANT = "1"
-
-MOST_LAID = 4
+MOST_LAID = 4  # programs of which the map is kept
+NEAR, WIDE = 3.0, 100.0  # of a long design that may stay as it is
 
 
 def _factors(term: str) -> tuple[str, ...]:
@@ -272,7 +269,7 @@ class Scaling:
         return self._laid[key][1]
 
     @staticmethod
-    def of(program: Program, tied: Iterable[Sequence[str]] = ()) -> Scaling:
+    def of(program: Program, tied: Iterable[Sequence[str]] = (), roughly: bool = False) -> Scaling:
         """Return means and standard deviations over the time at risk of each transition in a program's history.
 
         Terms of infectiousness are weighed by what they send: by the exposure of units at risk. Of a column with two
@@ -280,15 +277,24 @@ class Scaling:
 
         Parameters:
             tied: parameters that take one value; they have the scale of the first of each group.
+            roughly: whether long designs may stay as they are if their terms lie near zero already: without a prior
+                the estimates are the same, and it saves a copy.
 
         Raises:
             FitError: a term lies too far from zero for its spread.
         """
         numbers: dict[str, tuple[float, float]] = {}
+        weights: dict[tuple[int, int], Floats] = {}
         program = replace(program, spans=None) if program.spans is not None else program
         for number, cause in enumerate(program.likelihood.causes):
-            if cause.slots.target and cause.design.terms != (CONSTANT,):
-                weight = time_at_risk(cause)
+            near = roughly and _near(cause)
+            if not near and not all(term == CONSTANT or term.endswith("]") for term in cause.design.terms):
+                key = (
+                    int(program.opening.cause[number, TRANSITION]),
+                    int(program.opening.cause[number, TARGET]),
+                )
+                weight = weights[key] if key in weights else time_at_risk(cause)
+                weights[key] = weight
                 numbers |= _measured(program, number, cause.design, cause.slots.target, weight)
             if cause.source_design is not None:
                 sent = cause.swept(_decay(cause), keep=cause.slots.alpha >= 0).summed[:, :, 0].sum(axis=0)
@@ -338,9 +344,21 @@ def _decay(cause: CauseData) -> float:
     return cause.shape(vector)[0]
 
 
+def _near(cause: CauseData) -> bool:
+    """Say whether the terms of a long design lie near zero and spread by about one, by a look at some of its rows."""
+    design = cause.design
+    if design.matrix.shape[0] <= LONG or any(len(_factors(term)) > 1 for term in design.terms):
+        return False
+    middle, width, _ = spread(design.thin, np.ones(design.thin.shape[1])).T
+    plain = np.array([term != CONSTANT for term in design.terms])
+    fair = (np.abs(middle) < NEAR * width) & (width > 1.0 / WIDE) & (width < WIDE)
+    return CONSTANT in design.terms and bool(fair[plain].all())
+
+
 def time_at_risk(cause: CauseData) -> Floats:
     """Return the time that units at risk of a cause's transition spend in each of its target rows (rows,)."""
-    found = swept_home(cause)
+    home = cause.program.opening.cause[cause.number, LAYER] < 0
+    found = None if home else swept_home(cause)
     if found is None:  # a covariate is missing at risk: the sweep says where
         found = cause.swept(cause.shape(np.zeros(len(cause.program.parameter_names)))[0])
     return np.asarray(found.summed[:, 0, 0])
@@ -438,6 +456,13 @@ class Scaled:
             if place.start <= position < place.stop:
                 found[place] = block[position - place.start]
         return found
+
+    def turned(self, matrix: Floats) -> Floats:
+        """Return what makes parameters on the user's scale from what makes scaled ones (P, M)."""
+        result = matrix.copy()
+        for place, block in self._blocks:
+            result[place] = block @ matrix[place]
+        return result
 
     def covariance(self, matrix: Floats) -> Floats:
         """Return the covariance of parameters on the user's scale from that of scaled ones (P, P)."""

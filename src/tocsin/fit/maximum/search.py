@@ -366,7 +366,7 @@ class Task:
         return self.climb(best.vector, gone=best.gone)
 
 
-def scale(program: Program, constraint: Constraint) -> Program:
+def scale(program: Program, constraint: Constraint, roughly: bool = False) -> Program:
     """Return a program with its terms centred and scaled by its own history; one that is already stays as it is."""
     if program.scaling is not None:
         return program
@@ -375,7 +375,8 @@ def scale(program: Program, constraint: Constraint) -> Program:
     for name, group in zip(names, constraint.group.tolist(), strict=True):
         if group >= 0:
             members.setdefault(group, []).append(name)
-    known = Scaling.of(program, [group for group in members.values() if len(group) > 1]).numbers
+    tied = [group for group in members.values() if len(group) > 1]
+    known = Scaling.of(program, tied, roughly).numbers
     endless = {name for name, value in zip(names, constraint.base, strict=True) if np.isneginf(value)}
     # A term whose coefficient is minus infinity forbids what has it: its zero is no matter of where one counts from.
     return program.on_scale(
