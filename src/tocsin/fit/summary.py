@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +32,13 @@ def estimates(fit: Fit, level: float) -> tuple[list[tuple[str, list[list[str]]]]
     """Return the estimates cause by cause (a heading, and rows of a label and cells), and what they mean."""
     table = fit.summary(level)
     blocks: list[tuple[str, list[list[str]]]] = []
-    for row in rows(table, fit._status):
+    errors = np.sqrt(np.maximum(np.diag(fit.scaled.vcov), 0.0))
+    away = far_levels(fit.values, fit.scaled.scaling.numbers, fit.scaled.vector, errors, level)
+    for row in rows(table, fit._status, away):
         if not blocks or blocks[-1][0] != row.cause:
             blocks.append((row.cause, []))
         blocks[-1][1].append([row.label, *row.cells])
-    return blocks, legend(table, fit.prior is not None, level, fit.learned)
+    return blocks, [*legend(table, fit.prior is not None, level, fit.learned), *away.values()]
 
 
 def _head(fit: Fit) -> list[str]:
@@ -208,6 +210,7 @@ def as_latex(fit: Fit, level: float = 0.95) -> str:
 # Everything that shows a fit reads it: `print(fit)`, `fit.summary()`, `tocsin fit`, the report, HTML and LaTeX.
 
 SHAPES = ("memory", "response")
+FAR = 12.0  # from the logarithm of a rate at the means of its terms to that where they are 0
 
 COLUMNS = ("estimate", "se", "lower", "upper", "exp(estimate)", "p", "test")
 
@@ -277,15 +280,70 @@ class Row:
     cells: tuple[str, ...]
 
 
-def rows(table: pd.DataFrame | Sequence[Mapping[str, Any]], status: Mapping[str, str]) -> list[Row]:
+def far_levels(
+    values: Mapping[str, float],
+    terms: Mapping[str, Sequence[float]],
+    scaled: Sequence[float] | Floats,
+    errors: Sequence[float] | Floats,
+    level: float = 0.95,
+) -> dict[str, str]:
+    """Return the rates and strengths that say nothing, their terms being 0 far from all that was seen.
+
+    Parameters:
+        values: the estimates by name.
+        terms: mean and scale of each term, by name; scaled, errors: the scaled estimates and their standard errors.
+
+    Returns:
+        By name a sentence with the rate at the mean of its terms.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + level / 2))
+    found = {}
+    for (name, value), centred, error in zip(values.items(), scaled, errors, strict=True):
+        head, role, term = name.rsplit(BAR, 2)
+        if term != "1" or not abs(value - centred) > FAR:
+            continue
+        means = [
+            f"{other.rsplit(BAR, 1)[1]} {terms[other][0]:.6g}"
+            for other in values
+            if other in terms and other.startswith(f"{head}{BAR}") and terms[other][0] != 0.0
+        ]
+        ends = " to ".join(short(_exp(centred + way * z * error)) for way in (-1.0, 1.0))
+        what = "rate" if role == "propensity" else "strength"
+        found[name] = (
+            f"The {what} of {head.replace(BAR, ', ')} stands where its terms are 0, far from all that was seen; at "
+            f"their means ({', '.join(means)}) it is {short(_exp(centred))} ({ends})."
+        )
+    return found
+
+
+def far_levels_of(content: Mapping[str, Any], level: float = 0.95) -> dict[str, str]:
+    """Return the same of a fit as plain content, as `fit.json` keeps it; nothing of parameters that were given."""
+    scaled = content.get("scaled")
+    if scaled is None:
+        return {}
+    values = {name: _float(value) for name, value in content["params"].items()}
+    errors = np.sqrt(
+        np.maximum(np.diag(np.array(scaled["vcov"], dtype=float).reshape(2 * (len(values),))), 0.0)
+    )
+    return far_levels(values, scaled["terms"], [_float(value) for value in scaled["params"]], errors, level)
+
+
+def rows(
+    table: pd.DataFrame | Sequence[Mapping[str, Any]],
+    status: Mapping[str, str],
+    away: Collection[str] = (),
+) -> list[Row]:
     """Return the table of a fit as text, one row a parameter.
 
     Parameters:
         table: what `summary` returns, or its rows as `fit.json` keeps them.
         status: of each parameter; see `Fit.status`.
+        away: rates and strengths that are told at the means of their terms; see `far_levels`.
     """
     listed: Sequence[Mapping[str, Any]] = table if isinstance(table, Sequence) else records(table)
-    return [_row(each, status.get(str(each["name"]), "free")) for each in listed]
+    return [_row(each, status.get(str(each["name"]), "free"), str(each["name"]) in away) for each in listed]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -295,7 +353,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _row(values: Mapping[str, Any], status: str) -> Row:
+def _row(values: Mapping[str, Any], status: str, away: bool) -> Row:
     *transition, cause, role, term = str(values["name"]).split(BAR)
     estimate, se, lower, upper, natural, p = (_float(values.get(column)) for column in COLUMNS[:6])
     test = str(values.get("test") or NONE)
@@ -310,7 +368,9 @@ def _row(values: Mapping[str, Any], status: str) -> Row:
     cells = [number(estimate), "", "", "", "", ""]
     if known and status != "fixed":
         cells[1:4] = [number(se), number(lower), number(upper)]
-    if not shape and status != "not identified":
+    if away:
+        cells[4] = "see below"
+    elif not shape and status != "not identified":
         cells[4] = short(natural)
         if cells[2] or cells[3]:
             cells[4] += f" ({short(_exp(lower))} to {short(_exp(upper))})"

@@ -9,7 +9,7 @@ import pandas as pd
 from tocsin.charts import curves, parts
 from tocsin.charts.differences import unit_differences
 from tocsin.ensemble.comparison import Comparison
-from tocsin.fit.summary import legend
+from tocsin.fit.summary import far_levels_of, legend
 from tocsin.fit.summary import rows as estimate_rows
 from tocsin.history.describe import citations
 from tocsin.model.declaration import Baseline
@@ -216,14 +216,15 @@ def _estimates(replay: Replay) -> list[str]:
         return curves.forest(fit, comparison, width, titled, rates)
 
     parts.append(_pair(*(_figure(c, forest, rates=rates) for rates in (False, True))))
-    shown = estimate_rows(fit["estimates"], fit.get("status", {}))
+    away = far_levels_of(fit)
+    shown = estimate_rows(fit["estimates"], fit.get("status", {}), away)
     cells = [[row["name"], *each.cells] for row, each in zip(fit["estimates"], shown, strict=True)]
     head = ("parameter", "estimate", "standard error", "lower 95%", "upper 95%", "exp(estimate)", "p", "note")
     parts.append(table(f"Estimates; log-likelihood {fit['loglik']:.3f}", head, cells, range(1, 7)))
     meanings = legend(
         fit["estimates"], fit.get("prior") is not None, learned=Learned.from_dict(fit["learned"])
     )
-    parts += [f"<p class='source'>{e(meaning)}</p>" for meaning in meanings]
+    parts += [f"<p class='source'>{e(meaning)}</p>" for meaning in (*meanings, *away.values())]
     if fit["transitions"]:
         names = fit["transitions"][0]
         columns = [*(key for key in ("transition", "events", "exposure") if key in names)]
