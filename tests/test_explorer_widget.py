@@ -69,7 +69,7 @@ def test_an_ensemble_from_a_file_needs_no_history(tmp_path: Any) -> None:
 # --- in a notebook ------------------------------------------------------------------------------------------
 
 CELLS = [
-    "import sys; sys.path.insert(0, TESTS)\nfrom small_wave import wave\nimport tocsin as tc\n"
+    "import sys; sys.path.insert(0, TESTS)\nfrom helpers.small_wave import wave\nimport tocsin as tc\n"
     "history, model = wave()\nworlds = model.simulate(history, worlds=40, seed=3)\nworlds.explore()",
     "history",
     "model.model",

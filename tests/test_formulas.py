@@ -139,11 +139,17 @@ def test_a_category_of_one_level_is_no_term() -> None:
 @pytest.mark.parametrize("formula", ["1 + x + x**2", "x*x", "x + x:x"])
 def test_a_square_is_fitted_as_the_column_of_squares(formula: str) -> None:
     x = np.array([0.5, 2.0, 1.0, 2.5])
+    program = model(formula).compile(history(x=x))
+    other = model("1 + x + y").compile(history(x=x, y=x**2))
+    assert program.parameter_names[-1].endswith("| x**2")
+    for vector in np.random.default_rng(4).normal(size=(5, 3)):
+        assert program.loglik(vector) == pytest.approx(other.loglik(vector), rel=1e-12)
+        assert np.allclose(program.gradient(vector), other.gradient(vector), rtol=1e-10)
+    # Under a prior a square is that of the centred column: counted from anywhere it is the same effect.
     prior = tc.weak_prior()
-    fit = model(formula).fit(history(x=x), prior=prior)
-    other = model("1 + x + y").fit(history(x=x, y=x**2), prior=prior)
-    assert np.allclose(fit.params.to_numpy(), other.params.to_numpy(), atol=1e-7)
-    assert fit.params.index[-1].endswith("| x**2")
+    near, far = (model(formula).fit(history(x=x + c), prior=prior).params.to_numpy() for c in (0.0, 100.0))
+    assert near[2] == pytest.approx(far[2], rel=1e-7)
+    assert near[1] == pytest.approx(far[1] + 200.0 * far[2], rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["Intercept", "1"])
