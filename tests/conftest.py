@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.browser import PATIENCE
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ABSENT = "../shared is absent"
@@ -31,6 +32,7 @@ def chromium() -> Iterator[Any]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("tests in a browser need Chromium: apt-get install chromium")
+    sync_api.expect.set_options(timeout=PATIENCE)
     with sync_api.sync_playwright() as playwright:
         # Chromium refuses to sandbox itself for the root of a container.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

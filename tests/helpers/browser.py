@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 INNER = ("data:", "blob:")  # what a page asks of itself
+PATIENCE = (
+    60_000.0  # milliseconds until something that should come is said not to: a busy machine is no fault
+)
 
 
 class Watched:
@@ -19,6 +22,7 @@ class Watched:
 
     def __init__(self, chromium: Any, size: tuple[int, int], allowed: str, **options: Any) -> None:
         self.context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, **options)
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.said: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
@@ -41,12 +45,11 @@ class WatchedPage(Watched):
 
     def ready(self) -> None:
         """Wait until the page is there."""
-        self.page.wait_for_selector("body[data-ready]:not(.busy)", timeout=30_000)
+        self.page.wait_for_selector("body[data-ready]:not(.busy)")
 
     def changed(self) -> None:
         """Wait until the page shows the answer to what was just asked."""
         self.page.wait_for_function(
             "() => !document.body.classList.contains('busy') && "
-            "window.tocsinPage.turns === Number(document.body.dataset.ready)",
-            timeout=30_000,
+            "window.tocsinPage.turns === Number(document.body.dataset.ready)"
         )

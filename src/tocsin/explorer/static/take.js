@@ -27,16 +27,19 @@ export class Take {
     const soon = debounced(WAIT, () => this.show());
     state.listen(Object.keys(state.values), () => { if (!state.playing) soon(); });
     state.listen(["paused"], () => this.show());
+    // The tables at once: a link must not give the worlds that were asked for before.
+    state.listen(["do", "base", "show", "seed"], () => this.files());
     this.show();
+    this.files();
   }
 
   show() {
+    this.address.value = new URL(this.state.address(), window.location.href).href;
+  }
+
+  files() {
     const { state } = this;
-    this.address.value = new URL(state.address(), window.location.href).href;
     const asked = { do: state.get("do"), base: state.get("base"), show: state.get("show"), seed: state.get("seed") };
-    const key = JSON.stringify(asked);
-    if (key === this.asked) return;
-    this.asked = key;
     fill(this.tables, TABLES.map(([table, words]) => {
       const href = this.data.file({ ...asked, table });
       return href && h("li", {}, h("a", { href, download: `${table}.csv` }, `CSV: ${words}`));
