@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,13 @@ def pictures() -> dict[str, Callable[[], Any]]:
 
 def main() -> None:
     """Draw the README's picture, ten thousand worlds against the record, and one of each chart."""
-    folder = FOLDER / "charts"
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--out", type=Path, default=FOLDER, help="where to write")
+    out = asked.parse_args().out
+    folder = out / "charts"
     folder.mkdir(parents=True, exist_ok=True)
     chart = charts.wave_curve(replay("1917").comparison)
-    (FOLDER / "wave-1917.svg").write_text(vl_convert.vegalite_to_svg(chart.to_dict()), encoding="utf-8")
+    (out / "wave-1917.svg").write_text(vl_convert.vegalite_to_svg(chart.to_dict()), encoding="utf-8")
     for name, draw in pictures().items():
         path = charts.save_chart(draw(), folder / f"{name}.png", scale=SCALE)
         # Few colours are used, so a palette of them makes a small file.

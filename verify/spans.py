@@ -10,6 +10,7 @@ docs/spans.md.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -131,10 +132,19 @@ error is that of the log-likelihood.
 """  # noqa: E501
 
 
-if __name__ == "__main__":
-    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    asked = numbers[0] if numbers else 150
-    text = page(study(asked), asked)
-    if "--write" in sys.argv:
+def main() -> None:
+    """Print the page, or write it into the documents."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("histories", type=int, nargs="?", default=150, help="of each design")
+    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
+    asked = parser.parse_args()
+    text = page(study(asked.histories), asked.histories)
+    if asked.write:
         PAGE.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from helpers.drawn import Sizes, build
-from test_twin import CHECKS, HealthCheck, given, same_worlds, settings, st
+from test_twin_agrees import CHECKS, HealthCheck, given, same_worlds, settings, st
 
 # Each batch is a plain range of seeds: what fails can be built again by its number alone.
 BATCHES = [range(start, start + 100) for start in range(0, 1000, 100)]
