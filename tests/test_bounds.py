@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.road import small_folder
 from helpers.small_wave import wave
 from typer.testing import CliRunner
 
@@ -17,6 +19,7 @@ from tocsin.errors import HistoryError, Problem, listed
 from tocsin.history.tables.schema import Report
 from tocsin.history.toml import read_head
 from tocsin.interventions.sentences import read
+from tocsin.report.replay import replay, replay_again
 
 TOO_LARGE = [2**64, 2**64 + 1, 10**30, -1, np.int64(-1), True, 1.5, "1"]
 
@@ -129,3 +132,44 @@ def test_each_line_of_a_head_is_found(tmp_path: Path) -> None:
     read_head(tmp_path / "history.toml", report)
     at = {(problem.column, problem.line) for problem in report.problems()}
     assert {("s two", 7), ("road", 9), ("colour", 12), ("é", 14)} <= at
+
+
+@pytest.mark.parametrize("number", ["1_000", "٣", "１２", "1e3", " 5", "0x10", "5.0", ""])
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        ("replay", "--worlds"),
+        ("replay", "--seed"),
+        ("whatif", "--worlds"),
+        ("explore", "--port"),
+        ("explore", "--seed"),
+        ("publish", "--worlds"),
+        ("forecast", "--past"),
+        ("check", "--placebos"),
+        ("support", "--periods"),
+        ("attribute", "--draws"),
+    ],
+)
+def test_whole_numbers_of_the_command_line_are_as_in_tables(verb: str, option: str, number: str) -> None:
+    code, told = command(verb, "1917", f"{option}={number}")
+    assert code == 2 and f"Invalid value for '{option}': it must be a whole number" in told
+
+
+@pytest.mark.parametrize("number", ["1_0", "٣", "nan", "1e999", ""])
+@pytest.mark.parametrize(
+    ("verb", "option"), [("forecast", "--horizon"), ("support", "--budget"), ("support", "--most")]
+)
+def test_numbers_of_the_command_line_are_as_in_tables(verb: str, option: str, number: str) -> None:
+    code, told = command(verb, "1917", f"{option}={number}")
+    assert code == 2 and "is not a plain number" in told
+
+
+def test_a_manifest_that_stands_alone_and_asks_for_too_many_worlds(tmp_path: Path) -> None:
+    done = replay(small_folder(tmp_path / "small"), worlds=5).write(tmp_path / "out")
+    content = json.loads((done / "manifest.json").read_text())
+    for worlds in (2**63, 2**70, 10**300):
+        (tmp_path / "manifest.json").write_text(json.dumps(content | {"worlds": worlds}))
+        with pytest.raises(
+            tc.TocsinError, match=r"manifest\.json: there can be 1,000,000,000,000,000 worlds"
+        ):
+            replay_again(tmp_path / "manifest.json")

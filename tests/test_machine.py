@@ -117,3 +117,39 @@ def test_signs_that_a_terminal_would_obey() -> None:
     assert done.returncode == 2 and b"\x1b" not in done.stderr
     done = shell("TOCSIN validate $'no\\x1b[31mpe'")
     assert done.returncode == 1 and b"\x1b" not in done.stderr and b"\\x1b[31m" in done.stderr
+
+
+HOLDING = """
+from tocsin.machine import ending
+ending.watch()
+import re
+print("began", flush=True)
+re.match("(a+)+b", "a" * 60)  # keeps the interpreter for years
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the alarm is the kernel's of Linux")
+def test_what_keeps_the_interpreter_is_ended_all_the_same() -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLDING], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "began\n"
+    process.terminate()
+    process.wait(timeout=60)
+    process.stdout.close()
+    assert process.returncode == -signal.SIGALRM
+
+
+def test_what_is_unfinished_goes_when_the_command_is_ended(tmp_path: Path) -> None:
+    writing = (
+        "import sys, pathlib, time\nfrom tocsin.machine import ending\nending.watch()\n"
+        "from tocsin.files.results import RUN, replacing\n"
+        "with replacing(pathlib.Path(sys.argv[1]), RUN) as stage:\n"
+        "    (stage / 'fit.json').write_text('half')\n    print('began', flush=True)\n    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", writing, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "began\n"
+    process.terminate()
+    assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    process.stdout.close()
+    assert not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ A sentence of --do that cannot be read is a wrong command line; one that names w
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,7 +65,6 @@ def time_given(text: str | None, option: str) -> str | None:
     """Return the text of a date or a number; anything else is a wrong command line."""
     if text is None:
         return None
-    import re
     from datetime import date
 
     from tocsin.history.time import is_number

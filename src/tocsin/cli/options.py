@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,30 @@ def named(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("'' names no file or folder; '.' is the folder you are in")
     return Path(text)
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return what reads a whole number of an option as tables have them: no 1_000, and no digits but 0 to 9."""
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def read(text: str) -> int:
+        told = str(text)  # a default comes as a number
+        if re.fullmatch(r"[+-]?[0-9]{1,400}", told) is None:
+            raise typer.BadParameter(f"it must be a whole number {bounds}, not {told!r}")
+        if int(told) < least or (most is not None and int(told) > most):
+            raise typer.BadParameter(f"it must be a whole number {bounds}, not {told}")
+        return int(told)
+
+    return read
+
+
+def decimal(text: str) -> float:
+    """Read a number of an option as tables have them."""
+    told = str(text)
+    plain = re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", told)
+    if plain is None or not abs(float(told)) < float("inf"):
+        raise typer.BadParameter(f"{told!r} is not a plain number")
+    return float(told)
 
 
 def _allowed(yes: bool) -> bool:
@@ -62,17 +88,19 @@ GivenOption = Annotated[
 ]
 
 WorldsOption = Annotated[
-    int, typer.Option("--worlds", metavar="N", min=1, help="How many worlds to simulate.")
+    int, typer.Option("--worlds", metavar="N", parser=whole(1), help="How many worlds to simulate.")
 ]
 
 SeedOption = Annotated[
     int,
-    typer.Option("--seed", metavar="N", min=0, max=LARGEST_SEED, help="The same seed gives the same worlds."),
+    typer.Option(
+        "--seed", metavar="N", parser=whole(0, LARGEST_SEED), help="The same seed gives the same worlds."
+    ),
 ]
 
 # A page carries the seed in its address, as the streams take it.
 PageSeedOption = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, max=2**32 - 1, help="The seed of the worlds.")
+    int, typer.Option("--seed", metavar="N", parser=whole(0, 2**32 - 1), help="The seed of the worlds.")
 ]
 
 DoOption = Annotated[
@@ -118,5 +146,7 @@ YesOption = Annotated[
 
 BootstrapSeedOption = Annotated[
     int,
-    typer.Option("--seed", metavar="N", min=0, max=LARGEST_SEED, help="The same seed gives the same answer."),
+    typer.Option(
+        "--seed", metavar="N", parser=whole(0, LARGEST_SEED), help="The same seed gives the same answer."
+    ),
 ]

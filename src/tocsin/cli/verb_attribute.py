@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.command_line import app, guarded, held, opened, progress, time_given
-from tocsin.cli.options import FromOption, HistoryArgument, ModelOption, ToOption, named
+from tocsin.cli.options import FromOption, HistoryArgument, ModelOption, ToOption, named, whole
 
 
 @app.command()
@@ -34,7 +34,10 @@ def attribute(
     draws: Annotated[
         int,
         typer.Option(
-            "--draws", metavar="N", min=0, help="Draws of the parameters for the intervals; 0 for none."
+            "--draws",
+            metavar="N",
+            parser=whole(0),
+            help="Draws of the parameters for the intervals; 0 for none.",
         ),
     ] = 200,
     tree: Annotated[

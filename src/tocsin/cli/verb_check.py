@@ -15,6 +15,7 @@ from tocsin.cli.options import (
     TablesOption,
     ToOption,
     YesOption,
+    whole,
 )
 
 
@@ -27,14 +28,16 @@ def check(
     ] = None,
     placebos: Annotated[
         int,
-        typer.Option("--placebos", metavar="N", min=19, help="How many placebo histories of each kind."),
+        typer.Option(
+            "--placebos", metavar="N", parser=whole(19), help="How many placebo histories of each kind."
+        ),
     ] = 99,
     bootstrap: Annotated[
         int,
         typer.Option(
             "--bootstrap",
             metavar="N",
-            min=0,
+            parser=whole(0),
             help="How many worlds without the cause, where its p can be found in no other way: 199 or more, or 0.",
         ),
     ] = 199,

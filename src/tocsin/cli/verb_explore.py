@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.command_line import _network, app, guarded, progress, time_given
-from tocsin.cli.options import FromOption, ModelOption, PageSeedOption, ToOption, WaveOption
+from tocsin.cli.options import FromOption, ModelOption, PageSeedOption, ToOption, WaveOption, whole
 from tocsin.machine.ending import left_to_others
 
 
@@ -18,7 +18,10 @@ def explore(
     ] = "1917",
     model: ModelOption = None,
     worlds: Annotated[
-        int, typer.Option("--worlds", metavar="N", min=50, max=20_000, help="How many worlds an answer has.")
+        int,
+        typer.Option(
+            "--worlds", metavar="N", parser=whole(50, 20_000), help="How many worlds an answer has."
+        ),
     ] = 2000,
     seed: PageSeedOption = 1917,
     start: FromOption = None,
@@ -28,7 +31,10 @@ def explore(
         str, typer.Option("--host", metavar="NAME", help="Where to listen; this machine only by default.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any that is free.")
+        int,
+        typer.Option(
+            "--port", metavar="N", parser=whole(0, 65535), help="The port; 0 takes any that is free."
+        ),
     ] = 8017,
     proxy: Annotated[
         list[str] | None,

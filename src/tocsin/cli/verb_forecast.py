@@ -15,7 +15,9 @@ from tocsin.cli.options import (
     TablesOption,
     WaveOption,
     YesOption,
+    decimal,
     draws_asked,
+    whole,
 )
 
 
@@ -34,6 +36,7 @@ def forecast(
         float | None,
         typer.Option(
             "--horizon",
+            parser=decimal,
             metavar="N",
             help="How many days to look ahead (or months, or years, as the history counts); else a tenth of it.",
         ),
@@ -41,13 +44,18 @@ def forecast(
     past: Annotated[
         int,
         typer.Option(
-            "--past", metavar="N", min=0, help="How many past forecasts to make and score; 0 for none."
+            "--past",
+            metavar="N",
+            parser=whole(0),
+            help="How many past forecasts to make and score; 0 for none.",
         ),
     ] = 4,
     wave: WaveOption = None,
     worlds: Annotated[
         int,
-        typer.Option("--worlds", metavar="N", min=2, help="How many worlds to simulate for each forecast."),
+        typer.Option(
+            "--worlds", metavar="N", parser=whole(2), help="How many worlds to simulate for each forecast."
+        ),
     ] = 2000,
     seed: BootstrapSeedOption = 1917,
     yes: YesOption = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.command_line import app, guarded, progress
-from tocsin.cli.options import HistoryArgument, ModelOption, PageSeedOption, WaveOption, named
+from tocsin.cli.options import HistoryArgument, ModelOption, PageSeedOption, WaveOption, named, whole
 
 
 @app.command()
@@ -20,7 +20,9 @@ def publish(
     ],
     worlds: Annotated[
         int,
-        typer.Option("--worlds", metavar="N", min=50, max=20_000, help="How many worlds every answer has."),
+        typer.Option(
+            "--worlds", metavar="N", parser=whole(50, 20_000), help="How many worlds every answer has."
+        ),
     ] = 2000,
     seed: PageSeedOption = 1917,
     model: ModelOption = None,

@@ -15,8 +15,10 @@ from tocsin.cli.options import (
     ModelOption,
     SeedOption,
     YesOption,
+    decimal,
     draws_asked,
     named,
+    whole,
 )
 
 
@@ -35,7 +37,10 @@ def support(
         ),
     ] = None,
     budget: Annotated[
-        float, typer.Option("--budget", metavar="W", help="Weight times periods; with --prevent, units.")
+        float,
+        typer.Option(
+            "--budget", parser=decimal, metavar="W", help="Weight times periods; with --prevent, units."
+        ),
     ] = 10,
     prevent: Annotated[
         str | None,
@@ -55,18 +60,29 @@ def support(
         typer.Option("--place", metavar="UNIT", help="Only these may receive; may be given several times."),
     ] = None,
     periods: Annotated[
-        int, typer.Option("--periods", metavar="N", min=1, help="Into how many parts the window is cut.")
+        int,
+        typer.Option(
+            "--periods", metavar="N", parser=whole(1), help="Into how many parts the window is cut."
+        ),
     ] = 4,
-    step: Annotated[float, typer.Option("--step", metavar="W", help="Weight that is added at a time.")] = 1.0,
+    step: Annotated[
+        float, typer.Option("--step", parser=decimal, metavar="W", help="Weight that is added at a time.")
+    ] = 1.0,
     most: Annotated[
         float | None,
         typer.Option(
-            "--most", metavar="W", help="Greatest weight of a tie; else the greatest in the record."
+            "--most",
+            parser=decimal,
+            metavar="W",
+            help="Greatest weight of a tie; else the greatest in the record.",
         ),
     ] = None,
     do: DoOption = None,
     worlds: Annotated[
-        int, typer.Option("--worlds", metavar="N", min=2, help="Worlds of each evaluation of the search.")
+        int,
+        typer.Option(
+            "--worlds", metavar="N", parser=whole(2), help="Worlds of each evaluation of the search."
+        ),
     ] = 200,
     seed: SeedOption = 1,
     yes: YesOption = False,

@@ -20,6 +20,7 @@ from tocsin.cli.options import (
     YesOption,
     draws_asked,
     named,
+    whole,
 )
 
 
@@ -39,7 +40,8 @@ def whatif(
     given: GivenOption = "nothing",
     model: ModelOption = None,
     worlds: Annotated[
-        int, typer.Option("--worlds", metavar="N", min=2, help="How many pairs of worlds to simulate.")
+        int,
+        typer.Option("--worlds", metavar="N", parser=whole(2), help="How many pairs of worlds to simulate."),
     ] = 2000,
     seed: SeedOption = 1917,
     yes: YesOption = False,

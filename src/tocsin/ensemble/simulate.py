@@ -162,10 +162,15 @@ def recipe_of(
     return recipe, changed
 
 
+MOST_WORLDS = 10**15  # the numbers of all are exact as floats, and so is the room they need
+
+
 def check_numbers(worlds: object, seed: object) -> None:
     """Refuse numbers of worlds and seeds that are not whole numbers of at least 0."""
     if isinstance(worlds, bool) or not isinstance(worlds, int | np.integer) or worlds < 0:
         raise ModelError(f"worlds must be a whole number of at least 0, not {worlds!r}")
+    if worlds > MOST_WORLDS:
+        raise ModelError(f"there can be {MOST_WORLDS:,} worlds and no more")
     check_seed(seed)
 
 

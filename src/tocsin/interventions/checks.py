@@ -178,8 +178,6 @@ class _Check:
     def room(self, it: d.AddTie) -> None:
         if not it.weight > 0:
             raise self.refuse("the weight of a tie must be above 0")
-        if it.source == it.target:
-            raise self.refuse("a unit cannot be tied to itself")
         rows = self.numbers.ties.get(it.layer)
         if rows is None or self.history.layers[it.layer] is not None:
             return
