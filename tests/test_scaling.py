@@ -428,3 +428,28 @@ def test_user_and_scaled_parameters_are_one_hazard(formula: str, terms: float) -
     assert scaled.scaled.gradient(gradient(vector)) == pytest.approx(
         program.gradient(user), rel=1e-6, abs=1e-5
     )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("response", [None, "power"])
+def test_worlds_and_shares_are_the_same_where_infectiousness_lies_far_from_zero(response: str | None) -> None:
+    # exp(gamma u) alone is endless, or nothing; with the level beside it the hazard is an ordinary number.
+    wave = model("1 + x", "1 + w", "x", response=response)
+    values = [-3.2, 0.4, -1.6, 0.3, 0.5, *([0.2] if response else [])]
+    alpha = float(np.exp(0.2)) if response else 1.0
+    seen = []
+    for c in (0.0, 1917.0, 1e5):
+        program = wave.compile(record(c))
+        told = dict(zip(program.parameter_names, values, strict=True))
+        told[f"{HEAD} | baseline | propensity | 1"] -= 0.4 * c
+        told[f"{HEAD} | l | susceptibility | 1"] -= alpha * 0.5 * c
+        worlds = program.simulate(told, 30, 4).events
+        shares = wave.with_params(told).attribute(record(c)).causes["share"].to_numpy()
+        seen.append((program.loglik(told), worlds.num_rows, shares))
+    for other in seen[1:]:
+        assert other[0] == pytest.approx(seen[0][0], abs=1e-6) and other[1] == seen[0][1]
+        assert other[2] == pytest.approx(seen[0][2], abs=1e-7)
+    if response is None:
+        near, far = (wave.fit(record(c)).simulate(record(c), 60, seed=2).events for c in (0.0, 1917.0))
+        assert near["unit"].to_pylist() == far["unit"].to_pylist()
+        assert far["time"].to_numpy() == pytest.approx(near["time"].to_numpy(), rel=1e-6)

@@ -22,7 +22,7 @@ from tocsin.bayes.target import Target
 from tocsin.errors import ModelError
 from tocsin.kernels.exposure_sweep import AFTER, EXPLAINED, UNIT, VARIABLE
 from tocsin.kernels.layout import TARGET
-from tocsin.program.cause import CauseData, integrals
+from tocsin.program.cause import CauseData, integrals, lift
 from tocsin.program.grouped import is_grouped
 from tocsin.program.parameters import places_in
 from tocsin.wording.numbers import noun
@@ -306,7 +306,10 @@ def take_apart(effects: Effects, vectors: Floats, effect: Floats) -> Pointwise:
             factor = whole[some][:, terms] @ matrix.T
             for which in range(len(numbered)):
                 factor += effect[some][:, rows[:, which]]
-            weight = np.exp(whole[some, marks] @ cause.marks.T)
+            lifted = lift((whole[some, marks] @ cause.marks.T).T)
+            weight = lifted[0].T
+            alphas = np.array([cause.shape(vector)[1] for vector in whole[some]]) if moving else 1.0
+            factor += (alphas * lifted[1])[:, None]
             factor = np.exp(factor)
             if sums is not None:
                 both = (factor[:, :, None] * weight[:, None, :]).reshape(factor.shape[0], -1)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tocsin.program.program import Program
 
+FAR = 30.0  # from zero, beyond which logarithms of marks are counted from their largest
+
 
 @dataclass(frozen=True)
 class Elements:
@@ -228,11 +230,13 @@ class CauseData:
         decay, alpha = self.shape(vector)
         alpha = alpha if power else 1.0
         gamma = vector[slots.source.start : slots.source.stop]
-        weight = np.exp(self.marks @ gamma)
+        weight, lifted = lift(self.marks @ gamma)
         exposure = moments[:, :, 0] @ weight
         seen = exposure > 0.0
         few = row is not None and row.size < self.matrix.shape[0]
         log_value = self.log_factors(vector, row if few else None)
+        if lifted != 0.0:
+            log_value = log_value + alpha * lifted
         if row is not None and not few:
             log_value = log_value[row]
         if self.plain and span is None:
@@ -242,6 +246,7 @@ class CauseData:
             return Elements(value, terms, np.empty((len(value) if order == 2 else 0, 0, 0)))
         safe = np.where(seen, exposure, 1.0)
         log_exposure = np.log(safe)
+        whole = log_exposure + lifted
         rate = alpha * decay
         log_value = log_value + alpha * log_exposure
         if span is not None:
@@ -284,9 +289,9 @@ class CauseData:
                 cross = (moments[:, :, 1] * weight) @ self.marks / safe[:, None] - mark_slope * age[:, None]
                 bend[:, :g, h] = bend[:, h, :g] = alpha * decay * cross
         if slots.alpha >= 0 and power:
-            slope[:, width + a] = alpha * log_exposure + p1 * rate
+            slope[:, width + a] = alpha * whole + p1 * rate
             if order == 2:
-                bend[:, a, a] = alpha * log_exposure + p2 * rate**2 + p1 * rate
+                bend[:, a, a] = alpha * whole + p2 * rate**2 + p1 * rate
                 bend[:, :g, a] = bend[:, a, :g] = alpha * mark_slope
                 if slots.half_life >= 0:
                     bend[:, h, a] = bend[:, a, h] = alpha * decay * age - p2 * rate**2 - p1 * rate
@@ -376,6 +381,13 @@ class CauseData:
         swept = self.swept(decay, keep=self.slots.alpha >= 0)
         elements = self.elements(vector, swept.event_row, swept.event_exposure, None, True, order)
         return swept.event, elements
+
+
+def lift(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], Any]:
+    """Return exponentials (Q,) or (Q, D), and the logarithm of what they were divided by, where they lie far from 1."""
+    top = logs.max(axis=0, initial=-np.inf)
+    lifted = np.where(np.isfinite(top) & (np.abs(top) > FAR), top, 0.0)
+    return np.exp(logs - lifted), lifted if logs.ndim > 1 else float(lifted)
 
 
 def integrals(rate: float, span: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

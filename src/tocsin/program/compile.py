@@ -75,6 +75,9 @@ def _check_words(model: Model, history: History) -> None:
                 )
 
 
+AWAY = 30.0  # half ranges from zero, beyond which exponentials are counted from elsewhere
+
+
 class _Designs:
     """The distinct designs of a program; causes with one formula share a design.
 
@@ -330,6 +333,16 @@ def _early_entries(causes: _Causes, observed: Observed) -> tuple[NDArray[np.int3
     return np.concatenate(found), np.concatenate(times)
 
 
+def _origin(designs: Sequence[Design], number: int) -> NDArray[np.float64] | None:
+    """Return the middle of a source design's terms that lie far from zero, 0 for the others; None where none do."""
+    if number < 0:
+        return None
+    least, most = designs[number].ranges
+    middle = (least + most) / 2
+    far = np.isfinite(middle) & (np.abs(middle) > AWAY * np.maximum((most - least) / 2, 1.0))
+    return np.where(far, middle, 0.0) if far.any() else None
+
+
 def _same_row(design: Design) -> int:
     """Return the row of a design that has but one everywhere, else -1."""
     return 0 if design.matrix.shape[0] == 1 and not (design.rows < 0).any() else -1
@@ -493,5 +506,6 @@ def join(
         opening=layout,
         changes=changes,
         observed=observed,
+        origin=tuple(_origin(designs, row[SOURCE]) for row in table) if earlier is None else earlier.origin,
         scaling=None if earlier is None else earlier.scaling,
     )

@@ -79,6 +79,7 @@ class Program:
         spans: what is known of the times of the events that the model speaks of, where some are open; `observed` has
             each of those at one time of its span.
         aside: units whose own part of the likelihood is left out (N,); None for none.
+        origin: for each cause where the terms of its sources are counted from in simulations (Q,); None for zero.
         scaling: where terms are counted from and in what unit, if parameters are scaled; see `scaling`.
     """
 
@@ -97,6 +98,7 @@ class Program:
     observed: Observed
     spans: Spans | None = None
     aside: NDArray[np.bool_] | None = None
+    origin: tuple[NDArray[np.float64] | None, ...] = ()
     scaling: Scaling | None = None
 
     @cached_property
@@ -167,12 +169,19 @@ class Program:
         first = np.zeros((2, count), dtype=np.int64)
         length = 0
         for number, slots in enumerate(self.slots):
+            # Far from zero exp(gamma . u) is endless or nothing where the level beside it makes the hazard an ordinary
+            # number: what all sources have in common goes to the level.
+            origin = self.origin[number] if self.origin and self.scaling is None else None
+            shared = 0.0 if origin is None else float(vector[slots.source.start : slots.source.stop] @ origin)
             for role, terms, column in ((0, slots.target, TARGET), (1, slots.source, SOURCE)):
                 design = self.opening.cause[number, column]
                 if design < 0:
                     continue
                 made = self.design(number, column == SOURCE)
-                part = log_factors(made.matrix, vector[terms.start : terms.stop])
+                matrix = made.matrix - origin if origin is not None and column == SOURCE else made.matrix
+                part = log_factors(matrix, vector[terms.start : terms.stop])
+                if shared and column == TARGET:
+                    part = part + self.alpha(number, vector) * shared
                 with np.errstate(over="ignore"):
                     part = np.exp(part)
                 part = factors(self.designs[design], part)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.program.cause import lift
 from tocsin.program.grouped import GroupedCause
 
 if TYPE_CHECKING:
@@ -33,13 +34,22 @@ def _factors(cause: CauseData, vectors: Floats) -> Floats:
     """Return exp(beta . x) of every target row under every vector (rows, D)."""
     beta = vectors[:, cause.slots.target.start : cause.slots.target.stop]
     with np.errstate(over="ignore"):
-        return np.asarray(np.exp(cause.matrix @ np.where(np.isneginf(beta), NOTHING, beta).T))
+        return np.asarray(
+            np.exp(
+                cause.matrix @ np.where(np.isneginf(beta), NOTHING, beta).T
+                + lift(_log_marks(cause, vectors))[1]
+            )
+        )
 
 
 def marks(cause: CauseData, vectors: Floats) -> Floats:
-    """Return exp(gamma . u) of every source row under every vector (Q, D)."""
+    """Return exp(gamma . u) of every source row under every vector (Q, D), divided by what `lift` takes off."""
+    return np.asarray(lift(_log_marks(cause, vectors))[0])
+
+
+def _log_marks(cause: CauseData, vectors: Floats) -> Floats:
     gamma = vectors[:, cause.slots.source.start : cause.slots.source.stop]
-    return np.asarray(np.exp(cause.marks @ gamma.T))
+    return np.asarray(cause.marks @ gamma.T)
 
 
 def _pieces(cause: CauseData, vectors: Floats) -> list[Floats]:
