@@ -1,116 +1,454 @@
-"""Events known only to lie between two dates: their times are drawn with the parameters, as the posterior has them."""
+"""Events known to lie in a span: what counts of a span, exact likelihoods, and likelihoods over drawn times."""
 
 from __future__ import annotations
 
 import itertools
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.recorded import TURN, ring, turning, units
 
 import tocsin as tc
 from tocsin.program.spans.open_times import Placer, placed
+from tocsin.program.spans.exact import StagesLikelihood
 
-pytest.importorskip("nutpie", reason="needs the extra bayes")
-
-
-def record(dated: bool = True, latest: Any = ("", "12", "16"), **more: Any) -> tc.History:
-    """Three of six units turn on the 3rd, between the 5th and the 12th, and between the 10th and the 16th."""
-
-    def when(day: str) -> Any:
-        if not day:
-            return None
-        return f"1919-01-{int(day):02d}" if dated else float(day) - 1.0
-
-    events = {
-        "unit": ["u000", "u001", "u003"],
-        "variable": ["s"] * 3,
-        "state": ["new"] * 3,
-        "time": [when("3"), when("5"), when("10")],
-        "time_latest": [when(day) for day in latest],
-    }
-    window = ("1919-01-01", "1919-01-30") if dated else (0.0, 30.0)
-    return tc.History(units(6), events, ring(6), variables=[TURN], window=window, layers=["l"], **more)
+S = tc.StateVariable("s", ["a", "b"])
+MOVE = tc.Transition("s", "a", "b", tc.baseline())
 
 
-MODEL = turning(tc.baseline(), tc.contagion("l", when="s=new"))
+def history(events: dict[str, Any], window: Any = (0.0, 10.0), units: Any = "xyz", **more: Any) -> tc.History:
+    units = {"unit": list(units)} if isinstance(units, str) else units
+    more.setdefault("variables", [S])
+    return tc.History(units, {"variable": ["s"] * len(events["unit"]), **events}, window=window, **more)
 
 
-def by_brute_force(history: tc.History) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means and standard deviations of both parameters, and the probability of each day of one event."""
-    centre, scale = tc.weak_prior().centre_and_scale(MODEL.compile(history))
-    home, away = np.linspace(-9.0, 0.5, 140), np.linspace(-26.0, 2.0, 240)
-    prior = -0.5 * ((home - centre[0]) / scale[0])[:, None] ** 2 - 0.5 * ((away - centre[1]) / scale[1]) ** 2
-    program = MODEL.compile(history)
+def by_numbers(program: Any, vector: Any, cells: int = 12) -> float:
+    """The log-likelihood by Gauss's rule of two points in cells of every span, or by summing over all periods."""
     placer = Placer(program)
-    whole, days = np.zeros(prior.shape), np.zeros(8)
-    halves = (0.5 - 0.5 / 3**0.5, 0.5 + 0.5 / 3**0.5)  # Gauss's two points of every day
-    for one, other, x, y in itertools.product(range(4, 12), range(9, 16), halves, halves):
-        told = placer.told.copy()
-        told[placer.open] = [one + x, other + y]
-        moved = placed(program, told)
-        assert moved is not None
-        swept = [cause.swept(0.0) for cause in moved.likelihood.causes]
-        lived = [each.summed[:, 0, 0].sum() for each in swept]
-        hazard = np.exp(home)[:, None, None] + np.exp(away)[:, None] * swept[1].event_exposure[:, 0, 0]
-        log = np.log(hazard).sum(axis=2) - np.exp(home)[:, None] * lived[0] - np.exp(away) * lived[1]
-        weight = np.exp(log + prior + 20.0)
-        whole += weight
-        days[one - 4] += weight.sum()
-    whole /= whole.sum()
-    first = np.array([whole.sum(axis=1) @ home, whole.sum(axis=0) @ away])
-    second = np.array([whole.sum(axis=1) @ home**2, whole.sum(axis=0) @ away**2])
-    return first, np.sqrt(second - first**2), days / days.sum()
+    told, total = placer.told.copy(), 0.0
+    axes = []
+    for event in placer.open:
+        low, high = program.spans.low[event], program.spans.high[event]
+        if placer.grouped:
+            axes.append([(t, 1.0) for t in np.arange(low, high + 1)])
+        else:
+            width, at = (high - low) / cells, (0.5 - 0.5 / math.sqrt(3), 0.5 + 0.5 / math.sqrt(3))
+            axes.append([(low + (k + x) * width, width / 2) for k in range(cells) for x in at])
+    for chosen in itertools.product(*axes):
+        told[placer.open] = [time for time, _ in chosen]
+        # The order of a unit's events in one variable is that of the record.
+        ahead = all(told[a] < told[e] for e in placer.open.tolist() for a, _ in placer.before[e])
+        behind = all(told[e] < told[a] for e in placer.open.tolist() for a, _ in placer.after[e])
+        one = placed(program, told) if ahead and behind else None
+        if one is None:
+            continue
+        try:
+            value = one.likelihood.value(vector)
+        except tc.TocsinError:
+            continue
+        total += math.exp(value) * math.prod(width for _, width in chosen)
+    return math.log(total)
 
 
-def test_draws_are_those_of_the_posterior_integrated_over_all_times() -> None:
-    history = record()
-    drawn = MODEL.sample(history, draws=400, tune=200, chains=3, seed=2)
-    mean, spread, days = by_brute_force(history)
-    values = drawn.draws.vector.reshape(-1, 2)
-    assert values.mean(axis=0) == pytest.approx(mean, abs=5 * (spread / np.sqrt(400)).max())
-    assert values.std(axis=0) == pytest.approx(spread, rel=0.12)
-    assert drawn.rough is not None
-    second = drawn.rough[1].reshape(-1, 2)[:, 0]
-    share = np.array([(np.floor(second) == day).mean() for day in range(4, 12)])
-    assert share == pytest.approx(days, abs=0.045)
-    assert drawn.summary()["r_hat"].max() < 1.02 and not drawn.warnings
+def slopes(program: Any, vector: Any) -> None:
+    """Gradient and Hessian are those of the value."""
+    likelihood, step = program.likelihood, 1e-5
+    gradient, hessian = likelihood.gradient(vector), likelihood.hessian(vector)
+    for k in range(vector.size):
+        moved = np.zeros(vector.size)
+        moved[k] = step
+        up, down = (likelihood.value(vector + by * moved) for by in (1, -1))
+        assert gradient[k] == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-6)
+        up, down = (likelihood.gradient(vector + by * moved) for by in (1, -1))
+        assert hessian[k] == pytest.approx((up - down) / (2 * step), rel=1e-4, abs=1e-5)
 
 
-def test_times_stay_where_the_record_has_them() -> None:
-    drawn = MODEL.sample(record(), draws=100, tune=50, chains=2)
-    table = drawn.times
-    assert table["unit"].tolist() == ["u001", "u003"]
-    assert (table["time"] <= table["lower"]).all() and (table["upper"] <= table["time_latest"]).all()
-    assert "log_likelihood" not in drawn.data.children  # events have no one order to take apart
-    with pytest.raises(tc.ModelError, match="no one order"):
-        _ = drawn.log_likelihood
-    plain = MODEL.sample(record(latest=("", "", "")), draws=20, tune=20, chains=1)
-    assert plain.times.empty and plain.rough is None
-    numeric = MODEL.sample(record(dated=False), draws=50, tune=20, chains=1)
-    assert numeric.times["median"].between(numeric.times["time"], numeric.times["time_latest"]).all()
-    assert (numeric.rough[1] % 1.0 != 0).any()  # type: ignore[index]
-    again = MODEL.sample(record(), draws=100, tune=50, chains=2)
-    assert np.array_equal(again.draws.vector, drawn.draws.vector)  # the same seed, the same draws
+# --- what counts of a span ------------------------------------------------------------------------------
 
 
-def test_a_units_own_events_keep_their_order() -> None:
-    army = tc.StateVariable("army", ["loyal", "mutinous"])
-    events = pd.DataFrame(
-        {
-            "unit": ["a", "a"],
-            "variable": ["army", "army"],
-            "state": ["mutinous", "loyal"],
-            "time": [2.0, 4.0],
-            "time_latest": [6.0, np.nan],
+def hundred(**more: Any) -> tc.History:
+    units = [f"u{number:03d}" for number in range(100)]
+    events = {
+        "unit": units,
+        "state": "b",
+        "time": [0.0] * 60 + [1.0] * 40,
+        "time_latest": [1.0] * 60 + [2.0] * 40,
+    }
+    return history(events, (0.0, 2.0), {"unit": units}, **more)
+
+
+def test_sixty_of_a_hundred_move_in_the_first_span() -> None:
+    model = tc.Model([S], [MOVE])
+    fit = model.fit(hundred())
+    assert fit.params.iloc[0] == pytest.approx(math.log(math.log(3.5)), abs=1e-8)  # survreg, interval2
+    q = 1 / 3.5
+    assert fit.loglik == pytest.approx(100 * math.log(1 - q) + 40 * math.log(q), abs=1e-9)
+    # d^2/drate^2 of 100 log(1 - e^-r) - 40 r, on the logarithm of r.
+    rate = math.log(3.5)
+    information = 100 * rate**2 * math.exp(-rate) / (1 - math.exp(-rate)) ** 2
+    assert fit.summary()["se"].iloc[0] == pytest.approx(information**-0.5, rel=1e-6)
+    assert fit.nobs == 100 and not fit.warnings
+
+
+def test_a_span_that_begins_with_the_window_is_an_event() -> None:
+    model = tc.Model([S], [MOVE])
+    found = []
+    for first in ("1917-03-02", "1917-03-01"):
+        events = {
+            "unit": ["x", "y"],
+            "state": "b",
+            "time": [first, "1917-05-01"],
+            "time_latest": ["1917-03-31", "1917-05-01"],
         }
+        h = history(events, ("1917-03-01", "1917-12-31"))
+        fit = model.fit(h)
+        assert fit.nobs == 2 and not fit.warnings
+        begin = 1.0 if first.endswith("02") else 0.0
+        rate = math.exp(fit.params.iloc[0])
+        log = math.log(math.exp(-rate * begin) - math.exp(-31 * rate)) + math.log(rate) - rate * (61 + 306)
+        assert fit.loglik == pytest.approx(log, abs=1e-9)
+        found.append(fit.loglik)
+    assert found[1] > found[0]
+
+
+def test_spans_count_for_the_part_in_which_the_unit_is_there() -> None:
+    units = {"unit": ["x", "y", "z"], "enter": [0.0, 2.0, 0.0], "exit": [10.0, 10.0, 6.0]}
+    events = {"unit": ["x", "y", "z"], "state": "b", "time": [-5.0, 1.0, 4.0], "time_latest": [3.0, 5.0, 9.0]}
+    program = tc.Model([S], [MOVE]).compile(history(events, units=units))
+    rate = 0.3
+    expected = math.log(1 - math.exp(-3 * rate)) * 2 + math.log(math.exp(-4 * rate) - math.exp(-6 * rate))
+    assert program.loglik([math.log(rate)]) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("time", "latest", "units"),
+    [
+        (-3.0, -1.0, "xy"),
+        (-3.0, 0.0, "xy"),
+        (5.0, 7.0, {"unit": ["x", "y"], "exit": [4.0, 10.0]}),
+        (-5.0, 2.0, {"unit": ["x", "y"], "enter": [2.0, 0.0]}),
+    ],
+)
+def test_a_span_without_a_feasible_part_is_refused(time: float, latest: float, units: Any) -> None:
+    with pytest.raises(
+        tc.HistoryError, match=r"line 1, column time_latest: the event of 'x' cannot have happened"
+    ):
+        history({"unit": ["x"], "state": "b", "time": [time], "time_latest": [latest]}, units=units)
+
+
+def test_the_file_and_line_of_such_a_span_are_named(tmp_path: Path) -> None:
+    h = history({"unit": ["x", "y"], "state": "b", "time": [1.0, 2.0], "time_latest": [3.0, 4.0]})
+    h.write(tmp_path / "h")
+    again = tc.load_history(tmp_path / "h")
+    assert again == h
+    model = tc.Model([S], [MOVE])
+    assert model.fit(again).loglik == model.fit(h).loglik
+    table = pd.read_csv(tmp_path / "h" / "events.csv")
+    table.loc[1, ["time", "time_latest"]] = [11, 12]
+    table.to_csv(tmp_path / "h" / "events.csv", index=False)
+    with pytest.raises(tc.HistoryError, match=r"events.csv, line 3, column time_latest"):
+        tc.load_history(tmp_path / "h")
+
+
+def test_a_narrower_window_takes_what_lies_before_it_as_a_state() -> None:
+    events = {"unit": ["x", "y"], "state": "b", "time": [1.0, 2.0], "time_latest": [3.0, 6.0]}
+    part = history(events).select(window=(4.0, 10.0))
+    assert part.numbers.event_time.tolist() == [2.0, 5.0]
+    assert tc.Model([S], [MOVE]).fit(part).nobs == 1
+
+
+# --- the order of a unit's events -----------------------------------------------------------------------
+
+ARTHRITIS = tc.StateVariable("joints", ["none", "few", "many"])
+PROGRESS = [
+    tc.Transition("joints", "none", "few", tc.baseline("1 + x")),
+    tc.Transition("joints", "few", "many", tc.baseline()),
+]
+
+
+def visits(**more: Any) -> tc.History:
+    """Patients seen at times of their own: each move lies between two visits, some of them between the same two."""
+    events = {
+        "unit": ["p0", "p0", "p1", "p1", "p2", "p3", "p3"],
+        "variable": ["joints"] * 7,
+        "state": ["few", "many", "few", "many", "few", "few", "many"],
+        "time": [0.0, 2.0, 1.0, 1.0, 3.0, 2.0, 4.0],
+        "time_latest": [2.0, 5.0, 4.0, 4.0, 6.0, 2.0, 7.0],
+        "sequence": [1, 2, 1, 2, 1, 1, 2],
+    }
+    units = {"unit": [f"p{k}" for k in range(5)], "x": [0.0, 1.0, 1.0, 0.0, 0.5], "exit": [8.0, 9, 10, 9, 7]}
+    return history(events, units=units, variables=[ARTHRITIS], **more)
+
+
+def test_a_progressive_model_of_visits_is_the_product_of_matrix_exponentials() -> None:
+    """Kalbfleisch & Lawless (1985): what a panel of visits says, with what each patient was known to be in between."""
+    from scipy.linalg import expm
+
+    program = tc.Model([ARTHRITIS], PROGRESS).compile(visits())
+    assert isinstance(program.likelihood, StagesLikelihood)
+    vector = np.array([-1.2, 0.4, -0.9])
+
+    def steps(x: float, span: float) -> np.ndarray:
+        one, two = math.exp(vector[0] + vector[1] * x), math.exp(vector[2])
+        return np.asarray(expm(span * np.array([[-one, one, 0], [0, -two, two], [0, 0, 0]])))
+
+    seen = [
+        (0.0, [(0, 0), (2, 1), (5, 2)]),
+        (1.0, [(0, 0), (1, 0), (4, 2)]),
+        (1.0, [(0, 0), (3, 0), (6, 1), (10, 1)]),
+        (0.5, [(0, 0), (7, 0)]),
+    ]
+    log = sum(
+        math.log(steps(x, b - a)[i, j]) for x, path in seen for (a, i), (b, j) in itertools.pairwise(path)
     )
-    history = tc.History({"unit": ["a"]}, events, variables=[army], window=(0.0, 10.0))
-    back = tc.Transition("army", "mutinous", "loyal", tc.baseline())
-    model = tc.Model([army], [tc.Transition("army", "loyal", "mutinous", tc.baseline()), back])
-    placer = Placer(model.compile(history))
-    assert placer.room(placer.told, 0) == (2.0, 4.0)
-    rng = np.random.default_rng(0)
-    assert all(2.0 < placer.anywhere(rng)[0] <= 4.0 for _ in range(100))
+    one = math.exp(vector[0])  # the fourth is known to move at 2
+    log += -2 * one + math.log(one) + math.log(steps(0.0, 2.0)[1, 1]) + math.log(steps(0.0, 3.0)[1, 2])
+    assert program.loglik(vector) == pytest.approx(log, abs=1e-9)
+    slopes(program, vector)
+
+
+def test_spans_of_two_variables_are_summed_over_both_orders() -> None:
+    army = tc.StateVariable("army", ["loyal", "mutinous"])
+    model = tc.Model(
+        [S, army],
+        [
+            tc.Transition("s", "a", "b", tc.baseline("1 + army")),
+            tc.Transition("army", "loyal", "mutinous", tc.baseline()),
+        ],
+    )
+    events = {
+        "unit": ["x", "x", "y", "y"],
+        "variable": ["s", "army", "s", "army"],
+        "state": ["b", "mutinous", "b", "mutinous"],
+        "time": [1.0, 2.0, 3.0, 1.0],
+        "time_latest": [4.0, 5.0, 3.0, 6.0],
+    }
+    vector = np.array([-1.0, 1.1, -1.4])
+    program = model.compile(history(events, variables=[S, army]))
+    assert program.loglik(vector) == pytest.approx(by_numbers(program, vector), abs=0.02)
+    slopes(program, vector)
+    ordered = model.compile(history({**events, "sequence": [1, 2, 0, 0]}, variables=[S, army]))
+    assert ordered.loglik(vector) == pytest.approx(by_numbers(ordered, vector), abs=0.02)
+    assert ordered.loglik(vector) < program.loglik(vector)
+
+
+def test_two_events_in_one_span_need_a_sequence() -> None:
+    events = {"unit": ["x"] * 2, "state": ["few", "many"], "time": [1.0, 1.0], "time_latest": [4.0, 4.0]}
+    events["variable"] = ["joints"] * 2  # type: ignore[assignment]
+    with pytest.raises(tc.HistoryError, match="'sequence' must say which comes first"):
+        history(events, variables=[ARTHRITIS])
+
+
+def test_a_span_between_known_times_ends_with_them() -> None:
+    events = {
+        "unit": ["x"] * 3,
+        "state": ["b", "a", "b"],
+        "time": [1.0, 0.5, 4.0],
+        "time_latest": [1.0, 6.0, 4.0],
+        "sequence": [1, 2, 3],
+    }
+    h = history(events)
+    assert h.numbers.spans is not None
+    assert (h.numbers.spans.low[1], h.numbers.spans.high[1]) == (1.0, 4.0)
+    back = tc.Transition("s", "b", "a", tc.baseline())
+    program = tc.Model([S], [MOVE, back]).compile(h)
+    vector = np.array([-1.0, -0.5])
+    assert program.loglik(vector) == pytest.approx(by_numbers(program, vector, 40), abs=1e-7)
+    slopes(program, vector)
+
+
+# --- exact likelihoods with other causes ----------------------------------------------------------------
+
+
+def exposed(memory: Any, clock: str | None = None, response: Any = None) -> tuple[tc.Model, tc.History]:
+    """The open variable hears of another one, whose times are known."""
+    alarm = tc.StateVariable("alarm", ["off", "on"])
+    heard = tc.contagion("l", when="alarm=on", half_life=memory, response=response)
+    turn = tc.Transition("s", "a", "b", tc.baseline("1 + alarm"), heard)
+    model = tc.Model([S, alarm], [turn, tc.Transition("alarm", "off", "on", tc.baseline())])
+    events = {
+        "unit": ["x", "y", "y", "z"],
+        "variable": ["s", "s", "alarm", "alarm"],
+        "state": ["b", "b", "on", "on"],
+        "time": [2.0, 4.0, 3.0, 5.0],
+        "time_latest": [6.0, 10.0, 3.0, 5.0],
+    }
+    more: dict[str, Any] = {}
+    window: Any = (0.0, 10.0)
+    if clock:
+        months = [f"1917-{m:02d}-01" for m in range(1, 12)]
+        events["time"] = [months[int(t)] for t in events["time"]]
+        events["time_latest"] = [months[int(t)] for t in events["time_latest"]]
+        window, more["clock"] = ("1917-01-01", "1917-11-01"), clock
+    ties = {"layer": "l", "source": ["y", "z", "z"], "target": ["x", "x", "y"], "weight": [1.0, 0.5, 2.0]}
+    return model, history(events, window, ties=ties, variables=[S, alarm], **more)
+
+
+@pytest.mark.parametrize("memory", [None, 2.0, "estimate"])
+@pytest.mark.parametrize("clock", [None, "month"])
+@pytest.mark.parametrize("response", [None, "power"])
+def test_exposure_to_what_is_known_is_integrated_exactly(memory: Any, clock: Any, response: Any) -> None:
+    model, h = exposed(memory, clock, response)
+    program = model.compile(h)
+    # Where variables of one unit are open by the month, the few combinations are summed over.
+    assert clock or isinstance(program.likelihood, StagesLikelihood)
+    vector = np.array(
+        [-1.6, 0.4, -1.1, *([0.5] if memory == "estimate" else []), *([0.2] if response else []), -2.0]
+    )
+    # Within a span a fading memory is taken at the mean of short pieces.
+    known = by_numbers(program, vector)
+    assert program.loglik(vector) == pytest.approx(known, abs=1e-9 if clock else 1e-4)
+    slopes(program, vector)
+    scores = program.likelihood.unit_scores(vector)
+    assert scores.sum(axis=0) == pytest.approx(program.gradient(vector), abs=1e-9)
+
+
+def test_far_from_zero_costs_no_digits() -> None:
+    units = {"unit": [f"u{k}" for k in range(30)], "year": [1900.0 + k % 7 for k in range(30)]}
+    rng = np.random.default_rng(3)
+    time = rng.uniform(0, 7, 30)
+    events = {"unit": units["unit"], "state": "b", "time": time, "time_latest": time + 2.0}
+    model = tc.Model([S], [tc.Transition("s", "a", "b", tc.baseline("1 + year"))])
+    near = {**units, "year": [y - 1903.0 for y in units["year"]]}
+    one, two = (model.fit(history(events, units=each)).summary() for each in (units, near))
+    assert one["estimate"].iloc[1] == pytest.approx(two["estimate"].iloc[1], rel=1e-5)
+    assert one["se"].iloc[1] == pytest.approx(two["se"].iloc[1], rel=1e-5)
+
+
+# --- likelihoods over drawn times -----------------------------------------------------------------------
+
+
+def wave(**more: Any) -> tuple[tc.Model, tc.History]:
+    """Eight units on a ring, two of whose moves are open and enter the hazards of their neighbours."""
+    spread = tc.contagion("l", when="s=b")
+    model = tc.Model([S], [tc.Transition("s", "a", "b", tc.baseline(), spread)])
+    names = [f"u{k}" for k in range(8)]
+    ties = {
+        "layer": "l",
+        "source": [a for a in names for _ in range(2)],
+        "target": [names[(k + step) % 8] for k in range(8) for step in (1, 2)],
+    }
+    events = {
+        "unit": ["u0", "u1", "u2", "u3", "u4"],
+        "state": "b",
+        "time": [4.0, 4.5, 5.0, 6.5, 7.5],
+        "time_latest": [4.0, 7.0, 9.0, 6.5, 7.5],
+    }
+    return model, history(events, (0.0, 12.0), {"unit": names}, ties=ties, **more)
+
+
+class Grid:
+    """The likelihood of `wave` by Gauss's rule over both times."""
+
+    def __init__(self, program: Any) -> None:
+        placer, self.parts = Placer(program), []
+        at = (0.5 - 0.5 / math.sqrt(3), 0.5 + 0.5 / math.sqrt(3))
+        first = [4.5 + 0.25 * (k + x) for k in range(10) for x in at]
+        second = [5.0 + 0.25 * (k + x) for k in range(16) for x in at]
+        for one, two in itertools.product(first, second):
+            told = placer.told.copy()
+            told[placer.open] = [one, two]
+            made = placed(program, told)
+            assert made is not None
+            self.parts.append(made.likelihood)
+
+    def __call__(self, vector: np.ndarray) -> float:
+        found = np.array([part.value(vector) for part in self.parts])
+        return float(found.max() + np.log(np.exp(found - found.max()).sum() * 0.125**2))
+
+
+def test_a_fit_over_drawn_times_is_that_of_the_integral(tmp_path: Path) -> None:
+    from scipy.optimize import minimize
+
+    model, h = wave()
+    fit = model.fit(h)
+    assert 0.0 < fit.loglik_error < 0.1 and not fit.warnings
+    whole = Grid(model.compile(h))
+    vector = fit.params.to_numpy()
+    assert fit.loglik == pytest.approx(whole(vector), abs=4 * fit.loglik_error)
+    best = minimize(lambda x: -whole(x), vector, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-7})
+    bend, step = np.zeros((2, 2)), 0.02
+    for a, b in itertools.product(range(2), range(2)):
+        for one, two in itertools.product((1, -1), (1, -1)):
+            moved = best.x + step * (one * np.eye(2)[a] + two * np.eye(2)[b])
+            bend[a, b] += one * two * whole(moved) / (4 * step**2)
+    errors = np.sqrt(np.diag(np.linalg.inv(-bend)))
+    assert np.abs(vector - best.x).max() < 0.2 * errors.min()
+    assert np.sqrt(np.diag(fit.vcov)) == pytest.approx(errors, rel=0.08)
+    # What is kept is read again to the bit, with its draws of times.
+    fit.save(tmp_path / "fit.json")
+    again = tc.load_fit(tmp_path / "fit.json", h)
+    assert again.loglik == fit.loglik and again.loglik_error == fit.loglik_error
+    assert again.log_likelihood(h) == pytest.approx(fit.loglik, abs=1e-9)
+    assert again.profile(fit.params.index[0]).upper == fit.profile(fit.params.index[0]).upper
+    assert model.fit(h).params.tolist() == fit.params.tolist()
+
+
+def test_a_program_tells_its_likelihood_anywhere() -> None:
+    model, h = wave()
+    program = model.compile(h)
+    vector = np.array([-3.5, -0.5])
+    value = program.loglik(vector)
+    assert value == pytest.approx(Grid(program)(vector), abs=5 * program.likelihood.level_error)  # type: ignore[attr-defined]
+    program.loglik([-3.0, -1.0])
+    assert program.loglik(vector) == value  # whatever was asked in between
+
+
+# --- what follows from a fit ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Any, tc.History]:
+    model, h = wave()
+    return model.fit(h), h
+
+
+def test_expected_events_are_those_explained(fitted: Any) -> None:
+    fit, _ = fitted
+    assert fit.causes["expected"].to_numpy() == pytest.approx(fit.causes["events"].to_numpy(), abs=1e-6)
+    assert "Monte-Carlo error" in fit.report()
+
+
+@pytest.mark.parametrize("draws", ["best", "fit"])
+def test_worlds_given_what_happened_have_drawn_times(fitted: Any, draws: str) -> None:
+    fit, h = fitted
+    ensemble = fit.simulate(h, worlds=400, seed=3, given="history", draws=draws)
+    events = ensemble.events.to_pandas()
+    assert len(events) == 5 * 400 and not len(ensemble.stopped)
+    times = {str(name): each["time"].to_numpy() for name, each in events.groupby("unit", observed=True)}
+    assert (times["u0"] == 4.0).all() and (times["u3"] == 6.5).all()
+    drawn = fit.over_draws.told[:, fit.over_draws.placer.open]
+    for name, own, low, high in (("u1", drawn[:, 0], 4.5, 7.0), ("u2", drawn[:, 1], 5.0, 9.0)):
+        assert ((times[name] > low) & (times[name] <= high)).all()
+        assert times[name].mean() == pytest.approx(own.mean(), abs=0.3)
+        assert times[name].std() == pytest.approx(own.std(), rel=0.3)
+    again = fit.simulate(h, worlds=400, seed=3, given="history", draws=draws)
+    assert again.events.equals(ensemble.events)
+    until = fit.simulate(h, worlds=200, seed=3, given="until 6", draws=draws).events.to_pandas()
+    early = until[until["time"] <= 6.0]
+    assert set(early["unit"].astype(str)) == {"u0", "u1", "u2"}
+
+
+def test_shares_are_means_over_the_times(fitted: Any) -> None:
+    fit, h = fitted
+    found = fit.attribute(h, draws=50)
+    assert found.causes.groupby("event")["share"].sum().to_numpy() == pytest.approx(1.0)
+    names = found.events.set_index("event")["unit"]
+    sources = found.parents.assign(source_unit=found.parents["source_event"].map(names))
+    assert (sources["source_unit"] == sources["source"]).all()
+    # The third moved at 6.5, the second before or after it: in either case it has no share in what came before it.
+    later = sources[(sources["unit"] == "u3") & (sources["source"] == "u2")]["share"]
+    assert 0.0 < later.item() < 0.5
+    assert found.drawn is not None and found.drawn.causes.shape == (len(found.causes), 50)
+    assert any("2 events are open" in note for note in found.notes)
+
+
+def test_numbered_periods_are_summed_over() -> None:
+    events = {"unit": ["x", "y"], "state": "b", "time": [1.0, 4.0], "time_latest": [3.0, 4.0]}
+    program = tc.Model([S], [MOVE]).compile(history(events, (1.0, 10.0), clock="step"))
+    rate = math.exp(-1.5)
+    log = math.log(1 - math.exp(-3 * rate)) + math.log(math.exp(-3 * rate) - math.exp(-4 * rate)) - 10 * rate
+    assert program.loglik([-1.5]) == pytest.approx(log, abs=1e-9)
