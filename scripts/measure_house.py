@@ -1,23 +1,29 @@
 """Measure the house: how many rooms it has, how they hang together, and which names stand twice.
 
     uv run --group lint python scripts/measure_house.py
+    uv run --group lint python scripts/measure_house.py --map docs/development.md
 
-Imports inside functions and under TYPE_CHECKING count like any other. The goals are means, not ends: see
-docs/design.md, "The house".
+The second writes the map of the files between two marks of a page, from the first sentence of each file. Imports
+inside functions and under TYPE_CHECKING count like any other. The goals are means, not ends: see docs/design.md,
+"The house".
 """
 
 # ruff: noqa: T201  (a command prints)
 
 from __future__ import annotations
 
+import argparse
 import ast
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import grimp
 import networkx as nx
 
-PACKAGE = Path(__file__).resolve().parents[1] / "src" / "tocsin"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "tocsin"
+BEGIN, END = "<!-- map -->", "<!-- end of map -->"
 LONG = 500  # lines of a file
 FAMILIES = ("cli", "sources", "interventions", "charts")  # rooms that are reached by being there
 
@@ -101,7 +107,58 @@ def measures() -> list[tuple[str, int, str]]:
     ]
 
 
+def first_sentence(path: Path) -> str:
+    """Return the first sentence of a file's docstring."""
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return re.split(r"(?<=[.!?])\s", " ".join(doc.split("\n\n")[0].split()), maxsplit=1)[0]
+
+
+def tests_of() -> dict[str, list[str]]:
+    """Return the test files that import from each module of the package, by its dotted name."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted((ROOT / "tests").glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tocsin."):
+                for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                    if path.stem not in found[name]:
+                        found[name].append(path.stem)
+    return found
+
+
+def house_map() -> str:
+    """Return the map of the files as Markdown: folder by folder, what each is, and the tests that import it."""
+    tests, lines = tests_of(), []
+    for folder in sorted({path.parent for path in _files()}):
+        inside = [path for path in _files() if path.parent == folder and path.stem != "__init__"]
+        name = folder.relative_to(PACKAGE).as_posix()
+        if not inside:
+            continue
+        head = "The lowest floor, and the door" if name == "." else f"`{name}/`"
+        lines += [f"### {head}", "", first_sentence(folder / "__init__.py") if name != "." else "", ""]
+        lines += ["| file | what it is | tests that import it |", "|---|---|---|"]
+        for path in inside:
+            dotted = ".".join(("tocsin", *path.relative_to(PACKAGE).with_suffix("").parts))
+            by = ", ".join(f"`{each}`" for each in tests.get(dotted, []))
+            lines.append(f"| `{path.name}` | {first_sentence(path).replace('|', chr(92) + '|')} | {by} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def with_map(page: str) -> str:
+    """Return a page with the map between its marks."""
+    before, rest = page.split(BEGIN, 1)
+    return f"{before}{BEGIN}\n{house_map()}{END}{rest.split(END, 1)[1]}"
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--map", metavar="PAGE", type=Path, help="write the map of the files into a page")
+    page = parser.parse_args().map
+    if page is not None:
+        page.write_text(with_map(page.read_text(encoding="utf-8")), encoding="utf-8")
+        return
     for what, count, behind in measures():
         print(f"{count:>6}  {what}{': ' + behind if behind else ''}")
 

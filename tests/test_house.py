@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +80,12 @@ def test_nobody_imports_by_a_name_made_at_run_time() -> None:
             if name in ("import_module", "__import__"):
                 found.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
     assert not found
+
+
+def test_the_map_of_the_files_is_current() -> None:
+    spec = importlib.util.spec_from_file_location("measure_house", ROOT / "scripts" / "measure_house.py")
+    assert spec is not None and spec.loader is not None
+    measure_house = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(measure_house)
+    page = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    assert measure_house.with_map(page) == page, "run scripts/measure_house.py --map docs/development.md"

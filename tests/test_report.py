@@ -127,7 +127,7 @@ def test_numbers_as_times_and_no_events_at_all() -> None:
     from tocsin.model.followed_state import wave_of
 
     quiet = Comparison(empty, model, wave_of(model), given.simulate(empty, worlds=5, seed=1))
-    fit = {"loglik": 0.0, "estimates": [], "warnings": [], "transitions": [], "params": {}}
+    fit = {"loglik": 0.0, "estimates": [], "warnings": [], "transitions": [], "params": {}, "learned": {}}
     text = report_html(Replay(quiet, {}, fit, "none"))
     Page(text)
     assert re.search("No unit came into mood “loud”", text)

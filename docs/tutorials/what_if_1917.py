@@ -90,18 +90,21 @@ ask("no Comintern", ["remove layer comintern"], until="1919-03-01")
 SVG(to_svg(unit_differences(comparison_of(asked["no Comintern"]["nothing"], "cause"))))
 
 # %% [markdown]
-# How sure are the estimates themselves? The same question with parameters drawn anew for every world, as the
-# likelihood has them, beside the answer at the best estimates:
+# How sure are the estimates themselves? These worlds draw the parameters as the likelihood has them. The interval of
+# the expected effect is over the parameters, luck taken out; beside it stands the answer at the best estimates, whose
+# interval knows nothing of that doubt:
 
 # %%
-draws = fit.draws(200, seed=1917)
-unsure = fit.what_if(history, "remove layer comintern", worlds=OURS, draws=draws)
+drawn = asked["no Comintern"]["nothing"].table().set_index("measure")
+best = fit.what_if(history, "remove layer comintern", worlds=OURS, draws="best").table().set_index("measure")
 pd.DataFrame(
     {
-        "at the best estimates": asked["no Comintern"]["nothing"].table().set_index("measure")["difference"],
-        "with drawn parameters": unsure.table().set_index("measure")["difference"],
-        "lower": unsure.table().set_index("measure")["lower"],
-        "upper": unsure.table().set_index("measure")["upper"],
+        "expected effect": drawn["difference"],
+        "lower": drawn["expected_lower"],
+        "upper": drawn["expected_upper"],
+        "at the best estimates": best["difference"],
+        "its lower": best["expected_lower"],
+        "its upper": best["expected_upper"],
     }
 ).loc[["entries", "units", "duration"]].round(2)
 
@@ -216,7 +219,7 @@ display(
 # ## All together
 #
 # The mean difference in events into the state followed (soviet republics, and mutinies for the last question), with
-# 95% intervals over worlds; for our own world the range over the couplings, and the ends of their intervals.
+# 95% intervals of the expected effect; for our own world the range over the couplings, and the ends of their intervals.
 
 # %%
 rows = []
@@ -229,7 +232,7 @@ for name, answers in asked.items():
                 "question": name,
                 "given": given,
                 "mean difference": low if low == high else f"{low} to {high}",
-                "with intervals": f"{signed_mean(span['lower'])} to {signed_mean(span['upper'])}",
+                "with intervals": f"{signed_mean(span['expected_lower'])} to {signed_mean(span['expected_upper'])}",
             }
         )
 together = pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""model.model"""
+"""The model: a declaration that can be compiled, fitted, sampled and given parameters."""
 
 from __future__ import annotations
 
