@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import tocsin as tc
-from tocsin.program.spans.open_times import Placer, placed
 from tocsin.program.spans.exact import StagesLikelihood
+from tocsin.program.spans.open_times import Placer, placed
 
 S = tc.StateVariable("s", ["a", "b"])
 MOVE = tc.Transition("s", "a", "b", tc.baseline())
