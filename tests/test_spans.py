@@ -452,3 +452,101 @@ def test_numbered_periods_are_summed_over() -> None:
     rate = math.exp(-1.5)
     log = math.log(1 - math.exp(-3 * rate)) + math.log(math.exp(-3 * rate) - math.exp(-4 * rate)) - 10 * rate
     assert program.loglik([-1.5]) == pytest.approx(log, abs=1e-9)
+
+
+def test_what_takes_the_middle_of_a_span_says_so(fitted: Any) -> None:
+    fit, h = fitted
+    for ask in (
+        lambda: fit.residuals(h),
+        lambda: fit.hazards(6.0),
+        lambda: fit.hazards_by_cause(h),
+    ):
+        with pytest.warns(
+            tc.errors.SpanWarning, match="take 2 events that are known to lie in a span at the middle"
+        ):
+            ask()
+
+
+def test_a_check_over_drawn_times_tests_against_none_and_says_what_it_does_not(fitted: Any) -> None:
+    fit, _ = fitted
+    table = fit.check().table.set_index("rival")
+    row = table.loc["none (as fitted)"]
+    known = fit.summary().iloc[1]
+    assert row["p"] == pytest.approx(known["p"], abs=0.01)
+    others = table.drop("none (as fitted)")
+    assert (
+        len(others) == 4 and others["p"].isna().all() and others["how"].str.contains("no time_latest").all()
+    )
+
+
+def test_a_comparison_over_drawn_times_tells_its_error(fitted: Any) -> None:
+    fit, h = fitted
+    name = fit.params.index[1]
+    small = fit.model.fit(h, fixed={name: fit.params.iloc[1] - 1.0})
+    found = fit.compare(small)
+    assert (
+        found.noise == pytest.approx(2 * math.hypot(fit.loglik_error, small.loglik_error)) and found.noise > 0
+    )
+    assert "Monte-Carlo error" in str(found)
+
+
+def test_many_patients_seen_at_visits_are_fitted_as_by_matrix_exponentials() -> None:
+    """Psoriatic arthritis as Gladman, Farewell & Nadeau (1995) saw it: four states, visits of each patient's own."""
+    from scipy.linalg import expm
+    from scipy.optimize import minimize
+
+    rng, states = np.random.default_rng(7), ["none", "few", "some", "many"]
+    rows: list[tuple[str, str, float, float, int]] = []
+    seen: list[tuple[float, float, int, int]] = []
+    units = {
+        "unit": [f"p{k:03d}" for k in range(60)],
+        "x": (np.arange(60) % 2).astype(float),
+        "exit": np.zeros(60),
+    }
+    for k, unit in enumerate(units["unit"]):
+        rates = np.exp([-1.6 + 0.5 * units["x"][k], -1.3, -1.8])
+        moves = np.cumsum(rng.exponential(1 / rates))
+        at = np.cumsum(rng.uniform(0.5, 3.0, 5))
+        units["exit"][k] = at[-1]
+        for a, b in itertools.pairwise([0.0, *at]):
+            i, j = int((moves <= a).sum()), int((moves <= b).sum())
+            seen.append((units["x"][k], b - a, i, j))
+            rows += [(unit, states[s + 1], a, b, s) for s in range(i, j)]
+    names = ("unit", "state", "time", "time_latest", "sequence")
+    events = {name: list(each) for name, each in zip(names, zip(*rows, strict=True), strict=True)}
+    variable = tc.StateVariable("joints", states)
+    h = history({**events, "variable": ["joints"] * len(rows)}, (0.0, 20.0), units, variables=[variable])
+    moves_ = [
+        tc.Transition("joints", a, b, tc.baseline("1 + x" if a == "none" else "1"))
+        for a, b in itertools.pairwise(states)
+    ]
+    fit = tc.Model([variable], moves_).fit(h)
+
+    def minus(vector: np.ndarray) -> float:
+        known: dict[tuple[float, float], Any] = {}
+        total = 0.0
+        for x, span, i, j in seen:
+            if (x, span) not in known:
+                rates = np.exp([vector[0] + vector[1] * x, vector[2], vector[3]])
+                known[x, span] = expm(span * (np.diag([*-rates, 0.0]) + np.diag(rates, 1)))
+            total -= math.log(known[x, span][i, j])
+        return total
+
+    values = fit.params.to_numpy()
+    assert fit.loglik == pytest.approx(-minus(values), abs=1e-7)
+    step, eye = 1e-3, np.eye(4)
+    slope = np.array([minus(values + step * e) - minus(values - step * e) for e in eye]) / (2 * step)
+    bend = np.array(
+        [
+            [
+                sum(a * b * minus(values + step * (a * e + b * f)) for a in (1, -1) for b in (1, -1))
+                / (4 * step**2)
+                for f in eye
+            ]
+            for e in eye
+        ]
+    )
+    inverse = np.linalg.inv(bend)
+    best = minimize(minus, values - inverse @ slope, method="BFGS", options={"gtol": 1e-6})
+    assert values == pytest.approx(best.x, abs=1e-5)
+    assert np.sqrt(np.diag(fit.vcov)) == pytest.approx(np.sqrt(np.diag(inverse)), rel=1e-5)

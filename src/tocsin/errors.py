@@ -34,6 +34,10 @@ class SizeWarning(UserWarning):
     """What was asked for takes long."""
 
 
+class SpanWarning(UserWarning):
+    """An event that is known to lie in a span is taken at the middle of it."""
+
+
 class CacheWarning(UserWarning):
     """Something that is kept to save time could not be kept."""
 

@@ -45,6 +45,8 @@ def fit(
             write_whole(out, to_json(fit_content(estimates)))
         page = console(width=180)
         title = f"{record.title or record.name}: log-likelihood {estimates.loglik:.4f}"
+        if estimates.loglik_error > 0.0:
+            title += f" (Monte-Carlo error {estimates.loglik_error:.2g}, over drawn times)"
         page.print(estimates_table(estimates, title))
         page.print(frame_table(estimates.transitions.reset_index(drop=True), "what the estimates rest on"))
         for warning in estimates.warnings:

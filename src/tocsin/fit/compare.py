@@ -46,6 +46,7 @@ class ModelComparison:
         aic, bic: the larger fit's criterion less the smaller fit's.
         error: the Monte-Carlo standard error of p, 0 where none was drawn.
         failed: worlds of the bootstrap that could not be fitted, and do not count.
+        noise: the Monte-Carlo standard error of the statistic where likelihoods are means over drawn times, else 0.
     """
 
     statistic: float
@@ -58,12 +59,14 @@ class ModelComparison:
     bic: float
     error: float = 0.0
     failed: int = 0
+    noise: float = 0.0
 
     def __str__(self) -> str:
         worlds = "" if self.drawn is None else f" of {len(self.drawn)} worlds (± {self.error:.2g})"
         worlds += f", {self.failed} more could not be fitted" if self.failed else ""
+        noise = f" (Monte-Carlo error {self.noise:.2g})" if self.noise else ""
         return (
-            f"likelihood ratio {self.statistic:.3f} for {self.df} parameter{'s' if self.df != 1 else ''} "
+            f"likelihood ratio {self.statistic:.3f}{noise} for {self.df} parameter{'s' if self.df != 1 else ''} "
             f"({', '.join(self.extra)}): p = {self.p:.4g} by {self.method}{worlds}; "
             f"AIC {self.aic:+.2f}, BIC {self.bic:+.2f} for the larger"
         )
@@ -102,6 +105,7 @@ def compare(one: Fit, other: Fit, worlds: int, seed: int) -> ModelComparison:
         large.bic - small.bic,
         error,
         failed,
+        2.0 * math.hypot(small.loglik_error, large.loglik_error),
     )
 
 

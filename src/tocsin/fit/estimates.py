@@ -459,16 +459,13 @@ class Fit(Parameterised):
             bootstrap: worlds of the parametric bootstrap of each strength whose likelihood ratio has no law that is
                 known, at least 199; 0 for none.
 
+        Where open times enter other hazards the test against none alone is made; the rivals say that they are not.
+
         Raises:
             TocsinError: the model has no contagion beside a baseline, or none of that name.
         """
         from tocsin.check.rival_explanations import check
 
-        if self.over_draws is not None:
-            raise TocsinError(
-                "the times of some events are open and enter other hazards, and every rival would need times drawn "
-                "for itself: to set rivals beside a contagion, give these events one time each (no time_latest)"
-            )
         return check(self, history, worlds, seed, progress, causes, bootstrap)
 
     # --- how it is shown and kept -----------------------------------------------------------------------

@@ -165,6 +165,11 @@ def _of_one(task: Task, found: Found, program: Program) -> list[LeftOut]:
 
 def of_left_out(task: Task, found: Found) -> list[str]:
     """Return warnings of terms that may stand in the wrong place, those of one kind together."""
+    if over_draws(task.program) is not None and _completed(task.program.model):
+        return [
+            "whether terms stand in the right place (propensity or susceptibility) is not looked at where open times "
+            "enter other hazards: fit the model with them in the other place and compare"
+        ]
     effects = [each for each in left_out(task, found) if each.warning() is not None]
     asked = [each for each in effects if each.p < SURE]
     hidden = [each for each in effects if each.p >= SURE]

@@ -17,6 +17,7 @@ from tocsin.model.declaration import BAR, Contagion
 from tocsin.program.cause import CauseData
 from tocsin.program.grouped import is_grouped
 from tocsin.program.program import Observed
+from tocsin.program.spans.open_times import say_middle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,7 @@ def hazards(fit: Fit, program: Program, when: object, level: float) -> pd.DataFr
     import pandas as pd
 
     z, time = _normal(level), _moment(program, when)
+    say_middle(program, "hazards")
     # Centred and scaled, nothing is lost to rounding; of what is not identified predictions are conditional on it.
     scaling, vector, vcov = fit.scaled
     program = program.on_scale(scaling)

@@ -15,6 +15,7 @@ from tocsin.errors import FitError, ModelError, TocsinError, check_whole, sugges
 from tocsin.fit.draws_kept import COUNT, WORDS, kept_draws
 from tocsin.fit.maximum.constraint import Prior
 from tocsin.kernels.exposure_sweep import EXPLAINED
+from tocsin.program.spans.open_times import say_middle
 from tocsin.wording.numbers import noun
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def forecast(
     fit = model.fit(past, prior=Prior() if prior is None else prior)
     record = history.select(window=(begin, _last(history, end)))
     program = model.compile(record, fit.learned)
+    say_middle(program, "forecasts (who came, and what was known on their day)")
     drawn = kept_draws(fit, count) if count else None
     text = str(history.to_date(cut)) if history.dated else f"{cut:.17g}"
     ensemble = program.simulate(

@@ -14,6 +14,7 @@ from tocsin.kernels.layout import TRANSITION
 from tocsin.program.cause import CauseData
 from tocsin.program.grouped import cure, is_grouped
 from tocsin.program.parameters import places_in
+from tocsin.program.spans.open_times import say_middle
 from tocsin.wording.numbers import noun
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
             f"its event, so residuals are not unit exponential: {cure(program.history)}, or look at reliability and "
             "at simulated worlds beside what happened (tocsin replay)"
         )
+    say_middle(program, "residuals")
     numbers, trace = program.history.numbers, program.trace
     rows = []
     for number, transition in enumerate(program.model.transitions):
@@ -87,6 +89,7 @@ def course(
     """Return the hazard of every cause through time; see `Given.hazards_by_cause`."""
     import pandas as pd
 
+    say_middle(program, "hazards by cause")
     history = program.history
     chosen = _transitions(program, transition)
     place = None if unit is None else _place(history, unit)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.errors import FitError
+from tocsin.errors import FitError, SpanWarning
 from tocsin.history.spans import Spans, precedence, tightened
 from tocsin.kernels.layout import SOURCES_HEAR, TARGETS_HEAR, TRANSITION
 from tocsin.program.cause import CauseData
@@ -31,6 +32,20 @@ TRIES = 2000  # times that are looked at to find one that the model can explain
 def without_spans(program: Program) -> Program:
     """Return a program that takes every event at the time at which it stands."""
     return replace(program, spans=None)
+
+
+def say_middle(program: Program, what: str) -> None:
+    """Warn that something takes open events at the middle of what their spans leave them."""
+    if program.spans is None or program.spans.known.all():
+        return
+    count = int((~program.spans.known).sum())
+    events = "1 event that is" if count == 1 else f"{count} events that are"
+    warnings.warn(
+        f"{what} take {events} known to lie in a span at the middle of it; for what the doubt about times does, "
+        "look at worlds given what happened (given='history'), which draw them",
+        SpanWarning,
+        stacklevel=4,
+    )
 
 
 def placed(program: Program, told: Floats) -> Program | None:
