@@ -22,6 +22,7 @@ from tocsin.ensemble.paired import Paired
 from tocsin.explorer.questions import Limits, QuestionReader
 from tocsin.explorer.run import Laboratory
 from tocsin.model.followed_state import wave_of
+from tocsin.what_if.answer import signed_mean
 
 WORLDS = 100
 
@@ -82,7 +83,7 @@ def test_an_outcome_is_that_of_paired_worlds(planned: site.SitePlan, laboratory:
     for name in ("changed", "unchanged", "difference", "expected_lower", "wave_upper"):
         assert outcome.entries[name] == pytest.approx(row[name])
     assert f"{row['changed']:.1f} soviet republics" in outcome.average and outcome.certain
-    assert tenths(row["difference"]) in outcome.average
+    assert signed_mean(row["difference"]) in outcome.average
     assert outcome.most is not None and outcome.most["difference"][2] < 0
     held = next(each for each in planned.scenarios if each.key == "no-hungary")
     most = outcome_of(laboratory, held, planned.wave).most

@@ -12,7 +12,7 @@ from tocsin.ensemble.paired import Paired
 from tocsin.explorer.answers import difference_scene
 from tocsin.explorer.questions import Question, Scenario
 from tocsin.model.followed_state import Wave
-from tocsin.what_if.answer import one_wave_words
+from tocsin.what_if.answer import expected_words, one_wave_words
 from tocsin.wording.numbers import of_worlds
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ class PreparedOutcome:
         scene: what the page is told (`difference_scene`).
         entries: mean events into the state, changed and unchanged, and their difference with the 95% interval of the
             expected effect, and what it is in one wave (`Paired.table`).
+        drawn: whether the worlds draw the parameters; else they are at the best estimates.
     """
 
     scenario: Prepared
     show: Wave
     scene: Mapping[str, Any]
     entries: Mapping[str, float]
+    drawn: bool
 
     @property
     def certain(self) -> bool:
@@ -47,10 +49,9 @@ class PreparedOutcome:
         row = self.entries
         if row["difference"] == row["less"] == row["more"] == 0:
             return f"In no world does it change the number of {self.show.standing}."
-        mean, less, more = (tenths(row[name]) for name in ("difference", "expected_lower", "expected_upper"))
         return (
-            f"On average {row['changed']:.1f} {self.show.entered} in a world instead of {row['unchanged']:.1f}: the "
-            f"expected effect is {mean} (95% interval {less} to {more}). {one_wave_words(row)}"
+            f"On average {row['changed']:.1f} {self.show.entered} in a world instead of {row['unchanged']:.1f}. "
+            f"{expected_words(row, self.drawn)} {one_wave_words(row)}"
         )
 
     def row(self, unit: str) -> Mapping[str, Any] | None:
@@ -82,9 +83,8 @@ def outcome_of(laboratory: Laboratory, scenario: Prepared, show: Wave) -> Prepar
     pair = Paired(laboratory.worlds(changed, show), laboratory.worlds(plain, show))
     table = pair.table(show.variable, show.state)
     entries = table.set_index("measure").loc["entries"].to_dict()
-    return PreparedOutcome(
-        scenario, show, scene, {str(name): float(value) for name, value in entries.items()}
-    )
+    numbers = {str(name): float(value) for name, value in entries.items()}
+    return PreparedOutcome(scenario, show, scene, numbers, laboratory.draws is not None)
 
 
 def tenths(value: float) -> str:

@@ -16,6 +16,7 @@ from tocsin.classroom.picture import height_of, map_of, on_map
 from tocsin.classroom.tour import Tour
 from tocsin.report.claims import VERDICTS
 from tocsin.report.page import e
+from tocsin.what_if.answer import signed_mean
 from tocsin.wording.numbers import counted, hundred, listed, moment
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def _what_if(site: Site, outcomes: Sequence[PreparedOutcome], answers: bool) -> 
                 else "none that chance could not explain"
             )
             mean, low, high = (
-                tenths(entries[key]) for key in ("difference", "expected_lower", "expected_upper")
+                signed_mean(entries[key]) for key in ("difference", "expected_lower", "expected_upper")
             )
             rows.append([name, f"{entries['changed']:.1f}", f"{mean} ({low} to {high})", place])
         else:

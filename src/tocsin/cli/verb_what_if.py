@@ -23,6 +23,8 @@ from tocsin.cli.options import (
     whole,
 )
 
+SHOWN = 8  # columns of the page's table; those after them say how many worlds more would be needed
+
 
 @app.command()
 def whatif(
@@ -100,39 +102,29 @@ def whatif(
         typer.echo(f"Page: {folder / 'what-if.html'}")
 
 
-def _spans(table: Any, which: str) -> list[str]:
-    """Return the ends of an interval, row by row."""
-    ends = table[[f"{which}_lower", f"{which}_upper"]].to_numpy()
-    return ["" if low != low else f"{low:.3g} to {high:.3g}" for low, high in ends]
-
-
 def _printed(asked: Any) -> None:
-    import pandas as pd
+    from rich.table import Table
+    from rich.text import Text
 
-    from tocsin.report.terminal import console, frame_table
+    from tocsin.report.terminal import console
+    from tocsin.report.what_if_page import numbers_side_by_side, over_words
 
     page = console()
     answer = asked.answer
-    table = answer.table()
-    said = {
-        "measure": table["measure"],
-        "changed": table["changed"],
-        "unchanged": table["unchanged"],
-        "expected effect": table["difference"],
-        "95% interval": _spans(table, "expected"),
-        "in one wave": _spans(table, "wave"),
-        "less": table["less"],
-        "more": table["more"],
-    }
-    if "clocks" in table:
-        said = {"clocks": table["clocks"], **said}
-    page.print(frame_table(pd.DataFrame(said), answer.question))
-    over = (
-        "over the parameters, luck taken out" if answer.drawn else f"{answer.best}: of so many worlds alone"
-    )
+    for name in answer.pairs:
+        head, rows = numbers_side_by_side(answer, name)
+        title = answer.question + (f" ({name} clocks)" if len(answer.pairs) > 1 else "")
+        shown = Table(title=title, title_justify="left", expand=False)
+        for place, column in enumerate(head[:SHOWN]):
+            shown.add_column(Text(column), justify="right" if place else "left")
+        for row in rows:
+            shown.add_row(*(Text(cell) for cell in row[:SHOWN]))
+        page.print(shown)
     page.print(
-        f"95% interval: of the expected effect, {over}; in one wave: 95 of 100 pairs, luck and all",
+        f"Expected effect: {over_words(answer)}. Difference in one wave: luck and all, in 95 of 100 pairs of worlds. "
+        "Less, more: worlds of 100.",
         style="dim",
+        markup=False,
     )
     for warning in asked.warnings:
         page.print(f"warning: {warning}", markup=False)

@@ -20,8 +20,8 @@ from tocsin.report.manifest import facts_of, run_folder, short_digest
 from tocsin.report.page import e, paragraphs, section, table, whole_page
 from tocsin.report.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 from tocsin.report.report import _figure
-from tocsin.what_if.answer import cannot_say, signed_mean
-from tocsin.wording.numbers import hundred, moment, number
+from tocsin.what_if.answer import cannot_say, one_wave, signed_mean
+from tocsin.wording.numbers import hundred, moment, noun, number
 
 if TYPE_CHECKING:
     from tocsin.what_if.answer import WhatIf
@@ -230,7 +230,7 @@ def _coupling(answer: WhatIf, name: str) -> str:
     return section(title, pictures, _numbers(answer, name), _places(answer, name), _ways(answer, name))
 
 
-def _over(answer: WhatIf) -> str:
+def over_words(answer: WhatIf) -> str:
     """Return what the interval of the expected effect holds."""
     if answer.drawn:
         return "the interval is over the parameters, with chance among worlds taken out"
@@ -243,7 +243,8 @@ def _rows(found: pd.DataFrame, name: str) -> pd.DataFrame:
     return found[found["clocks"] == name] if "clocks" in found else found
 
 
-def _numbers(answer: WhatIf, name: str) -> str:
+def numbers_side_by_side(answer: WhatIf, name: str) -> tuple[list[str], list[list[str]]]:
+    """Return the heads and the rows of the table of two scenarios under a coupling, as people read them."""
     frame = answer.pairs[name].changed.frame
     rows = []
     for row in _rows(answer.table(), name).to_dict("records"):
@@ -251,6 +252,10 @@ def _numbers(answer: WhatIf, name: str) -> str:
             continue
         when = row["measure"] == "first"
         named = MEASURES.get(row["measure"], row["measure"].replace("standing", "in the state on"))
+        if when:
+            named += f" (differences in {noun(frame.clock, True)})"
+        elif row["measure"] == "duration":
+            named += f" ({noun(frame.clock, True)})"
         sides = [
             moment(float(row[side]), frame) if when and frame.dated else f"{row[side]:,.2f}"
             for side in ("changed", "unchanged")
@@ -261,7 +266,7 @@ def _numbers(answer: WhatIf, name: str) -> str:
                 *sides,
                 signed_mean(row["difference"]),
                 f"{signed_mean(row['expected_lower'])} to {signed_mean(row['expected_upper'])}",
-                f"{signed_mean(row['wave_lower'], 1)} to {signed_mean(row['wave_upper'], 1)}",
+                " to ".join(one_wave(row)),
                 hundred(row["less"]),
                 hundred(row["more"]),
                 number(row["variance_ratio"]),
@@ -269,12 +274,16 @@ def _numbers(answer: WhatIf, name: str) -> str:
             ]
         )
     head = ["mean over worlds", "changed", "beside it", "expected effect", "95% interval of it"]
-    head += ["difference in one wave"]
-    head += ["less", "more", "gain of pairing", "worlds needed"]
+    head += ["difference in one wave", "less", "more", "gain of pairing", "worlds needed"]
+    return head, rows
+
+
+def _numbers(answer: WhatIf, name: str) -> str:
+    head, rows = numbers_side_by_side(answer, name)
     note = (
-        f"<p class='source'>Expected effect: {_over(answer)}. Difference in one wave: luck and all, in 95 of 100 pairs "
-        "of worlds. Less, more: worlds of 100. Gain of pairing: how many times more worlds the same precision would "
-        "take without shared luck. Worlds needed: for chance to leave the difference within a tenth of itself.</p>"
+        f"<p class='source'>Expected effect: {over_words(answer)}. Difference in one wave: luck and all, in 95 of 100 "
+        "pairs of worlds. Less, more: worlds of 100. Gain of pairing: how many times more worlds the same precision "
+        "would take without shared luck. Worlds needed: for chance to leave the difference within a tenth.</p>"
     )
     return table("The two scenarios in numbers", head, rows, range(1, len(head)), True) + note
 

@@ -305,8 +305,8 @@ def sentences(answer: WhatIf) -> list[str]:
 
 def signed_mean(value: float, digits: int = 2) -> str:
     """Return a mean difference with its sign and a true minus; what rounds to nothing has no sign."""
-    text = f"{value:+.{digits}f}"
-    return "0" if float(text) == 0 else text.replace("-", "−")
+    text = f"{value:+,.{digits}f}"
+    return "0" if not text.strip("+-0.") else text.replace("-", "−")
 
 
 def _asked(answer: WhatIf) -> str:
@@ -353,10 +353,10 @@ def _differences(answer: WhatIf) -> list[str]:
         entries = rows.loc["entries", list(_ASKED)].astype(float).to_dict()
         head = f"{COUPLING[name]}: " if "clocks" in table else ""
         if entries["less"] == 0 and entries["more"] == 0:
-            text = f"{_entered(answer)}: {entries['changed']:.1f} a world with the change and without it"
+            text = f"{_entered(answer)}: {entries['changed']:.1f} a world on average, with the change and without it"
         else:
             text = (
-                f"{_entered(answer)}: {entries['changed']:.1f} a world with the change, "
+                f"{_entered(answer)}: on average {entries['changed']:.1f} a world with the change, "
                 f"{entries['unchanged']:.1f} without. {expected_words(entries, answer.drawn, answer.best)} "
                 f"{one_wave_words(entries)} "
                 f"There are fewer {of_worlds(entries['less'])}, and more {of_worlds(entries['more'])}"
@@ -379,9 +379,15 @@ def expected_words(row: Mapping[Any, float], drawn: bool, best: str = "at the be
     )
 
 
+def one_wave(row: Mapping[Any, float]) -> tuple[str, str]:
+    """Return the ends of the difference in one wave as text: '−4' and '+2'."""
+    low, high = (signed_mean(row[name], 1).removesuffix(".0") for name in ("wave_lower", "wave_upper"))
+    return low, high
+
+
 def one_wave_words(row: Mapping[Any, float]) -> str:
     """Return 'In one wave the difference lies between −4 and +2 (95 of 100 pairs of worlds, luck and all).'"""
-    low, high = (signed_mean(row[name], 1).removesuffix(".0") for name in ("wave_lower", "wave_upper"))
+    low, high = one_wave(row)
     return (
         f"In one wave the difference lies between {low} and {high} (95 of 100 pairs of worlds, luck and all)."
     )

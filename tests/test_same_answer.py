@@ -1,0 +1,69 @@
+"""One question, asked in every place that answers it, has one answer: the same numbers in the same words."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+import tocsin as tc
+from tocsin.classroom import site
+from tocsin.classroom.outcomes import outcome_of
+from tocsin.cli.main import app
+from tocsin.ensemble.paired import Paired
+from tocsin.explorer.answers import difference_scene
+from tocsin.explorer.questions import Question, Scenario
+from tocsin.what_if.answer import signed_mean
+
+WORLDS, SEED = 200, 1917
+DO = "remove layer comintern"
+SENTENCES = re.compile(r"The expected effect is [^()]*\([^()]*\)\. In one wave [^()]*\([^()]*\)\.")
+
+
+def effect(text: str) -> str:
+    """What a text says of the expected effect and of one wave, wherever its lines are broken."""
+    found = SENTENCES.search(" ".join(html.unescape(re.sub(r"<[^>]+>", "", text)).split()))
+    assert found, text[:2000]
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each place says."""
+    folder = tmp_path_factory.mktemp("same")
+    counts = ["--worlds", str(WORLDS), "--seed", str(SEED)]
+    asked = CliRunner().invoke(app, ["whatif", "1917", "--do", DO, *counts, "--out", str(folder / "asked")])
+    assert asked.exit_code == 0, asked.output
+    lived = CliRunner().invoke(app, ["replay", "1917", "--do", DO, *counts, "--out", str(folder / "lived")])
+    assert lived.exit_code == 0, lived.output
+
+    laboratory = site._laboratory(site.plan("1917", worlds=WORLDS), lambda *_: None)
+    assert laboratory.seed == SEED
+    show = laboratory.wave
+    question = Question(Scenario((DO,), WORLDS, SEED), Scenario((), WORLDS, SEED), show)
+    planned = next(each for each in site.plan("1917", worlds=WORLDS).scenarios if each.do == (DO,))
+    return {
+        "terminal": asked.output,
+        "page": (folder / "asked" / "what-if.html").read_text(),
+        "report": (folder / "lived" / "report.html").read_text(),
+        "explorer": difference_scene(laboratory, question)["answer"],
+        "class": outcome_of(laboratory, planned, show).average,
+    }
+
+
+def test_every_place_says_the_same(said: dict[str, str]) -> None:
+    answers = {place: effect(text) for place, text in said.items()}
+    assert len(set(answers.values())) == 1, answers
+
+
+def test_and_it_is_what_the_library_says(said: dict[str, str]) -> None:
+    history = tc.load_history("1917")
+    fit = tc.Model.from_toml(history.model_path).fit(history)
+    both = [fit.simulate(history, worlds=WORLDS, seed=SEED, interventions=do) for do in ([DO], [])]
+    row = Paired(*both).table("regime", "soviet").set_index("measure").loc["entries"]
+    told = [signed_mean(row[name]) for name in ("difference", "expected_lower", "expected_upper")]
+    assert effect(said["terminal"]).startswith(
+        f"The expected effect is {told[0]} (95% interval {told[1]} to {told[2]}, over the parameters)."
+    )
