@@ -133,13 +133,18 @@ class UntilRecipe(Recipe):
         early = np.ones(times.size, dtype=np.bool_)
         early[where] = False
         times[early], events[early] = (
-            np.tile(self.past.time[self.explained], worlds),
+            np.tile(self._shown_at(), worlds),
             before[:worlds].reshape(-1, 6),
         )
         times[where], events[where] = after.times, after.events
         whole = np.zeros_like(after.counts)
         whole[:worlds] = counts
         return Drawn(after.worlds, whole, times, events, after.failure)
+
+    def _shown_at(self) -> NDArray[np.float64]:
+        """Return the times that events which happened have in worlds: a month or a year has them in its middle."""
+        time = self.past.time[self.explained]
+        return time - 0.5 if self.clock in ("month", "year") else time
 
     def arrays(self) -> list[tuple[str, NDArray[Any]]]:
         """Return all arrays that worlds follow from, by name."""

@@ -108,7 +108,8 @@ def forecast(
     Parameters:
         variable, state: the state whose entries are forecast.
         as_of: the date (or number); what happened later is not used.
-        horizon: how far to look, in units of the history's clock.
+        horizon: how far to look, in units of the history's clock; in grouped time from the end of the interval
+            that holds the date, which is known as a whole.
         worlds, seed: of the simulation.
         prior: of the fit; weak priors by default, so that what has not happened yet is no obstacle.
         draws: which parameters the worlds have: ``"fit"`` draws them (200 draws), a number of draws, or ``"best"`` for
@@ -131,7 +132,7 @@ def forecast(
     program = model.compile(record, fit.learned)
     say_middle(program, "forecasts (who came, and what was known on their day)")
     drawn = kept_draws(fit, count) if count else None
-    text = str(history.to_date(cut)) if history.dated else f"{cut:.17g}"
+    text = str(_shown(history, cut)) if history.dated else f"{cut:.17g}"
     ensemble = program.simulate(
         fit.values,
         worlds,
@@ -213,7 +214,8 @@ def _last(history: History, number: float) -> object:
 
 
 def _shown(history: History, number: float) -> object:
-    return history.to_date(number) if history.dated else number
+    """Return the date of a clock number; of the end of an interval in grouped time, the interval."""
+    return history.to_date(number - history.numbers.lag) if history.dated else number
 
 
 def _check(model: Model, variable: str, state: str, horizon: object) -> None:
@@ -233,9 +235,12 @@ def _bounds(history: History, as_of: object, horizon: float) -> tuple[float, flo
     """Return the clock numbers of the date and of the end of the horizon."""
     numbers = history.numbers
     cut = history.to_number(as_of)
+    if history.grouped:  # an interval is known as a whole
+        cut = float(np.floor(cut)) + numbers.lag
     if not numbers.start < cut < numbers.end:
         raise TocsinError(f"the date {as_of} is not inside the record")
-    end = cut + (float(round(horizon)) if history.dated else float(horizon))
+    whole = history.dated or history.grouped
+    end = cut + (float(round(horizon)) if whole else float(horizon))
     if end > numbers.end:
         raise TocsinError(
             f"the record ends {numbers.end - cut:g} {_units(history)} after {as_of}, and a forecast needs its ties "
@@ -308,7 +313,8 @@ def _entered(history: History, variable: str, state: str, cut: float, end: float
     code = (
         history.variables[position].states.index(state) if state in history.variables[position].states else -1
     )
-    inside = (numbers.event_time > cut) & (numbers.event_time <= end)
+    time = numbers.event_time + numbers.lag
+    inside = (time > cut) & (time <= end)
     inside &= (numbers.event_variable == position) & (numbers.event_state == code)
     return {numbers.units[k] for k in numbers.event_unit[inside]}
 
@@ -325,7 +331,8 @@ def _cuts(
     """Return the dates of past forecasts, as clock numbers."""
     numbers = history.numbers
     last = (numbers.end if before is None else history.to_number(before)) - horizon
-    first = np.floor(numbers.start) + 1.0 if history.dated else numbers.start
+    whole = history.dated or history.grouped
+    first = np.floor(numbers.start) + 1.0 if whole else numbers.start
     program = model.compile(history)
     known = np.sort(program.trace.time[program.trace.events[:, EXPLAINED] >= 0])
     known = known[known < last]
@@ -336,7 +343,7 @@ def _cuts(
     # A quarter of what happened must be known to begin with; then each date knows as many events more.
     cuts = np.quantile(known, 0.25 + 0.75 * np.arange(1, dates + 1) / (dates + 1), method="inverted_cdf")
     cuts = np.clip(cuts, first, last)
-    return sorted({float(np.floor(cut)) if history.dated else float(cut) for cut in cuts})
+    return sorted({float(np.floor(cut)) if whole else float(cut) for cut in cuts})
 
 
 def _scores(table: pd.DataFrame, worlds: int) -> tuple[Any, ...]:

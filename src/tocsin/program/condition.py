@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Condition:
     Attributes:
         given: ``nothing``, ``until`` or ``history``.
         clocks: under ``history``: ``cause``, ``source`` or ``fresh``.
-        until: under ``until``: the time on the clock.
+        until: under ``until``: the time on the clock; in grouped time the end of the interval that holds the date.
         date: the same as it is read.
     """
 
@@ -109,6 +110,8 @@ class Condition:
         except TocsinError as error:
             raise ModelError(f"given='until {text}': {error}") from None
         numbers = history.numbers
+        if history.grouped:  # an interval is known as a whole
+            time = math.floor(time) + numbers.lag
         if not numbers.start <= time <= numbers.end:
             raise ModelError(f"given='until {text}': the date lies outside the window of the history")
         return Condition("until", "cause", time, text)
@@ -119,10 +122,11 @@ NOTHING = Condition()
 
 def check_given(program: Program, condition: Condition) -> None:
     """Refuse what cannot be conditioned on."""
-    if condition.given != "nothing" and is_grouped(program.history):
+    if condition.given == "history" and is_grouped(program.history):
         raise FitError(
             f"the times of {program.history.name!r} are known by {noun(program.history.clock)} only: worlds given "
-            f"what happened need times by day, or moments; {cure(program.history)}, or ask given='nothing'"
+            f"all that happened need times by day, or moments; {cure(program.history)}, or ask given='nothing' or "
+            "'until DATE'"
         )
 
 

@@ -127,13 +127,13 @@ def _refuse_early(program: Program, layout: Layout, time: float) -> None:
         when = program.when(layout.break_at[WHEN, number])
         raise ModelError(
             f"{variable!r} of {unit!r} cannot be forced at {when}: worlds are given what happened until "
-            f"{program.when(time)}, and changes act from then on"
+            f"{program.when(program.shown_time(time))}, and changes act from then on"
         )
     entered = np.flatnonzero((layout.state != program.layout.state) & (layout.presence[0] < time))
     if entered.size:
         raise ModelError(
             f"the state of {names[int(entered[0])]!r} cannot be forced on entry: worlds are given what "
-            f"happened until {program.when(time)}, and changes act from then on"
+            f"happened until {program.when(program.shown_time(time))}, and changes act from then on"
         )
 
 

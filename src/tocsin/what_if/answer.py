@@ -316,7 +316,9 @@ def _asked(answer: WhatIf) -> str:
     if condition.given == "history":
         how = f"our own world with this changed, in {pairs} for each coupling of chance"
     elif condition.given == "until":
-        how = f"{pairs} that agree with what happened until {moment(condition.until, frame)} and then go on"
+        assert condition.until is not None
+        known = condition.until - (frame.clock in ("month", "year"))  # a month or a year is known to its end
+        how = f"{pairs} that agree with what happened until {moment(known, frame)} and then go on"
     else:
         how = f"worlds in general, {pairs} simulated from {start} on"
     return (
