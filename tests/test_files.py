@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from helpers.road import small_folder
+from helpers.road import small_folder, small_history
 
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.errors import TocsinError
@@ -23,6 +25,7 @@ from tocsin.files.csv_for_people import csv_of, write_tables
 from tocsin.files.results import LEDGER, RUN, check_run, faults, replacing
 from tocsin.files.whole import whole, write_whole
 from tocsin.fit.save import load_fit
+from tocsin.history.history import load_history
 from tocsin.report.replay import replay, replay_again
 
 # Two runs take turns in one folder; what a file holds says which run it is of.
@@ -258,3 +261,69 @@ def test_no_cell_of_a_table_is_a_formula() -> None:
     ]
     twice = pd.DataFrame([["=a", "=b"]], columns=["x", "x"])
     assert csv_of(twice).splitlines() == ["x,x", "'=a,'=b"]
+
+
+WRITING = """
+import sys, itertools
+import tocsin as tc
+def history(turn):
+    units = [f"u{number}" for number in range(50 + turn % 2)]
+    ties = {"layer": ["road"], "source": ["u1"], "target": ["u2"]} if turn % 2 else None
+    return tc.History({"unit": units}, {"unit": ["u1"], "variable": ["v"], "state": ["b"], "time": [1 + turn % 2]},
+                      ties, variables=[tc.StateVariable("v", ["a", "b"])], window=(0, 10 + turn % 2))
+both = history(0), history(1)
+for turn in itertools.count():
+    both[turn % 2].write(sys.argv[1], ("csv", "parquet")[turn % 4 // 2])
+    if turn == 0:
+        print("began", flush=True)
+"""
+
+
+def test_a_history_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    chance, folder = random.Random(11), tmp_path / "h"
+    for _ in range(8):
+        process = start(WRITING, str(folder))
+        time.sleep(chance.uniform(0, 0.1))
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        if (folder / "history.toml").exists():
+            read = load_history(folder)
+            odd = len(read.units) - 50
+            assert (len(read.events), len(read.ties), read.window) == (1, odd, (0, 10 + odd))
+            assert read.events["time"].tolist() == [1 + odd]
+        else:
+            with pytest.raises(TocsinError, match="a history was being written here when it was stopped"):
+                load_history(folder)
+
+
+def test_each_step_of_writing_a_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    old, new = small_history(), small_history(dated=False)
+    replace, unlink = Path.replace, Path.unlink
+    for moment in range(12):
+        old.write(tmp_path)
+        left = iter(range(moment))
+
+        def counted(self: Path, *more: Any, of: Any, left: Any = left, **named: Any) -> Any:
+            if self.name != ".lock" and next(left, None) is None:
+                raise Killed
+            return of(self, *more, **named)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", partialmethod(counted, of=replace))
+            patched.setattr(Path, "unlink", partialmethod(counted, of=unlink))
+            patched.setattr(shutil, "rmtree", lambda *a, **k: None)
+            with pytest.raises(Killed):
+                new.write(tmp_path, "parquet")
+        (tmp_path / ".lock").unlink(missing_ok=True)
+        if moment == 0:
+            assert load_history(tmp_path) == old
+        else:
+            with pytest.raises(TocsinError, match="when it was stopped"):
+                load_history(tmp_path)
+    new.write(tmp_path, "parquet")
+    assert load_history(tmp_path) == new and not list(tmp_path.glob(".*"))

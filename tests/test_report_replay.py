@@ -12,6 +12,7 @@ from helpers.road import MODEL, small_folder, small_history
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.errors import ModelError, TocsinError
 from tocsin.fit.save import load_fit
+from tocsin.history.history import load_history
 from tocsin.model.followed_state import Wave, wave_of
 from tocsin.model.model import Model
 from tocsin.report.replay import replay, replay_again
@@ -207,3 +208,37 @@ def test_worlds_that_outgrow_memory_are_kept_on_disk_and_are_the_same(
     ]  # row groups are the parts; the events are the same
     before, after = (Ensemble.read(path / "ensemble.parquet") for path in (done, tmp_path / "again"))
     assert before.events.to_pandas().equals(after.events.to_pandas())
+
+
+def test_outlines_from_elsewhere_are_the_users_to_name(tmp_path: Path) -> None:
+    folder, other = small_folder(tmp_path / "small"), tmp_path / "elsewhere.geojson"
+    ring = [[0, 0], [0, 10], [10, 10], [10, 0], [0, 0]]
+    outline = {
+        "type": "Feature",
+        "properties": {"unit": "aa"},
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+    }
+    other.write_text(json.dumps({"type": "FeatureCollection", "features": [outline]}))
+    plain = replay(folder, worlds=5).write(tmp_path / "plain")
+    drawn = replay(folder, worlds=5, borders=other).write(tmp_path / "drawn")
+    manifest = drawn / "manifest.json"
+    assert str(other) not in manifest.read_text()
+    assert (plain / "ensemble.parquet").read_bytes() == (drawn / "ensemble.parquet").read_bytes()
+    with pytest.raises(TocsinError, match=r"drawn with other outlines: give that file \(--borders\)"):
+        replay_again(manifest)
+    with pytest.raises(TocsinError, match=r"give none \(--borders\)"):
+        replay_again(plain / "manifest.json", borders=other)
+    again = replay_again(manifest, borders=other)
+    again.write(tmp_path / "again")
+    assert again.differing_files() == []
+    record = load_history(folder)
+    assert record.with_borders(other) == record and record.with_borders(other).borders_path == other
+    for content, words in (
+        ("{}", "elsewhere"),
+        (other.read_text().replace('"aa"', '"zz"'), "belongs to a unit"),
+    ):
+        other.write_text(content)
+        with pytest.raises(TocsinError, match=words):
+            record.with_borders(other)
+    with pytest.raises(TocsinError, match="cannot be read"):
+        record.with_borders(tmp_path / "none.geojson")

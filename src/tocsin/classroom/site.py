@@ -76,6 +76,7 @@ def plan(
     worlds: int = 2000,
     seed: int = 1917,
     wave: str | None = None,
+    borders: Path | None = None,
 ) -> SitePlan:
     """Return what an edition will be made of; raise TocsinError where a file of it is wrong.
 
@@ -85,10 +86,11 @@ def plan(
         scenarios: a file of scenarios in place of the history's own.
         worlds, seed: of every answer.
         wave: the state to follow, such as ``regime=soviet``.
+        borders: a file of outlines in place of the history's own.
     """
     from tocsin.report.claims import claims_of
 
-    source, record = open_history(history, (None, None))
+    source, record = open_history(history, (None, None), borders)
     _, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
     reader = QuestionReader(record, declared, followed, Limits(worlds=worlds), seed)
@@ -99,7 +101,12 @@ def plan(
     if path is not None:
         tour = read_tour(path, record, reader, claims_of(record).answered(record), prepared)
     words = ["tocsin", "publish", source, "--to", "DIR", "--worlds", str(worlds), "--seed", str(seed)]
-    for option, value in (("--model", model), ("--scenarios", scenarios), ("--wave", wave)):
+    for option, value in (
+        ("--model", model),
+        ("--scenarios", scenarios),
+        ("--wave", wave),
+        ("--borders", borders),
+    ):
         words += [option, str(value)] if value is not None else []
     return SitePlan(
         source, record, declared, followed, tuple(prepared), tour, worlds, seed, shlex.join(words)

@@ -60,6 +60,16 @@ ModelOption = Annotated[
     typer.Option("--model", metavar="FILE", help="A model in TOML, instead of the history's own."),
 ]
 
+BordersOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--borders",
+        parser=named,
+        metavar="FILE",
+        help="Outlines in GeoJSON or TopoJSON for the maps, instead of the history's own.",
+    ),
+]
+
 FromOption = Annotated[
     str | None,
     typer.Option(

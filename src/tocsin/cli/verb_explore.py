@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.command_line import _network, app, guarded, progress, time_given
-from tocsin.cli.options import FromOption, ModelOption, PageSeedOption, ToOption, WaveOption, whole
+from tocsin.cli.options import (
+    BordersOption,
+    FromOption,
+    ModelOption,
+    PageSeedOption,
+    ToOption,
+    WaveOption,
+    whole,
+)
 from tocsin.machine.ending import left_to_others
 
 
@@ -17,6 +25,7 @@ def explore(
         str, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
     ] = "1917",
     model: ModelOption = None,
+    borders: BordersOption = None,
     worlds: Annotated[
         int,
         typer.Option(
@@ -70,6 +79,7 @@ def explore(
                 end=last,
                 wave=wave,
                 proxies=proxy or (),
+                borders=borders,
                 progress=tell,
             )
         with left_to_others():  # the server lets answers that are on their way arrive

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.command_line import app, guarded, progress
-from tocsin.cli.options import HistoryArgument, ModelOption, PageSeedOption, WaveOption, named, whole
+from tocsin.cli.options import (
+    BordersOption,
+    HistoryArgument,
+    ModelOption,
+    PageSeedOption,
+    WaveOption,
+    named,
+    whole,
+)
 
 
 @app.command()
@@ -26,6 +34,7 @@ def publish(
     ] = 2000,
     seed: PageSeedOption = 1917,
     model: ModelOption = None,
+    borders: BordersOption = None,
     scenarios: Annotated[
         Path | None,
         typer.Option("--scenarios", metavar="FILE", help="What-ifs in TOML, instead of the history's own."),
@@ -49,5 +58,5 @@ def publish(
 
         with progress() as tell:
             tell("loading the history", 0, 0)
-            first = make(plan(history, model, scenarios, worlds, seed, wave), to, tell)
+            first = make(plan(history, model, scenarios, worlds, seed, wave, borders), to, tell)
         typer.echo(f"Open {first}")

@@ -9,6 +9,7 @@ import typer
 
 from tocsin.cli.command_line import app, guarded, held, progress, time_given
 from tocsin.cli.options import (
+    BordersOption,
     DoOption,
     DrawsOption,
     FromOption,
@@ -31,6 +32,7 @@ def replay(
         str | None, typer.Argument(metavar="HISTORY", help="A packaged name such as 1917, or a folder.")
     ] = None,
     model: ModelOption = None,
+    borders: BordersOption = None,
     worlds: WorldsOption = 10_000,
     seed: SeedOption = 1917,
     yes: YesOption = False,
@@ -79,9 +81,10 @@ def replay(
         more = [model, start, end, do, wave, history, given != "nothing", clocks != "cause", draws != "fit"]
         if any(more) or worlds != 10_000 or seed != 1917:
             raise typer.BadParameter(
-                "the manifest says all but --out; give nothing else beside --again", param_hint="--again"
+                "the manifest says all but --out and the file of --borders; give nothing else beside --again",
+                param_hint="--again",
             )
-        _repeat(again, out)
+        _repeat(again, out, borders)
         return
     if history is None:
         raise typer.BadParameter(
@@ -107,6 +110,7 @@ def replay(
                 given=given,
                 clocks=clocks,
                 draws=drawn,
+                borders=borders,
                 progress=tell,
             )
             tell("writing the report", 0, 0)
@@ -115,7 +119,7 @@ def replay(
         done.clear()
 
 
-def _repeat(manifest: Path, out: Path | None) -> None:
+def _repeat(manifest: Path, out: Path | None, borders: Path | None) -> None:
     with guarded():
         from tocsin.report.replay import replay_again
 
@@ -123,7 +127,7 @@ def _repeat(manifest: Path, out: Path | None) -> None:
         here = manifest.resolve().parent
         to = out if out is not None else here.with_name(f"{here.name}-again")
         with held(to), progress() as tell:
-            done = replay_again(manifest, progress=tell)
+            done = replay_again(manifest, borders=borders, progress=tell)
             tell("writing the report", 0, 0)
             folder = done.write(to)
         _ended(done, folder)

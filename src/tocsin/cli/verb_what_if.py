@@ -9,6 +9,7 @@ import typer
 
 from tocsin.cli.command_line import app, guarded, held, progress, time_given
 from tocsin.cli.options import (
+    BordersOption,
     DrawsOption,
     FromOption,
     GivenOption,
@@ -41,6 +42,7 @@ def whatif(
     ] = None,
     given: GivenOption = "nothing",
     model: ModelOption = None,
+    borders: BordersOption = None,
     worlds: Annotated[
         int,
         typer.Option("--worlds", metavar="N", parser=whole(2), help="How many pairs of worlds to simulate."),
@@ -95,7 +97,9 @@ def whatif(
         from tocsin.report.what_if_page import ask
 
         with held(out), progress() as tell:
-            asked = ask(history, model, do, against or (), given, worlds, seed, window, wave, drawn, tell)
+            asked = ask(
+                history, model, do, against or (), given, worlds, seed, window, wave, drawn, tell, borders
+            )
             tell("writing the page", 0, 0)
             folder = asked.write(out)
         _printed(asked)

@@ -282,6 +282,7 @@ def open_laboratory(
     end: str | None = None,
     wave: str | None = None,
     draws: Any = "fit",
+    borders: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Laboratory:
     """Fit a model to a history, draw its worlds, and return the laboratory ready to answer.
@@ -294,6 +295,7 @@ def open_laboratory(
         start, end: a narrower window.
         wave: the state to show first, such as ``regime=soviet``.
         draws: which parameters worlds have: ``fit`` (200 draws), ``best``, a number of draws, or draws themselves.
+        borders: a file of outlines in place of the history's own.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
@@ -303,7 +305,7 @@ def open_laboratory(
 
     tell = progress or quiet
     tell("loading the history", 0, 0)
-    source, record = open_history(history, (start, end))
+    source, record = open_history(history, (start, end), borders)
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
     fit = fitted(declared, record, tell)

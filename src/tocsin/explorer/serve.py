@@ -61,6 +61,7 @@ def serve(
     end: str | None = None,
     wave: str | None = None,
     proxies: Sequence[str] = (),
+    borders: Path | None = None,
     progress: Progress | None = None,
 ) -> Served:
     """Return the explorer of a history, fitted and ready to run.
@@ -74,6 +75,7 @@ def serve(
         start, end: a narrower window.
         wave: the state to show first.
         proxies: addresses or networks of servers in front, which say in X-Forwarded-For who asks.
+        borders: a file of outlines in place of the history's own.
         progress: called with what is being done.
 
     Raises:
@@ -95,7 +97,15 @@ def serve(
         threading.Thread(target=page_content, args=("vega.js",), daemon=True).start()
         limits = Limits(worlds=worlds, least=min(50, worlds))
         laboratory = open_laboratory(
-            history, model, limits=limits, seed=seed, start=start, end=end, wave=wave, progress=progress
+            history,
+            model,
+            limits=limits,
+            seed=seed,
+            start=start,
+            end=end,
+            wave=wave,
+            borders=borders,
+            progress=progress,
         )
     except BaseException:
         listening.close()

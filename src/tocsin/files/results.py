@@ -98,20 +98,31 @@ def replacing(folder: Path, kind: Kind) -> Iterator[Path]:
         TocsinError: another process writes there, or the folder cannot be written.
     """
     with alone(folder, "writing results"):
-        stage: Path | None = None
         try:
             _check_manifest(folder / kind.manifest, kind)
             _clear(folder, kind)
-            stage = Path(tempfile.mkdtemp(prefix=_STAGE, suffix=PART, dir=folder))
-            unfinished.add(stage)
-            yield stage
-            _put(stage, folder, kind)
+            with staged(folder) as stage:
+                yield stage
+                _put(stage, folder, kind)
         except OSError as error:
             raise TocsinError(f"{folder}: cannot be written: {error.strerror or error}") from None
-        finally:
-            if stage is not None:
-                shutil.rmtree(stage, ignore_errors=True)
-                unfinished.discard(stage)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Give a hidden folder inside a folder, which is gone afterwards; those that stopped runs left go first.
+
+    Only who holds the folder's lock may ask for one.
+    """
+    for left in _stages(folder):
+        shutil.rmtree(left, ignore_errors=True)
+    stage = Path(tempfile.mkdtemp(prefix=_STAGE, suffix=PART, dir=folder))
+    unfinished.add(stage)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        unfinished.discard(stage)
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -429,6 +429,16 @@ class History:
 
         write(self, Path(folder), format)
 
+    def with_borders(self, path: str | Path) -> History:
+        """Return the same history with the outlines of another file, GeoJSON or TopoJSON, wherever it stands.
+
+        Raises:
+            HistoryError: the file cannot be read, or none of its features belongs to a unit.
+        """
+        from tocsin.history.read import drawn_with
+
+        return drawn_with(self, Path(path))
+
     def __eq__(self, other: object) -> bool:
         return self.digest == other.digest if isinstance(other, History) else NotImplemented
 

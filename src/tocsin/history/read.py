@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from tocsin.errors import HistoryError, Problem, nearest
 from tocsin.files.reading import TABLE, ask, read_bytes
+from tocsin.files.results import stopped
 from tocsin.history.borders import check_borders, features_in, match_units
 from tocsin.history.describe import LEDGER, SCENARIOS, TOUR, histories_folder, packaged
 from tocsin.history.tables import schema
@@ -64,6 +66,9 @@ def read_folder(name_or_path: str | Path) -> History:
 
     folder = find_folder(name_or_path)
     report = Report()
+    if not (folder / FILE).exists() and stopped(folder):
+        told = "the file is missing: a history was being written here when it was stopped; write it again"
+        raise HistoryError([Problem(FILE, None, None, None, told)], str(name_or_path))
     head = read_head(folder / FILE, report)
     _strange_files(folder, report)
     _companions(folder, report)
@@ -90,6 +95,22 @@ def read_folder(name_or_path: str | Path) -> History:
         pa.default_memory_pool().release_unused()  # Arrow would keep what it read the files with
     _drawn(history, *borders, head.borders_line, where)
     return history
+
+
+def drawn_with(history: History, path: Path) -> History:
+    """Return a history with the outlines of a file; see `History.with_borders`."""
+    report = Report()
+    try:
+        ask(path, TABLE)
+    except (OSError, ValueError) as error:
+        told = f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise HistoryError([Problem(str(path), None, None, None, told)], "outlines") from None
+    data = check_borders(path, report)
+    report.raise_if_any(str(path))
+    _drawn(history, path, data, None, str(path))
+    other = copy(history)
+    other._borders_path = path
+    return other
 
 
 def _table(folder: Path, name: str, report: Report) -> Raw:

@@ -16,11 +16,15 @@ import tomli_w
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.files.format import FORMAT
+from tocsin.files.locks import alone
 from tocsin.files.reading import read_text
+from tocsin.files.results import staged
+from tocsin.files.whole import finished, moving, settle
 from tocsin.history.describe import LEDGER, SCENARIOS, TOUR, beside
 from tocsin.history.tables import frames, schema
 from tocsin.history.tables.cells import encode
 from tocsin.history.time import Clock, number_text
+from tocsin.history.toml import FILE as HEAD
 
 if TYPE_CHECKING:
     from tocsin.history.history import History
@@ -35,45 +39,59 @@ ALWAYS = ("units", "events")
 
 
 def write(history: History, folder: Path, format: str) -> None:
-    """Write a history; files of an earlier one in the folder are replaced, each in one go."""
+    """Write a history, whole or not at all; tables of an earlier one in the folder go.
+
+    All is written into a hidden folder first. Then the old history.toml goes, the tables are exchanged, and the new
+    history.toml comes last: a folder without it is no history.
+    """
     if format not in FORMATS:
         raise TocsinError(f"unknown format {format!r}" + suggestion(str(format), FORMATS))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for kind in schema.SCHEMAS:
-            table = history.table(kind.name)
-            for other in FORMATS:
-                if other != format or not (table.num_rows or kind.name in ALWAYS):
-                    (folder / f"{kind.name}.{other}").unlink(missing_ok=True)
-            if not (table.num_rows or kind.name in ALWAYS):
-                continue
-            table = _with_provenance(table, kind)
-            path = folder / f"{kind.name}.{format}"
-            if format == "csv":
-                _replace(path, _csv(table, history._clock).encode())
-            else:
-                _write_parquet(path, table)
-        model = history.model_path
-        has_model = model is not None and model.is_file()
-        if model is not None and has_model and model.resolve() != (folder / "model.toml").resolve():
-            shutil.copyfile(model, folder / "model.toml")
-        borders = history.borders_path
-        if (
-            borders is not None
-            and borders.is_file()
-            and borders.resolve() != (folder / borders.name).resolve()
-        ):
-            shutil.copyfile(borders, folder / borders.name)
-        more = [beside(history, name) for name in (LEDGER, SCENARIOS, TOUR)]
-        for each in [*_claims(history), *(path for path in more if path is not None)]:
-            if each.resolve() != (folder / each.name).resolve():
-                shutil.copyfile(each, folder / each.name)
-        _replace(
-            folder / "history.toml",
-            tomli_w.dumps(_head(history, has_model), multiline_strings=False).encode(),
-        )
+        with alone(folder, "writing a history"), staged(folder) as stage:
+            _fill(history, stage, format)
+            _exchange(stage, folder)
     except (OSError, UnicodeError) as error:
         raise TocsinError(f"the history cannot be written to {folder}: {error}") from None
+
+
+def _fill(history: History, stage: Path, format: str) -> None:
+    for kind in schema.SCHEMAS:
+        table = history.table(kind.name)
+        if not (table.num_rows or kind.name in ALWAYS):
+            continue
+        table = _with_provenance(table, kind)
+        path = stage / f"{kind.name}.{format}"
+        if format == "csv":
+            path.write_bytes(_csv(table, history._clock).encode())
+        else:
+            _write_parquet(path, table)
+    model, borders = history.model_path, history.borders_path
+    has_model = model is not None and model.is_file()
+    if model is not None and has_model:
+        shutil.copyfile(model, stage / "model.toml")
+    if borders is not None and borders.is_file():
+        shutil.copyfile(borders, stage / borders.name)
+    more = [beside(history, name) for name in (LEDGER, SCENARIOS, TOUR)]
+    for each in [*_claims(history), *(path for path in more if path is not None)]:
+        shutil.copyfile(each, stage / each.name)
+    head = tomli_w.dumps(_head(history, has_model), multiline_strings=False)
+    (stage / HEAD).write_bytes(head.encode())
+
+
+def _exchange(stage: Path, folder: Path) -> None:
+    new = sorted(path.name for path in stage.iterdir())
+    for name in new:
+        if (folder / name).is_dir():
+            raise TocsinError(f"{folder / name}: a folder stands where a file is to be written")
+        settle(stage / name)
+    with moving:
+        (folder / HEAD).unlink(missing_ok=True)
+        for kind in schema.SCHEMAS:
+            for each in FORMATS:
+                (folder / f"{kind.name}.{each}").unlink(missing_ok=True)
+        for name in sorted(new, key=lambda name: (name == HEAD, name)):
+            (stage / name).replace(folder / name)
+        finished.append(folder)
 
 
 def _claims(history: History) -> list[Path]:
@@ -89,19 +107,11 @@ def _claims(history: History) -> list[Path]:
     return [path, *(path.parent / name for name in inside if (path.parent / name).is_file())]
 
 
-def _replace(path: Path, content: bytes) -> None:
-    aside = path.with_name(path.name + ".part")
-    aside.write_bytes(content)
-    aside.replace(path)
-
-
 def _write_parquet(path: Path, table: Any) -> None:
     import pyarrow.parquet
 
-    aside = path.with_name(path.name + ".part")
     # In one group the names of a column are written once, and are read as codes into them.
-    pyarrow.parquet.write_table(table, aside, row_group_size=ROWS_OF_A_GROUP)
-    aside.replace(path)
+    pyarrow.parquet.write_table(table, path, row_group_size=ROWS_OF_A_GROUP)
 
 
 def _with_provenance(table: Any, kind: schema.Schema) -> Any:

@@ -16,7 +16,7 @@ from tocsin.ensemble.comparison import Comparison
 from tocsin.errors import ModelError, TocsinError
 from tocsin.files.csv_for_people import csv_of
 from tocsin.files.format import FORMAT
-from tocsin.files.results import RUN, check_run, digests, replacing, target
+from tocsin.files.results import RUN, check_run, digest_of_file, digests, replacing, target
 from tocsin.files.whole import to_json, write_whole
 from tocsin.fit.save import fit_content
 from tocsin.model.followed_state import wave_of
@@ -61,6 +61,7 @@ class Replay:
     given: str = "nothing"
     clocks: str = "cause"
     draws: Draws | None = None
+    borders: str | None = None
     _written: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -98,6 +99,8 @@ class Replay:
             "draws": None if self.draws is None else self.draws.content(),
             "stopped": [list(each) for each in c.ensemble.stops],
             "fit": self.fit,
+            # Their place is for who repeats it to say: a manifest opens no file but those of its history.
+            **({} if self.borders is None else {"borders": self.borders}),
         }
 
     def write(self, folder: str | Path | None = None) -> Path:
@@ -161,6 +164,7 @@ def replay(
     given: str = "nothing",
     clocks: str = "cause",
     draws: Any = "fit",
+    borders: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Replay:
     """Fit a model to a history, simulate worlds, and set them beside what happened.
@@ -177,6 +181,7 @@ def replay(
         given: ``nothing``, ``until DATE`` or ``history``: what the worlds share with what happened.
         clocks: under ``history`` how they are coupled to it: ``cause``, ``source`` or ``fresh``.
         draws: which parameters worlds have: ``fit`` (200 draws), ``best``, a number of draws, or draws themselves.
+        borders: a file of outlines in place of the history's own.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
@@ -186,7 +191,7 @@ def replay(
 
     tell = progress or quiet
     tell("loading the history", 0, 0)
-    source, record = open_history(history, (start, end))
+    source, record = open_history(history, (start, end), borders)
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
     interventions = _parsed(do, record, declared)
@@ -208,11 +213,17 @@ def replay(
         given=given,
         clocks=clocks,
         draws=drawn,
+        borders=None if borders is None else digest_of_file(Path(borders)),
     )
 
 
-def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> Replay:
+def replay_again(
+    manifest: str | Path, *, borders: str | Path | None = None, progress: Progress | None = None
+) -> Replay:
     """Repeat a replay from its manifest, with the stored parameters and without fitting.
+
+    Parameters:
+        borders: the file of outlines, where the replay was drawn with another than the history's own.
 
     Raises:
         TocsinError: the manifest cannot be read, a file of the run is not the one that was written, or the
@@ -227,7 +238,11 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
     stored.check_worlds(Path(manifest))
     tell("loading the history", 0, 0)
     start, end = content["window"]
-    source, record = open_history(content["history"].get("source", ""), (start, end))
+    source, record = open_history(content["history"].get("source", ""), (start, end), borders)
+    outlines = None if borders is None else digest_of_file(Path(borders))
+    if outlines != content.get("borders"):
+        wanted = "give that file" if content.get("borders") is not None else "give none"
+        raise TocsinError(f"{manifest}: its maps were drawn with other outlines: {wanted} (--borders)")
     if record.digest != content["history"]["digest"]:
         raise TocsinError(
             f"the history {source!r} is not the one of {manifest}: its digest is {record.digest[:12]}... "
@@ -261,6 +276,7 @@ def replay_again(manifest: str | Path, *, progress: Progress | None = None) -> R
         given=given,
         clocks=clocks,
         draws=stored.draws,
+        borders=outlines,
     )
 
 
@@ -269,9 +285,14 @@ def quiet(what: str, done: int, total: int) -> None:
 
 
 def open_history(
-    history: str | Path | History, window: tuple[str | None, str | None] = (None, None)
+    history: str | Path | History,
+    window: tuple[str | None, str | None] = (None, None),
+    borders: str | Path | None = None,
 ) -> tuple[str, History]:
     """Return where a history comes from (a packaged name or a whole path) and the history in its window.
+
+    Parameters:
+        borders: a file of outlines in place of the history's own.
 
     Raises:
         TocsinError: there is no such history, it is wrong, or the window is not within its own.
@@ -285,6 +306,8 @@ def open_history(
         record = load_history(history)
         # A folder may be replayed again from another place, so its whole path is kept.
         source = str(history) if str(history) in packaged() else str(Path(history).resolve())
+    if borders is not None:
+        record = record.with_borders(borders)
     return source, record if window == (None, None) else record.select(window=window)
 
 

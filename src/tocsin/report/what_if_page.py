@@ -127,6 +127,7 @@ def ask(
     wave: str | None = None,
     draws: Any = "fit",
     progress: Progress | None = None,
+    borders: str | Path | None = None,
 ) -> Asked:
     """Fit a model to a history and answer a what-if question; see `Given.what_if`.
 
@@ -137,6 +138,7 @@ def ask(
         window: a narrower window.
         draws: which parameters worlds have: ``fit``, ``best`` or a number of draws.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
+        borders: a file of outlines in place of the history's own.
 
     Raises:
         SentenceError: a sentence, or `given`, cannot be read.
@@ -147,7 +149,7 @@ def ask(
 
     tell = progress or quiet
     tell("loading the history", 0, 0)
-    source, record = open_history(history, window)
+    source, record = open_history(history, window, borders)
     model_source, declared = open_model(record, model)
     # What is wrong with the question is said before the model is fitted.
     Condition.parse(given, "cause", record)
