@@ -453,3 +453,11 @@ def test_worlds_and_shares_are_the_same_where_infectiousness_lies_far_from_zero(
         near, far = (wave.fit(record(c)).simulate(record(c), 60, seed=2).events for c in (0.0, 1917.0))
         assert near["unit"].to_pylist() == far["unit"].to_pylist()
         assert far["time"].to_numpy() == pytest.approx(near["time"].to_numpy(), rel=1e-6)
+
+
+def test_directions_of_what_is_free_are_the_product_with_the_map() -> None:
+    names = [f"p{k}" for k in range(6)]
+    made = Constraint.make(names, {"p5": 2.0}, [("p0", "p3")])
+    ways = np.random.default_rng(3).normal(size=(made.size, 4))
+    np.testing.assert_array_equal(made.push_ways(ways), made.into() @ ways)
+    assert not made.push_ways(ways)[5].any()  # what is fixed moves along none

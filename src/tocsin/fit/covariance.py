@@ -16,6 +16,7 @@ from tocsin.fit.maximum.newton import CLEARLY_CONCAVE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.fit.maximum.constraint import Constraint
     from tocsin.fit.maximum.search import Found, Task
     from tocsin.program.program import Program
     from tocsin.program.scaling import Scaled
@@ -80,12 +81,11 @@ def identify(task: Task, found: Found) -> Identified:
     inverse, lost = _known(information[np.ix_(left, left)], width[left])
     full = np.zeros((constraint.size, constraint.size))
     full[np.ix_(left, left)] = inverse
-    into = constraint.into()
     open_to = {int(p) for p in bound}
     if lost.shape[1]:
         ways = np.zeros((constraint.size, lost.shape[1]))
         ways[left] = lost
-        open_to |= _sharing(scaled, into, ways, width)
+        open_to |= _sharing(scaled, constraint, ways, width)
     inner = constraint.push_matrix(full)
     vcov = scaled.covariance(inner)
     positions = sorted(open_to - {int(p) for p in bound})
@@ -99,15 +99,16 @@ def identify(task: Task, found: Found) -> Identified:
     return Identified(vcov, inner, tuple(positions), tuple(int(p) for p in bound))
 
 
-def _sharing(scaled: Scaled, into: Floats, ways: Floats, width: Floats) -> set[int]:
+def _sharing(scaled: Scaled, constraint: Constraint, ways: Floats, width: Floats) -> set[int]:
     """Return the parameters that have a part in directions of which nothing is known.
 
     Parameters:
-        into: scaled parameters from the free values (P, F).
+        constraint: what makes scaled parameters of the free values.
         ways: the directions, in free values times `width`, orthonormal (F, L).
     """
-    own = scaled.turned(into) / width
-    along = scaled.turned(into @ (ways / width[:, None]))
+    own = scaled.turned(constraint.into())
+    own /= width
+    along = scaled.turned(constraint.push_ways(ways / width[:, None]))
     size = np.linalg.norm(own, axis=1)
     return {int(p) for p in np.flatnonzero(np.linalg.norm(along, axis=1) > PART * size)}
 
@@ -123,7 +124,8 @@ def _known(information: Floats, width: Floats) -> tuple[Floats, Floats]:
         Covariance (F, F), without those directions; and the directions, in free values times `width` (F, L).
     """
     size = width.size
-    scaled = information / np.outer(width, width)  # now each counts as a log hazard ratio
+    scaled = np.outer(width, width)  # hundreds of strengths: each matrix less that is made is time
+    np.divide(information, scaled, out=scaled)  # now each counts as a log hazard ratio
     own = np.diag(scaled)
     left = np.arange(size)
     if size > MANY:  # what has no information of its own needs no eigenvalues to be found

@@ -207,6 +207,15 @@ class Constraint:
         into[moving, self.group[moving]] = 1.0
         return into
 
+    def push_ways(self, ways: Floats) -> Floats:
+        """Return directions of all parameters (P, L) from directions of the free values (F, L)."""
+        if self.lean is not None:
+            return np.asarray(self.into() @ ways)
+        moving = np.flatnonzero(self.group >= 0)
+        result = np.zeros((self.base.size, ways.shape[1]))
+        result[moving] = ways[self.group[moving]]
+        return result
+
     def on_scale(self, scaled: Scaled) -> Constraint:
         """Return the constraint of scaled parameters that says the same as this one of the user's.
 
