@@ -12,6 +12,7 @@ import pytest
 import tocsin as tc
 from tocsin.ensemble.cache import KeptValues, kept_of
 from tocsin.ensemble.parameter_draws import Draws, draws_of
+from tocsin.fit.draws import draw_parameters, stratified
 
 LIVELY = {
     "s: b > b | baseline | propensity | 1": np.log(0.05),
@@ -190,3 +191,30 @@ def test_draws_are_written_exactly() -> None:
     assert draws_of(read, ["b", "a"]).vectors[0, 1] == 0.1
     with pytest.raises(ValueError, match="cannot be read"):
         Draws.read({"names": ["a"], "said": "", "count": 3, "float64": "AAAA"})
+
+
+def test_few_points_stand_for_many() -> None:
+    rng = np.random.default_rng(4)
+    points = rng.standard_normal((2000, 2)) ** 2
+    chosen = [stratified(points, 200, rng) for _ in range(100)]
+    assert all(len(set(each)) == 200 for each in chosen)
+    drawn = np.array([points[each].mean(axis=0) for each in chosen])
+    plain = np.array([points[rng.choice(2000, 200, replace=False)].mean(axis=0) for _ in range(100)])
+    assert (drawn.std(axis=0) < 0.4 * plain.std(axis=0)).all()
+    # No point is preferred.
+    assert drawn.mean(axis=0) == pytest.approx(points.mean(axis=0), rel=0.01)
+    assert set(stratified(points[:20], 20, rng)) == set(range(20))
+
+
+def test_two_hundred_draws_spread_as_their_law(fit: Any) -> None:
+    law = np.exp(draw_parameters(fit, fit.fitted_program, 20_000, 3).vectors / 2)
+    drawn = np.array(
+        [
+            np.exp(draw_parameters(fit, fit.fitted_program, 200, seed).vectors / 2).std(axis=0)
+            for seed in range(30)
+        ]
+    )
+    assert (drawn / law.std(axis=0)).mean(axis=0) == pytest.approx([1.0, 1.0], abs=0.02)
+    assert (
+        (drawn / law.std(axis=0)).std(axis=0) < 0.045
+    ).all()  # 1 / sqrt(2 x 200) = 0.05 of draws drawn apart

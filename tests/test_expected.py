@@ -104,15 +104,14 @@ def test_a_what_if_tells_both_apart(fit: Any) -> None:
     )
     assert "Over 200 draws of the parameters from their likelihood." in text
     assert "at the best estimates" not in text and "All of them are at the best estimates." in str(best)
-    # Twice as many worlds: the luck of a wave stays, and the doubt does.
-    more = (
-        fit.what_if(fit.history, "scale layer l by 0.5", worlds=4000)
-        .table()
-        .set_index("measure")
-        .loc["entries"]
-    )
-    width, wider = (each["expected_upper"] - each["expected_lower"] for each in (row, more))
-    assert width == pytest.approx(wider, rel=0.05)
+    # Twice as many worlds: the luck of a wave stays, and so does the doubt. In a process that excites itself the width
+    # of one answer may still move by a tenth (docs/design.md), so three are taken together.
+    widths = np.empty((3, 2))
+    for seed, number in np.ndindex(3, 2):
+        asked = {"worlds": [2000, 4000][number], "seed": seed}
+        found = fit.what_if(fit.history, "scale layer l by 0.5", **asked).table().set_index("measure")
+        widths[seed, number] = found.loc["entries", "expected_upper"] - found.loc["entries", "expected_lower"]
+    assert widths.mean(axis=0)[0] == pytest.approx(widths.mean(axis=0)[1], rel=0.1)
 
 
 def test_shares_of_a_fit_hold_its_doubt(fit: Any) -> None:

@@ -166,6 +166,8 @@ MOVES = (12, 2)  # steps at each density between, where a step costs little and 
 
 FEWEST = 100  # particles
 
+MANY = 2  # particles for each draw that is asked for, where a step costs little
+
 
 @dataclass(frozen=True)
 class Block:
@@ -266,7 +268,13 @@ class Roots:
             vectors = self._vectors(block, rng.standard_normal((size, width)) @ spread.T)
             self._clip(vectors)
             return vectors, 1.0
-        count = max(size, FEWEST)
+        likelihood = self.program.likelihood
+        cheap = (
+            not is_grouped(self.program.history)
+            and self.program.spans is None
+            and all(steady(likelihood.causes[c]) for k in block.transitions for c in likelihood.groups[k])
+        )
+        count = max(size * MANY if cheap else size, FEWEST)
         noise = rng.standard_normal((count, width + scale.size))
         noise /= np.sqrt(rng.chisquare(DEGREES, count) / DEGREES)[:, None]
 
@@ -280,15 +288,9 @@ class Roots:
         def target(noise: Floats) -> Floats:
             return self.log_target(block, steps(noise))
 
-        likelihood = self.program.likelihood
-        cheap = (
-            not is_grouped(self.program.history)
-            and self.program.spans is None
-            and all(steady(likelihood.causes[c]) for k in block.transitions for c in likelihood.groups[k])
-        )
         noise, accepted = tempered(noise, start, target, MOVES[0] if cheap else MOVES[1], rng)
-        vectors = self._vectors(block, steps(noise))
-        return vectors[rng.permutation(count)[:size]], accepted
+        chosen = rng.permutation(stratified(noise, size, rng))
+        return self._vectors(block, steps(noise[chosen])), accepted
 
     def log_target(self, block: Block, steps: Floats) -> Floats:
         """Return the logarithm of a block's likelihood, times the prior of a penalised fit (D,).
@@ -412,6 +414,8 @@ STAYING = 0.5  # share of the particles that stay effective from one density to 
 
 LONGER = 3  # the target itself is walked so many times longer
 
+APART = 3  # steps between where a particle at the target is seen and where it is seen again
+
 GOOD = 0.25  # share of steps that a random walk should accept (Roberts, Gelman & Gilks 1997)
 
 
@@ -427,7 +431,8 @@ def tempered(
         moves: Metropolis steps at each density between.
 
     Returns:
-        Draws from the target (N, d), and the share of the last steps that was accepted.
+        Where the particles stood at the end and every few steps before it, all draws from the target (a multiple of
+        N, d), and the share of the last steps that was accepted.
     """
     here = particles.copy()
     first, last = start(here), target(here)
@@ -439,7 +444,9 @@ def tempered(
         chosen = _resampled(weight, rng)
         here, first, last = here[chosen], first[chosen], last[chosen]
         walk = root_of(np.atleast_2d(np.cov(here, rowvar=False)))
-        for _ in range(moves * LONGER if b == 1.0 else moves):
+        seen: list[Floats] = []
+        steps = moves * LONGER if b == 1.0 else moves
+        for number in range(steps):
             there = here + scale * rng.standard_normal(here.shape) @ walk.T
             started, ended = start(there), target(there)
             rise = (1.0 - b) * (started - first) + b * (ended - last)
@@ -451,7 +458,9 @@ def tempered(
             )
             accepted = float(taken.mean())
             scale *= np.exp(0.5 * (accepted - GOOD))
-    return here, accepted
+            if number >= moves and not (steps - 1 - number) % APART:
+                seen.append(here)
+    return np.concatenate(seen) if here.size else here, accepted
 
 
 def _step(excess: Floats, rest: float) -> tuple[float, Floats]:
@@ -482,6 +491,29 @@ def _resampled(weight: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
     size = weight.size
     places = np.searchsorted(np.cumsum(weight), (rng.uniform() + np.arange(size)) / size)
     return np.minimum(places, size - 1)
+
+
+def stratified(points: Floats, size: int, rng: np.random.Generator) -> Ints:
+    """Return which of many points (N, d) stand for all: one of each of `size` cells of equal weight.
+
+    The points are halved along the axis on which those at hand spread most until each cell gives one, at random. Two
+    hundred points chosen without cells may spread 7% less than their law, and as the draws of all fits begin with one
+    seed, that would be so in every fit.
+
+    Source: stratified sampling; cells as in Friedman, Bentley & Finkel (1977), ACM TOMS 3, 209-226.
+    """
+    chosen: list[int] = []
+    waiting = [(np.arange(len(points)), size)]
+    while waiting:
+        cell, wanted = waiting.pop()
+        if wanted == 1 or not points.shape[1]:
+            chosen += [int(place) for place in rng.choice(cell, wanted, replace=False)]
+            continue
+        here = points[cell]
+        ordered = cell[np.argsort(here[:, int(np.argmax(here.var(axis=0)))], kind="stable")]
+        cut = len(cell) * (wanted // 2) // wanted
+        waiting += [(ordered[:cut], wanted // 2), (ordered[cut:], wanted - wanted // 2)]
+    return np.array(chosen, dtype=np.int64)
 
 
 def root_of(covariance: Floats) -> Floats:
