@@ -302,7 +302,7 @@ def far_levels(
     found = {}
     for (name, value), centred, error in zip(values.items(), scaled, errors, strict=True):
         head, role, term = name.rsplit(BAR, 2)
-        if term != "1" or not abs(value - centred) > FAR:
+        if term != "1" or not math.isfinite(centred) or not abs(value - centred) > FAR:
             continue
         means = [
             f"{other.rsplit(BAR, 1)[1]} {terms[other][0]:.6g}"
