@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -464,7 +464,14 @@ def simulate_draws(
         FitError: a hazard overflows or a world does not end; the message says under which parameters.
     """
     from tocsin.ensemble.ensemble import Ensemble
-    from tocsin.ensemble.simulate import _refuse, check_numbers, frame_of_worlds, recipe_of, threads
+    from tocsin.ensemble.simulate import (
+        _refuse,
+        check_numbers,
+        frame_of_worlds,
+        over_threads,
+        recipe_of,
+        threads,
+    )
 
     check_numbers(worlds, seed)
     size = vectors.shape[0]
@@ -488,18 +495,12 @@ def simulate_draws(
         return drawn
 
     bounds = [(begin, min(begin + BATCH, worlds)) for begin in range(0, int(worlds), BATCH)]
-    parts: list[Drawn] = []
-    with ThreadPoolExecutor(threads()) as pool:
-        pending = [pool.submit(batch, *bound) for bound in bounds]
-        try:
-            for future, bound in zip(pending, bounds, strict=True):
-                parts += future.result()
-                if progress is not None:
-                    progress(bound[1], worlds)
-        except BaseException:
-            for future in pending:
-                future.cancel()
-            raise
+
+    def told(made: list[list[Drawn]]) -> None:
+        if progress is not None:
+            progress(bounds[len(made) - 1][1], worlds)
+
+    parts = list(chain(*over_threads(lambda bound: batch(*bound), bounds, threads(), told)))
     sentences = tuple(str(intervention) for intervention in changed.interventions)
     table = first.table([first.columns(part) for part in parts])
     return Ensemble(table, int(worlds), int(seed), frame, history, sentences)

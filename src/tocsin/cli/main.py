@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.cli import (
+from tocsin.cli import (  # noqa: F401  (each verb puts itself on the app)
     verb_attribute,
     verb_check,
     verb_claims,
@@ -19,20 +19,4 @@ from tocsin.cli import (
 )
 from tocsin.cli.command_line import app
 
-VERBS = (
-    verb_attribute,
-    verb_check,
-    verb_claims,
-    verb_explore,
-    verb_fit,
-    verb_forecast,
-    verb_histories,
-    verb_ledger,
-    verb_publish,
-    verb_replay,
-    verb_support,
-    verb_validate,
-    verb_what_if,
-)  # each puts itself on the app
-
-__all__ = ["VERBS", "app"]
+__all__ = ["app"]

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +49,10 @@ TIMES = 200  # draws of the times of observed events that are open, where worlds
 FEWEST_EVENTS = 20_000  # that a world may have where parameters are drawn, or a hundred times what happened
 
 SHARES = 8  # of the draws that each thread takes, one after the other
+
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def threads() -> int:
@@ -291,18 +295,35 @@ def draw_all(
         rounds = -(-(worlds - done) * mean // (BATCH_EVENTS * pool_size))
         size = int(max(1, -(-(worlds - done) // (rounds * pool_size))))
         bounds = [(first, min(first + size, worlds)) for first in range(done, worlds, size)]
-        with ThreadPoolExecutor(pool_size) as pool:
-            pending = [pool.submit(batch, *bound) for bound in bounds]
-            try:
-                for future, bound in zip(pending, bounds, strict=True):
-                    parts.append(future.result())
-                    if progress is not None:
-                        progress(bound[1], worlds)
-            except BaseException:
-                for future in pending:
-                    future.cancel()
-                raise
+
+        def told(found: list[Columns]) -> None:
+            if progress is not None:
+                progress(bounds[len(found) - 1][1], worlds)
+
+        parts += over_threads(lambda bound: batch(*bound), bounds, pool_size, told)
     return recipe.table(parts), ()
+
+
+def over_threads(
+    work: Callable[[Item], Made], items: Sequence[Item], workers: int, told: Callable[[list[Made]], None]
+) -> list[Made]:
+    """Return what `work` makes of each item, in order, over a pool of threads; where one fails the rest is dropped.
+
+    Parameters:
+        told: called after each item, in order, with all that is made so far.
+    """
+    made: list[Made] = []
+    with ThreadPoolExecutor(workers) as pool:
+        pending = [pool.submit(work, item) for item in items]
+        try:
+            for future in pending:
+                made.append(future.result())
+                told(made)
+        except BaseException:
+            for future in pending:
+                future.cancel()
+            raise
+    return made
 
 
 def _draw_drawn(
@@ -322,18 +343,11 @@ def _draw_drawn(
         drawn = recipe.draw_of(numbers, worlds)
         return drawn, recipe.columns(drawn)
 
-    found: list[tuple[Drawn, Columns]] = []
-    with ThreadPoolExecutor(pool_size) as pool:
-        pending = [pool.submit(share, numbers) for numbers in shares]
-        try:
-            for future in pending:
-                found.append(future.result())
-                if progress is not None:
-                    progress(sum(drawn.worlds.size for drawn, _ in found), worlds)
-        except BaseException:
-            for future in pending:
-                future.cancel()
-            raise
+    def told(made: list[tuple[Drawn, Columns]]) -> None:
+        if progress is not None:
+            progress(sum(drawn.worlds.size for drawn, _ in made), worlds)
+
+    found = over_threads(share, shares, pool_size, told)
     stopped = refused_or_told([each for drawn, _ in found for each in drawn.stopped], worlds, refuse)
     parts = [columns for _, columns in found]
     if len(parts) > 1 or used < worlds:

@@ -2,7 +2,7 @@
 
 Clocks are kept in one of two forms. In a program with dense layers each field of the clocks is contiguous and
 the times at which they fire are rows, one for each cause, so that a source can move a whole row of clocks in
-a few steps (`rows`). Otherwise each clock is one cache line, and the times are a tournament.
+a few steps (`dense_clocks`). Otherwise each clock is one cache line, and the times are a tournament.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def silence_threshold(world, lead):
 
 @inlined
 def schedule_in_row(lay, world, c, i, time, factor, change):
-    """Set the factor of one clock of a row and add to its exposure; see `world.aim`."""
+    """Set the factor of one clock of a row and add to its exposure; see `sparse_clocks.schedule`."""
     position = place(c * world.shares.size + i)
     clock = world.clock[position]
     exposure, base = clock[EXPOSURE], clock[SINCE]
@@ -109,7 +109,7 @@ def _move_rows(exposure, base, scaled, fires, weight, change, time, deaf):
 
 @inlined
 def send_rows(lay, world, tree, c, j, time, change):
-    """Pass a change of what source j sends on to the rows that a cause leads; see `world.send`."""
+    """Pass a change of what source j sends on to the rows that a cause leads; see `sparse_clocks.send_change`."""
     if tree.ndim == 1:
         return np.int64(-1)  # there are no rows
     else:

@@ -147,7 +147,7 @@ def open_window_at(lay, tab, fades, opened):
 
 @inlined
 def draw_remembered(lay, world, c, i, number):
-    """Draw the source of an event in proportion to what each still sends; see `world.draw_source`."""
+    """Draw the source of an event in proportion to what each still sends; see `sparse_clocks.draw_source`."""
     layer, position = place(lay.cause[c, LAYER]), place(c * world.shares.size + i)
     mark = uniform(world.key[0], combine(world.stream[position, STREAM], SOURCE_STREAM), number)
     wanted, summed, chosen = mark * world.clock[position, EXPOSURE], 0.0, np.int64(-1)
