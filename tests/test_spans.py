@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import tocsin as tc
+from tocsin.history.describe import describe
 from tocsin.program.spans.exact import StagesLikelihood
 from tocsin.program.spans.open_times import Placer, placed
 
@@ -106,6 +107,7 @@ def test_a_span_that_begins_with_the_window_is_an_event() -> None:
         h = history(events, ("1917-03-01", "1917-12-31"))
         fit = model.fit(h)
         assert fit.nobs == 2 and not fit.warnings
+        assert "events known to lie in a span: 1 of 2" in describe(h)
         begin = 1.0 if first.endswith("02") else 0.0
         rate = math.exp(fit.params.iloc[0])
         log = math.log(math.exp(-rate * begin) - math.exp(-31 * rate)) + math.log(rate) - rate * (61 + 306)
@@ -384,7 +386,12 @@ def test_a_fit_over_drawn_times_is_that_of_the_integral(tmp_path: Path) -> None:
     assert again.loglik == fit.loglik and again.loglik_error == fit.loglik_error
     assert again.log_likelihood(h) == pytest.approx(fit.loglik, abs=1e-9)
     assert again.profile(fit.params.index[0]).upper == fit.profile(fit.params.index[0]).upper
-    assert model.fit(h).params.tolist() == fit.params.tolist()
+    told: list[tuple[str, int, int]] = []
+    again = model.fit(h, progress=lambda *step: told.append(step))
+    assert again.params.tolist() == fit.params.tolist()
+    assert (
+        told[0][1:] == (1, 50) and told[-1][1:] == (200, 200) and all("drawing" in step[0] for step in told)
+    )
 
 
 def test_a_program_tells_its_likelihood_anywhere() -> None:

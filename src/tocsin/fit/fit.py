@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +33,7 @@ def fit_model(
     prior: Prior | None = None,
     fixed: Mapping[str, float] | None = None,
     tied: Iterable[Sequence[str]] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Fit:
     """Fit a model to a history by maximum likelihood, or by penalised likelihood under a prior.
 
@@ -44,13 +45,14 @@ def fit_model(
         fixed: values of parameters that are not estimated, on the scale of `fit.params`; a coefficient of
             1 makes its term an offset.
         tied: groups of parameters that take one value.
+        progress: called with what is being done, steps done and steps in all, where times of events are drawn.
 
     Raises:
         ModelError: `fixed` or `tied` name a parameter that the model does not have.
         FitError: a transition without any event (without a prior), an event that no cause explains, or a
             covariate missing at risk.
     """
-    return fit_program(model.compile(history), prior, fixed, tied)
+    return fit_program(model.compile(history), prior, fixed, tied, progress)
 
 
 def fit_program(
@@ -58,13 +60,14 @@ def fit_program(
     prior: Prior | None = None,
     fixed: Mapping[str, float] | None = None,
     tied: Iterable[Sequence[str]] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Fit:
     """Fit a compiled model; see `fit_model`."""
     if prior is None:
         diagnostics.refuse_empty(program)
     ties = [tuple(group) for group in tied or ()]
     task, twins = prepared(program, prior, fixed, ties)
-    found = imputation.solve(task)
+    found = imputation.solve(task, progress)
     identified = identify(task, found)
     warnings = [
         *program.history.warnings,

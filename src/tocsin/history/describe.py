@@ -52,6 +52,12 @@ def facts(history: History) -> dict[str, str]:
         counts = _counts(events, variable.name)
         per_state = ", ".join(f"{counts.get(state, 0):,} into {state}" for state in variable.states)
         found[f"variable {variable.name}"] = f"{' | '.join(variable.states)}; events: {per_state}"
+    spans = history.numbers.spans
+    if spans is not None:
+        found["events known to lie in a span"] = (
+            f"{int((~spans.known).sum()):,} of {len(spans.known):,}; "
+            "where one date is shown it is the middle of what the span leaves"
+        )
     ties = history._tables["ties"]
     per_layer = {}
     if ties.num_rows:

@@ -110,6 +110,7 @@ class Model:
         prior: Prior | None = None,
         fixed: Mapping[str, float] | None = None,
         tied: Iterable[Sequence[str]] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> Fit:
         """Fit the model to a history by maximum likelihood, or by penalised likelihood under a prior.
 
@@ -119,6 +120,7 @@ class Model:
             fixed: values of parameters that are not estimated, on the scale of `fit.params` (half-lives and alphas
                 as logarithms); a coefficient fixed at 1 makes its term an offset.
             tied: groups of parameters that take one value, such as ``[(a, b)]``.
+            progress: called with what is being done, steps done and steps in all, where times of events are drawn.
 
         Raises:
             ModelError: the model and the history clash, or `fixed` or `tied` name an unknown parameter.
@@ -126,7 +128,7 @@ class Model:
         """
         from tocsin.fit.fit import fit_model
 
-        return fit_model(self, history, prior, fixed, tied)
+        return fit_model(self, history, prior, fixed, tied, progress)
 
     def sample(
         self,

@@ -334,7 +334,7 @@ def open_model(record: History, model: str | Path | Model | None = None) -> tupl
 def fitted(model: Model, record: History, tell: Progress) -> Fit:
     """Return the fit of a model to a history, and tell that it is being made."""
     tell("fitting the model (the first use compiles the kernels, about half a minute)", 0, 0)
-    return model.fit(record)
+    return model.fit(record, progress=tell)
 
 
 def plain_parameters(fit: Fit) -> dict[str, float]:

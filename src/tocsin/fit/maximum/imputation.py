@@ -6,6 +6,7 @@ summit, until the weights of the draws are nearly equal there (Monte-Carlo maxim
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,14 +44,23 @@ def over_draws(program: Program) -> ImputedLikelihood | None:
     return likelihood if isinstance(likelihood, ImputedLikelihood) and not likelihood.summed else None
 
 
-def solve(task: Task) -> Found:
-    """Return the maximum of a task, whether or not its likelihood is one over drawn times."""
+def solve(task: Task, progress: Callable[[str, int, int], None] | None = None) -> Found:
+    """Return the maximum of a task, whether or not its likelihood is one over drawn times.
+
+    Parameters:
+        progress: called with what is being done, and how many times of how many are drawn.
+    """
     likelihood = over_draws(task.program)
     if likelihood is None:
         return task.solve()
+
+    def draw(vector: Floats, count: int, what: str) -> None:
+        told = None if progress is None else lambda done, total: progress(what, done, total)
+        likelihood.recentre(vector, count, level=False, progress=told)
+
     found = replace(task, program=without_spans(task.program)).solve()
     likelihood.fixed = True
-    likelihood.recentre(found.vector, FIRST, level=False)
+    draw(found.vector, FIRST, "drawing the times of events known roughly")
     begin = found.vector.copy()
     if found.gone:  # with open times a cause that vanished may have left a trace: it is tried once more
         fresh = first_start(task.program, task.constraint)
@@ -58,7 +68,7 @@ def solve(task: Task) -> Found:
             begin[place] = fresh[place]
     found = task.climb(begin, 1e-3, task.absent)
     for number in range(ROUNDS):
-        likelihood.recentre(found.vector, DRAWS, level=False)
+        draw(found.vector, DRAWS, f"drawing these times under better estimates, round {number + 1}")
         found = task.climb(found.vector, gone=found.gone)
         _, weight = likelihood.weights(found.vector)
         if number and 1.0 / float(weight @ weight) > EVEN * weight.size:
