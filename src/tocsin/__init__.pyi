@@ -25,6 +25,10 @@ from .forecasts.penalty import choose_prior as choose_prior
 from .forecasts.penalty import forward_validation as forward_validation
 from .history.history import History as History
 from .history.history import load_history as load_history
+from .history.intake.event_list import from_adoptions as from_adoptions
+from .history.intake.event_list import from_events as from_events
+from .history.intake.intervals import from_intervals as from_intervals
+from .history.intake.panel import from_panel as from_panel
 from .interventions.declared import add_tie as add_tie
 from .interventions.declared import change_parameter as change_parameter
 from .interventions.declared import delay as delay

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tocsin.errors import TocsinError
 from tocsin.history.assemble import Declared, assemble
+from tocsin.history.intake.account import Account, Intake, read_counts
 from tocsin.history.tables import frames, schema
 from tocsin.history.tables.cells import are_numbers
 from tocsin.history.tables.frames import Raw, from_frame
@@ -119,6 +120,7 @@ class History:
     def _build(
         self, raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report, where: str
     ) -> None:
+        self._account = Account(read_counts(raws))
         assembled = assemble(raws, declared, clock, report)
         report.raise_if_any(where)
         assert assembled is not None  # nothing is missing without a problem
@@ -342,6 +344,11 @@ class History:
         from tocsin.history.write import digest_of
 
         return digest_of(self)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """What became of the rows that it was made of: read, used, left out and why; ``print`` it."""
+        return Intake(self, self._account)
 
     # Its times.
 

@@ -124,8 +124,12 @@ def _table(folder: Path, name: str, report: Report) -> Raw:
             report.add(f"{name}.csv", "the file is missing")
             return Raw(f"{name}.csv", sound=False)
         return Raw(f"{name}.csv")
-    path = there[0]
-    return read_csv(path, report) if path.suffix == ".csv" else _parquet(path, report)
+    return read_table(there[0], report)
+
+
+def read_table(path: Path, report: Report) -> Raw:
+    """Read a table from a file: Parquet by its ending, else CSV."""
+    return _parquet(path, report) if path.suffix == ".parquet" else read_csv(path, report)
 
 
 def _parquet(path: Path, report: Report) -> Raw:

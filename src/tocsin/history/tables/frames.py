@@ -77,6 +77,8 @@ def from_frame(frame: object, table: str, report: Report) -> Raw:
     """Read any Arrow-speaking frame, or a dict of columns, into a `Raw` table."""
     if frame is None:
         return Raw(table)
+    if isinstance(frame, Raw):
+        return frame
     try:
         columns = _columns(frame, table, report)
     except RecursionError:
