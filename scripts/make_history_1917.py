@@ -62,6 +62,7 @@ licence = "CC BY 4.0"
 borders = "borders/borders.topojson"
 window = [1917-01-01, 1923-12-31]
 clock = "day"
+extra = ["cow_code"]
 
 [variables.regime]
 states = ["old", "soviet"]

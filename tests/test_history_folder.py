@@ -463,7 +463,7 @@ def test_a_number_gone_wrong_is_not_taken_for_a_name(folder: Path) -> None:
 
 
 def test_one_report_is_not_endless(folder: Path) -> None:
-    (folder / "ties.csv").write_text("layer,source,target\n" + "border,nowhere,russia\n" * 3000)
+    (folder / "ties.csv").write_text("layer,source,target,weight\n" + "border,hungary,russia,x\n" * 3000)
     found = problems(folder)
     assert len(found) < 1100
     assert "2000 more" in found[-1].message

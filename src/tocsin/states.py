@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from tocsin.errors import ModelError, suggestion
 
@@ -38,9 +39,11 @@ class StateVariable:
     ) -> None:
         if isinstance(states, str):
             raise ModelError(f"variable {name!r}: states must be a list of names, not the string {states!r}")
-        object.__setattr__(self, "name", str(name))
-        object.__setattr__(self, "states", tuple(str(state) for state in states))
-        object.__setattr__(self, "initial", self.states[0] if initial is None and self.states else initial)
+        # In one Unicode form, as the names in tables are read.
+        object.__setattr__(self, "name", normalize("NFC", str(name)))
+        object.__setattr__(self, "states", tuple(normalize("NFC", str(state)) for state in states))
+        first = normalize("NFC", initial) if isinstance(initial, str) else initial
+        object.__setattr__(self, "initial", self.states[0] if initial is None and self.states else first)
         object.__setattr__(self, "recurrent", bool(recurrent))
         self._check()
 

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from tocsin.history import time, validate
 from tocsin.history.arrays import MANY_TIES, distinct_pairs
+from tocsin.history.edtf import spelled_out
+from tocsin.history.strangers import without_strangers
 from tocsin.history.tables import frames, schema
 from tocsin.history.tables.cells import encode
 from tocsin.history.tables.columns import CONSTANT_NAME, Parsed, Reader, natural_order
@@ -19,6 +21,7 @@ from tocsin.history.tables.frames import Raw
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.history.intake.account import Account
     from tocsin.history.tables.schema import Report
     from tocsin.history.time import Clock
     from tocsin.states import StateVariable
@@ -36,6 +39,7 @@ class Declared:
         levels: levels of own columns of units that are categories, in their order, the reference first.
         broken: variables whose declaration is at fault, so that nothing of theirs can be judged.
         trusted: True for parts of a history that was checked before: no misspelling is looked for.
+        extra: columns that are kept although their names look like times, places or identifiers.
         file: what problems in these call their place, and the line of each name in it.
     """
 
@@ -47,12 +51,13 @@ class Declared:
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
     trusted: bool = False
+    extra: frozenset[str] = frozenset()
     file: str = "history"
     lines: Mapping[str, int | None] = field(default_factory=dict)
 
 
 def assemble(
-    raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report
+    raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report, account: Account
 ) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]] | None:
     """Read and check all tables; None (and a full report) where anything is wrong.
 
@@ -63,10 +68,14 @@ def assemble(
     reader = Reader(
         clock, declared.variables, report, declared.text_columns, declared.broken, declared.levels
     )
+    if not declared.trusted:
+        for kind in (schema.UNITS, schema.EVENTS, schema.TIES, schema.COVARIATES):
+            known = {*kind.known, *schema.READ_BY_MAPS, *declared.extra, *reader.variables, *declared.levels}
+            schema.check_look_alikes(raws[kind.name], kind, known, report)
     units = reader.units(raws["units"])
-    events = reader.events(raws["events"])
-    ties = reader.ties(raws["ties"])
-    covariates = reader.covariates(raws["covariates"])
+    events = reader.events(spelled_out(raws["events"], clock.name) if clock.dated else raws["events"])
+    ties = reader.ties(without_strangers(reader, raws["ties"], ("source", "target"), account, report))
+    covariates = reader.covariates(without_strangers(reader, raws["covariates"], ("unit",), account, report))
     episodes = reader.episodes(raws["episodes"])
     sources = reader.sources(raws["sources"])
     if not clock.dated:

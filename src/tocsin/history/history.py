@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from tocsin.errors import TocsinError
 from tocsin.history.assemble import Declared, assemble
-from tocsin.history.intake.account import Account, Intake, read_counts
+from tocsin.history.intake.account import Intake, account_of
 from tocsin.history.tables import frames, schema
 from tocsin.history.tables.cells import are_numbers
 from tocsin.history.tables.frames import Raw, from_frame
+from tocsin.history.tables.graphs import ties_of
 from tocsin.history.tables.schema import Report, read_layers, read_outside, read_variables
 from tocsin.history.time import EPOCH, Clock, read_clock, read_time
 from tocsin.history.toml import read_waves
@@ -40,8 +41,9 @@ class History:
         units: table with `unit` and optionally label, enter, exit, lon, lat, own (static) covariates and, named
             after a state variable, the state on entry.
         events: table with `unit`, `variable`, `state` (the one entered), `time`; optionally time_latest,
-            sequence.
-        ties: table with `layer`, `source`, `target`; optionally weight (1), start, end (the window).
+            sequence. A time may be a date known in part (EDTF): 1848-03~, 1917-11/1917-12, 1919-03-2X.
+        ties: table with `layer`, `source`, `target`; optionally weight (1), start, end (the window). Also a networkx
+            graph, a symmetric SciPy matrix over the units in their order, or a dict of these by layer.
         covariates: table with `unit` ("*" for all), `covariate`, `value`; optionally start, end.
         variables: the state variables.
         window: first and last date, or two plain numbers.
@@ -49,6 +51,7 @@ class History:
         clock: "day", "month" or "year" for dates ("day" by default); for plain numbers "step" (numbered
             periods: period k is the interval (k - 1, k]) or "continuous" (moments), which None is taken for.
         outside: value of a covariate where no row covers it, by covariate.
+        extra: columns that are kept although their names look like times, places or identifiers.
         episodes: the original record (optional), with `unit`.
         sources: list of sources (optional), with `key` and `citation`.
         name, title, description, citation, licence: what to call it and whom to thank.
@@ -79,6 +82,7 @@ class History:
         layers: object = None,
         clock: str | None = None,
         outside: Mapping[str, float] | None = None,
+        extra: Sequence[str] = (),
         episodes: object = None,
         sources: object = None,
         name: str = "history",
@@ -93,9 +97,13 @@ class History:
     ) -> None:
         report = Report()
         frames = dict(zip(TABLES, (units, events, ties, covariates, episodes, sources), strict=True))
-        raws = {table: from_frame(frame, table, report) for table, frame in frames.items()}
+        raws = {table: from_frame(frame, table, report) for table, frame in frames.items() if table != "ties"}
+        raws["ties"] = ties_of(ties, raws["units"], report)
         rules, strict = read_layers(layers, report)
-        declared = Declared(read_variables(variables, report), rules, strict, read_outside(outside, report))
+        outside_ = read_outside(outside, report)
+        declared = Declared(
+            read_variables(variables, report), rules, strict, outside_, extra=frozenset(map(str, extra))
+        )
         nouns = read_waves(waves or {}, declared, report)
         self._build(raws, declared, read_clock(window, clock, report), report, f"history {name!r}")
         paths = (model_path, borders_path, claims_path)
@@ -120,8 +128,8 @@ class History:
     def _build(
         self, raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report, where: str
     ) -> None:
-        self._account = Account(read_counts(raws))
-        assembled = assemble(raws, declared, clock, report)
+        self._account = account_of(raws)
+        assembled = assemble(raws, declared, clock, report, self._account)
         report.raise_if_any(where)
         assert assembled is not None  # nothing is missing without a problem
         tables, levels = assembled
@@ -132,6 +140,7 @@ class History:
         self._variables = declared.variables
         self._layers = {name: declared.layers.get(name) for name in sorted({*declared.layers, *used})}
         self._outside = dict(sorted(declared.outside.items()))
+        self._extra = tuple(sorted(declared.extra))
         self._levels = dict(sorted(levels.items()))
 
     def _describe(
@@ -237,6 +246,11 @@ class History:
     def outside(self) -> dict[str, float]:
         """Declared value of a covariate where no row covers it, by covariate."""
         return dict(self._outside)
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Columns that are kept although their names look like times, places or identifiers."""
+        return self._extra
 
     @property
     def levels(self) -> dict[str, tuple[str, ...]]:

@@ -44,6 +44,7 @@ def rebuilt(
         ),
         levels=history.levels if levels is None else levels,
         trusted=True,
+        extra=frozenset(history.extra),
     )
     about = {
         key: getattr(history, key)

@@ -29,7 +29,7 @@ _WORDS = re.compile(r"\w+")
 
 TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
 
-KEYS = ("format", *TEXTS, "window", "clock", "variables", "layers", "covariates", "columns", "waves")
+KEYS = ("format", *TEXTS, "window", "clock", "extra", "variables", "layers", "covariates", "columns", "waves")
 
 COMBINE = ("max", "sum")
 
@@ -117,11 +117,18 @@ class _Head:
             text_columns=text_columns,
             levels=levels,
             broken=frozenset(self.broken),
+            extra=self.extra(data.get("extra", [])),
             file=FILE,
             lines=lines,
         )
         nouns = self.waves(self.section(data, "waves"), declared)
         return Head(clock, declared, texts, self.line("default_model"), self.line("borders"), nouns)
+
+    def extra(self, given: object) -> frozenset[str]:
+        if isinstance(given, list) and all(isinstance(name, str) for name in given):
+            return frozenset(given)
+        self.bad("extra", 'extra = ["...", ...] is a list of names of columns', given)
+        return frozenset()
 
     def variables(self, tables: Mapping[str, Mapping[str, Any]]) -> tuple[StateVariable, ...]:
         found: list[StateVariable] = []

@@ -236,8 +236,9 @@ def check_overlap(
     """
     if len(rows) < 2:
         return
-    begin = clock.begin(table.numbers("start", clock.first)[rows])
-    finish = clock.finish(table.numbers("end", clock.last)[rows])
+    # Only within the window: what overlaps before or after it is asked of by nobody.
+    begin = np.maximum(clock.begin(table.numbers("start", clock.first)[rows]), clock.start)
+    finish = np.minimum(clock.finish(table.numbers("end", clock.last)[rows]), clock.end)
     lasting = finish > begin
     if not lasting.all():
         rows, keys, begin, finish = rows[lasting], keys[lasting], begin[lasting], finish[lasting]

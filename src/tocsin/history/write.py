@@ -158,6 +158,8 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
     head["window"] = list(history.window)
     if history._clock.declared is not None:
         head["clock"] = history._clock.declared
+    if history.extra:
+        head["extra"] = list(history.extra)
     if has_model:
         head["default_model"] = "model.toml"
     if history.borders_path is not None and history.borders_path.is_file():

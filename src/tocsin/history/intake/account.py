@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.history.history import History
+    from tocsin.history.tables.frames import Raw
 
 EXAMPLES = 3  # rows of each reason that the summary names
 
@@ -31,10 +32,20 @@ class Account:
     read: dict[str, int] = field(default_factory=dict)
     left: list[tuple[str, str, NDArray[np.int64]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _places: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def open(self, table: str, raw: Raw) -> None:
+        """Note a table that is read; its empty rows are left out."""
+        self.read[table] = raw.rows + len(raw.empty)
+        self.leave(table, "an empty row", raw.empty)
+        if raw.empty:
+            self._places[table] = np.delete(np.arange(self.read[table]), raw.empty)
 
     def leave(self, table: str, reason: str, rows: Iterable[int] | NDArray[Any]) -> None:
         """Note rows (from 0) of a table that are left out."""
         found = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), np.int64)
+        if table in self._places:
+            found = self._places[table][found]
         for name, _, known in self.left:
             if name == table:
                 found = np.setdiff1d(found, known)
@@ -205,6 +216,10 @@ def some(names: Iterable[Any], most: int = 5) -> str:
     return ", ".join(found[:most]) + more
 
 
-def read_counts(raws: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many rows each table had that was given."""
-    return {name: raw.rows for name, raw in raws.items() if raw.rows or raw.columns}
+def account_of(raws: Mapping[str, Raw]) -> Account:
+    """Return the account of tables that nobody has checked."""
+    out = Account()
+    for name, raw in raws.items():
+        if raw.rows or raw.columns:
+            out.open(name, raw)
+    return out

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from tocsin.history.history import History
 from tocsin.history.intake.account import Account, some
-from tocsin.history.intake.given import Covariates, Periods, choice, needed, raw_of, take_rows
+from tocsin.history.intake.given import Covariates, Periods, choice, needed, raw_of
 from tocsin.history.tables import cells, frames, schema
-from tocsin.history.tables.frames import Raw
+from tocsin.history.tables.frames import Raw, take_rows
 from tocsin.history.tables.schema import Report
 from tocsin.history.time import Clock, is_number, read_clock
 from tocsin.states import StateVariable
@@ -81,7 +81,8 @@ def from_events(
     report.raise_if_any(name)
     assert good
     declared = StateVariable(variable, states, recurrent=recurrent)
-    account = Account({"events": raw.rows})
+    account = Account()
+    account.open("events", raw)
     raw = _renamed(raw, {"unit": unit, "time": time} | ({"state": state} if state else {}), account)
     kept = _dated(raw, read, undated == "leave out", account, report)
     if table is None:
@@ -229,7 +230,8 @@ def from_adoptions(
     raw = raw_of(nodes, "nodes", report)
     wanted = {"unit": unit, "time": time} | {f"covariates, {each}": each for each in covariates}
     good = needed(raw, wanted, report)
-    account = Account({"nodes": raw.rows})
+    account = Account()
+    account.open("nodes", raw)
     ties = _edges(edges, source, target, weight, layer, account, report)
     report.raise_if_any(name)
     assert good
@@ -298,7 +300,7 @@ def _edges(
         report.add("edges", why)
         return None
     raw = raw_of(edges, "edges", report)
-    account.read["edges"] = raw.rows
+    account.open("edges", raw)
     if not needed(raw, {"source": source, "target": target, "weight": weight}, report):
         return None
     columns = {"layer": frames.strings([layer] * raw.rows), "source": raw.columns[source]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,11 +227,3 @@ def _carried(values: NDArray[np.float64], joined: Bools) -> tuple[NDArray[np.flo
     source = np.maximum(np.maximum.accumulate(place), np.maximum.accumulate(heads))
     filled = values[source]
     return filled, int((np.isnan(values) & ~np.isnan(filled)).sum())
-
-
-def take_rows(raw: Raw, rows: Ints) -> Raw:
-    """Return some rows of a table, each with the place that it has in the whole."""
-    take = frames.numeric(np.asarray(rows, np.int64))
-    lines = np.arange(1, raw.rows + 1) if raw.lines is None else raw.lines
-    columns = {name: column.take(take) for name, column in raw.columns.items()}
-    return replace(raw, columns=columns, rows=len(rows), lines=lines[rows])

@@ -77,7 +77,8 @@ def from_intervals(
     outcome = event or state
     assert good and outcome is not None
     declared = StateVariable(variable or outcome, states, recurrent=recurrent)
-    account = Account({"rows": raw.rows})
+    account = Account()
+    account.open("rows", raw)
     dated = _dated(raw, start)
     clock = Clock("day", EARLIEST, LATEST) if dated else Clock("number", -np.inf, np.inf)
     codes, names = cells.names(raw, unit, report)

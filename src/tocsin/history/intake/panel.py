@@ -114,7 +114,8 @@ def from_panel(
     outcome = event or state
     assert outcome is not None
     declared = StateVariable(variable or outcome, states, recurrent=recurrent)
-    account = Account({"panel": raw.rows})
+    account = Account()
+    account.open("panel", raw)
     rows = _Rows.read(raw, unit, time, periods, window, account, report)
     if event is not None:
         course = _from_event(rows, event, declared, report)
@@ -486,7 +487,7 @@ def _ties(ties: object, time: str, lag: int, periods: Periods, account: Account,
     if not (hasattr(ties, "columns") or hasattr(ties, "column_names") or isinstance(ties, Mapping | str)):
         return ties
     raw = raw_of(ties, "ties", report)
-    account.read["ties"] = raw.rows
+    account.open("ties", raw)
     if time not in raw.columns or "start" in raw.columns:
         return raw.columns
     return by_periods(raw, time, lag, periods, report)

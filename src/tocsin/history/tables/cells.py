@@ -87,6 +87,8 @@ def names(
     nested = pa.types.is_nested(kind) and not pa.types.is_dictionary(kind)
     codes, values = encode(raw.columns[column])
     texts = None if nested else _distinct_texts(values)
+    if texts is not None and not pc.all(pc.string_is_ascii(texts)).as_py():
+        codes, texts = _composed(codes, texts)
     if texts is None:
         report.add(raw.file, f"a column of {kind} cannot be read as names", column=column)
         return np.full(raw.rows, -1, np.int32), frames.strings([])
@@ -104,6 +106,15 @@ def names(
     if required:
         report.rows(raw, np.flatnonzero(codes < 0), column, f"no {column} is named here", kind="missing")
     return codes, texts
+
+
+def _composed(codes: NDArray[np.int32], texts: Any) -> tuple[NDArray[np.int32], Any]:
+    """Names in one Unicode form (NFC): an accent that stands apart belongs to its letter."""
+    form = pc.utf8_normalize(texts, form="NFC")
+    if form.equals(texts):
+        return codes, texts
+    again, distinct = encode(form)
+    return frames.recoded(codes, again), distinct
 
 
 def floats(

@@ -87,6 +87,7 @@ class Reader:
         self.levels = levels or {}
         self.unit_names = frames.strings([])
         self.units_known = True  # False where units could not be read whole: then no unit is "unknown"
+        self.told: set[str] = set()  # tables whose unknown units have been told in one go
         self.spelled: list[tuple[Any, NDArray[np.int32]]] = []  # names as columns had them, and which units
 
     @cached_property
@@ -327,7 +328,7 @@ class Reader:
     def _unit(self, out: Parsed, column: str, star: bool = False) -> NDArray[np.bool_]:
         """Read a column of units into codes of the canonical order; '*' is -1 where it is allowed."""
         out.coded[column] = self.unit_names
-        if not self.report and (at_once := self._all_units(out.raw.columns[column])) is not None:
+        if not self.report and (at_once := self.all_units(out.raw.columns[column])) is not None:
             out.columns[column] = at_once
             return np.ones(out.rows, bool)
         codes, values = names(out.raw, column, self.report)
@@ -337,7 +338,7 @@ class Reader:
         else:
             everywhere = np.zeros(len(codes), bool)
         ask = np.where(everywhere, -1, codes)
-        if self.units_known:
+        if self.units_known and out.raw.file not in self.told:
             found = self._known(out.raw, column, ask, values, self.unit_names, "unit")
         else:
             found = frames.positions(values, self.unit_names)
@@ -349,8 +350,8 @@ class Reader:
         out.columns[column] = found
         return np.asarray(good & ((found >= 0) | everywhere))
 
-    def _all_units(self, column: Any) -> NDArray[np.int32] | None:
-        """The units that a column of texts names, where every row names one; else None.
+    def all_units(self, column: Any) -> NDArray[np.int32] | None:
+        """Return the units that a column of texts names, where every row names one; else None.
 
         The usual case, and quick: nothing is to be reported, and columns often share their dictionary.
         """

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ class Raw:
         lines: line of the file on which each row begins; None counts rows from 1.
         sound: False where rows could not be read, so that nothing may be concluded from what is absent.
         garbled: True where bytes that are not UTF-8 were replaced by U+FFFD.
+        empty: rows without any value (from 0, as they stood), which are left out.
     """
 
     file: str
@@ -42,6 +43,7 @@ class Raw:
     lines: NDArray[np.int64] | None = None
     sound: bool = True
     garbled: bool = False
+    empty: tuple[int, ...] = ()
 
     def line(self, row: int) -> int:
         """The line of a 0-based row."""
@@ -92,7 +94,40 @@ def from_frame(frame: object, table: str, report: Report) -> Raw:
     if len(set(lengths.values())) > 1:
         report.add(table, f"columns differ in length: {lengths}")
         return Raw(table, sound=False)
-    return Raw(table, columns, next(iter(lengths.values()), 0))
+    return without_empty(Raw(table, columns, next(iter(lengths.values()), 0)))
+
+
+def take_rows(raw: Raw, rows: NDArray[np.integer[Any]]) -> Raw:
+    """Return some rows of a table, each with the place that it has in the whole."""
+    take = numeric(np.asarray(rows, np.int64))
+    lines = np.arange(1, raw.rows + 1) if raw.lines is None else raw.lines
+    columns = {name: column.take(take) for name, column in raw.columns.items()}
+    return replace(raw, columns=columns, rows=len(rows), lines=lines[rows])
+
+
+def without_empty(raw: Raw) -> Raw:
+    """Return a table without the rows that hold nothing but missing values or blanks."""
+    if (
+        len(raw.columns) < 2
+        or not raw.rows
+        or any(column.null_count == 0 and not _textual(column) for column in raw.columns.values())
+    ):
+        return raw
+    empty = np.ones(raw.rows, bool)
+    for column in raw.columns.values():
+        blank = nulls(column)
+        if _textual(column):
+            values = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+            blank = blank | (to_numpy(pc.binary_length(pc.utf8_trim_whitespace(values))) == 0)
+        empty &= blank
+        if not empty.any():
+            return raw
+    return replace(take_rows(raw, np.flatnonzero(~empty)), empty=tuple(np.flatnonzero(empty).tolist()))
+
+
+def _textual(column: Any) -> bool:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _columns(frame: Any, table: str, report: Report) -> dict[str, Any] | None:
@@ -359,7 +394,8 @@ def _quickly(file: str, content: bytes) -> Raw | None:
     except (pa.ArrowException, UnicodeError, ValueError):
         return None
     columns = dict(zip(table.column_names, table.columns, strict=True))
-    return Raw(file, columns, table.num_rows, np.arange(2, table.num_rows + 2, dtype=np.int64))
+    raw = Raw(file, columns, table.num_rows, np.arange(2, table.num_rows + 2, dtype=np.int64))
+    return without_empty(raw)
 
 
 def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
@@ -368,6 +404,7 @@ def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
     header: list[str] | None = None
     rows: list[list[str]] = []
     lines: list[int] = []
+    empty: list[int] = []
     sound = True
     while True:
         begun = reader.line_num
@@ -388,6 +425,8 @@ def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
             header = row
             if not _header(file, header, begun + 1, report):
                 return Raw(file, sound=False, garbled=garbled)
+        elif len(row) > 1 and not any(cell.strip() for cell in row):
+            empty.append(len(rows) + len(empty))  # commas only, as spreadsheets leave behind
         elif len(row) != len(header):
             what = "few" if len(row) < len(header) else "many"
             report.add(
@@ -409,7 +448,7 @@ def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
         name: strings(cell or None for cell in cells)
         for name, cells in zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True)
     }
-    return Raw(file, columns, len(rows), np.array(lines, np.int64), sound, garbled)
+    return Raw(file, columns, len(rows), np.array(lines, np.int64), sound, garbled, tuple(empty))
 
 
 def _header(file: str, header: list[str], line: int, report: Report) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tocsin.errors import HistoryError, Problem, nearest
+from tocsin.history.tables.look_alikes import look_alike
 from tocsin.states import StateVariable
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class Schema:
         """All columns with a meaning of their own."""
         return self.required + self.optional
 
+
+# A column of units by which outlines are found.
+READ_BY_MAPS = ("iso3",)
 
 UNITS = Schema("units", ("unit",), ("label", "enter", "exit", "lon", "lat", *PROVENANCE))
 
@@ -127,9 +131,31 @@ def check_columns(raw: Raw, schema: Schema, extra: Iterable[str], report: Report
     return not missing
 
 
+def is_code(value: str) -> bool:
+    """Whether a name is a code (digits, or up to four capitals): then a name spelled nearly alike is another."""
+    text = value.strip()
+    return (any(sign.isdigit() for sign in text) and len(text) <= 8) or (text.isupper() and len(text) <= 4)
+
+
+def check_look_alikes(raw: Raw, schema: Schema, known: Container[str], report: Report) -> None:
+    """Report columns that a table does not know and whose names mean a time, a place or an identifier."""
+    header = None if raw.lines is None else 1
+    if any(name not in raw.columns for name in schema.required):
+        return  # what is missing is told first
+    absent = [name for name in schema.known if name not in raw.columns]
+    for name in raw.columns:
+        found = None if name in known or misspelt(name, absent) else look_alike(name, schema.name)
+        if found is None:
+            continue
+        what, meant = found
+        beside, near = (f", beside {meant!r}", None) if meant in raw.columns else ("", meant)
+        told = f"unknown column, whose name looks like {what}{beside}: rename or drop it, or list it in extra = [...]"
+        report.add(raw.file, told, line=header, column=name, value=name, nearest=near)
+
+
 def nearest_of(value: str, valid: list[str]) -> str | None:
-    """The nearest valid name; among very many names only case and blanks are looked through."""
-    if len(valid) <= 5000:
+    """The nearest valid name; among very many names, and between codes, only case and blanks are looked through."""
+    if len(valid) <= 5000 and not is_code(value):
         return nearest(value, valid)
     folded = value.strip().casefold()
     return next((name for name in valid if name.casefold() == folded), None)
