@@ -1,5 +1,7 @@
 from . import charts as charts
 from . import maps as maps
+from . import ties as ties
+from . import units as units
 from .attribution.attribution import Attribution as Attribution
 from .attribution.calibration import calibration as calibration
 from .bayes.posterior import Posterior as Posterior
@@ -58,6 +60,8 @@ from .model.declaration import baseline as baseline
 from .model.declaration import contagion as contagion
 from .model.model import Model as Model
 from .program.program import Program as Program
+from .sources.read import Reading as Reading
+from .sources.read import read as read
 from .states import StateVariable as StateVariable
 from .support.allocate import Allocation as Allocation
 from .support.candidates import Prevention as Prevention

@@ -1,0 +1,11 @@
+from .distance import gravity as gravity
+from .distance import inverse_distance as inverse_distance
+from .distance import nearest as nearest
+from .distance import within as within
+from .networks import from_graph as from_graph
+from .networks import from_matrix as from_matrix
+from .pairs import alliance as alliance
+from .pairs import contiguity as contiguity
+from .pairs import from_pairs as from_pairs
+from .polygons import from_polygons as from_polygons
+from .shared import shared as shared

@@ -1,0 +1,173 @@
+"""Ties from lists of pairs: contiguity, alliances, any list; spells that follow on each other become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.errors import TocsinError
+from tocsin.ties.frame import column, identifiers, ties_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DAY = np.timedelta64(1, "D")
+
+
+def contiguity(
+    pairs: Any, types: Iterable[int] = (1,), *, mirror: bool | None = None, layer: str = "contiguity"
+) -> pd.DataFrame:
+    """Return ties between neighbours from a list of contiguous pairs.
+
+    Parameters:
+        pairs: what `tc.read` makes of a COW contiguity file, or a frame with source, target, type, start, end.
+        types: which kinds count: 1 a border on land, 2 to 5 water up to 12, 24, 150, 400 miles (Stinnett et al. 2002).
+        mirror: whether a pair that is listed once acts both ways; it must be said where a pair is listed once.
+
+    Raises:
+        TocsinError: a type is none, no pair is of these types, or pairs stand once and `mirror` is not said.
+
+    >>> tc.ties.contiguity(tc.read("contdir.csv"), types=[1, 2], mirror=True)
+    """
+    frame = _frame_of(pairs)
+    wanted = {int(kind) for kind in types}
+    if not wanted or not wanted <= set(range(1, 6)):
+        raise TocsinError(
+            f"types={sorted(wanted)}: 1 is a border on land, 2 to 5 are water; 0 is not contiguous"
+        )
+    kept = frame[column(frame, "type", "pairs").astype(float).isin(wanted)]
+    return _symmetric(kept, layer, mirror, f"contiguous pairs of type {', '.join(map(str, sorted(wanted)))}")
+
+
+def alliance(
+    pairs: Any, kinds: Iterable[str] = ("defense",), *, mirror: bool | None = None, layer: str = "alliance"
+) -> pd.DataFrame:
+    """Return ties between allies from a list of dyad-years or spells.
+
+    Parameters:
+        pairs: what `tc.read` makes of an ATOP file, or a frame with source, target, start, end and a column of 0 and
+            1 for each kind of obligation.
+        kinds: a pair counts if it has any of these obligations (defense, offense, neutral, nonagg, consul).
+        mirror: see `contiguity`.
+
+    >>> tc.ties.alliance(tc.read("atop5_1ddyr.csv"), kinds=["defense", "offense"])
+    """
+    frame, wanted = _frame_of(pairs), list(kinds)
+    has = np.zeros(len(frame), bool)
+    for kind in wanted:
+        has |= column(frame, kind, "kinds").astype(float).to_numpy() == 1
+    return _symmetric(frame[has], layer, mirror, f"allies with an obligation of {' or '.join(wanted)}")
+
+
+def from_pairs(
+    frame: pd.DataFrame,
+    layer: str,
+    *,
+    source: str = "source",
+    target: str = "target",
+    weight: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    year: str | None = None,
+    mirror: bool = False,
+) -> pd.DataFrame:
+    """Return the rows of a list of pairs as ties, the first of each pair acting on the second.
+
+    Parameters:
+        source, target: columns of who acts and who is acted on. If a names b as friend, b acts on a: b is the source.
+        weight: a column of weights (all 1 without). start, end: columns of first and last day (or period).
+        year: a column of years instead: years of one weight that follow on each other become one tie.
+        mirror: whether each row acts both ways.
+
+    Raises:
+        TocsinError: a column is not there, or years and days are both given.
+
+    >>> tc.ties.from_pairs(edges, "advice", source="dst", target="src")
+    """
+    if year is not None and (start or end):
+        raise TocsinError("say year=, or start= and end=, not both")
+    import pandas as pd
+
+    found = pd.DataFrame({
+        "source": identifiers(column(frame, source, "source")),
+        "target": identifiers(column(frame, target, "target")),
+    })  # fmt: skip
+    found["weight"] = 1.0 if weight is None else column(frame, weight, "weight").to_numpy(float)
+    for name, given in (("start", start), ("end", end)):
+        found[name] = None if given is None else column(frame, given, name).to_numpy()
+    if year is not None:
+        numbers = column(frame, year, "year").astype(int).astype(str).str.zfill(4)
+        found["start"] = pd.to_datetime(numbers + "-01-01").dt.as_unit("s").to_numpy()
+        found["end"] = pd.to_datetime(numbers + "-12-31").dt.as_unit("s").to_numpy()
+    if mirror:
+        found = _mirrored(found)
+    if year is not None:
+        found = joined(found)
+    said = f"{source} acts on {target}" + (", and the other way" if mirror else "")
+    return _ties(found, layer, said)
+
+
+def joined(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return spells of one pair and weight that overlap, or follow on each other by a day, as one."""
+    import pandas as pd
+
+    early, late = pd.Timestamp("0001-01-01").as_unit("s"), pd.Timestamp("9999-12-30").as_unit("s")
+    found = pairs.assign(start=pairs["start"].fillna(early), end=pairs["end"].fillna(late))
+    key = ["source", "target", "weight"]
+    found = found.sort_values([*key, "start", "end"], kind="stable").reset_index(drop=True)
+    group = found.groupby(key, sort=False).ngroup()
+    until = found.groupby(group)["end"].cummax()
+    goes_on = (group == group.shift()) & (found["start"] <= until.shift() + DAY)
+    out = found.groupby((~goes_on).cumsum().to_numpy(), sort=False).agg(
+        {"source": "first", "target": "first", "weight": "first", "start": "min", "end": "max"}
+    )
+    out["start"] = out["start"].where(out["start"] != early)
+    out["end"] = out["end"].where(out["end"] != late)
+    return out.reset_index(drop=True)
+
+
+def _ties(found: pd.DataFrame, layer: str, said: str) -> pd.DataFrame:
+    source, target, weight, start, end = (
+        found[name] for name in ("source", "target", "weight", "start", "end")
+    )
+    return ties_frame(layer, source, target, weight, start, end, said)
+
+
+def _frame_of(pairs: Any) -> pd.DataFrame:
+    found: pd.DataFrame = getattr(pairs, "frame", pairs)
+    return found
+
+
+def _symmetric(frame: pd.DataFrame, layer: str, mirror: bool | None, what: str) -> pd.DataFrame:
+    """Return ties of a relation that has no direction; pairs that are listed once must be spoken of."""
+    import pandas as pd
+
+    if not len(frame):
+        raise TocsinError(f"there are no {what}")
+    found = pd.DataFrame({name: identifiers(column(frame, name, "pairs")) for name in ("source", "target")})
+    found["weight"] = 1.0
+    for name in ("start", "end"):
+        found[name] = pd.to_datetime(column(frame, name, "pairs")).dt.as_unit("s").to_numpy()
+    pairs = set(zip(found["source"], found["target"], strict=True))
+    once = [pair for pair in pairs if pair[::-1] not in pairs]
+    if once and mirror is None:
+        count = len({frozenset(pair) for pair in pairs})
+        raise TocsinError(
+            f"{len(once):,} of {count:,} {what} are listed in one direction only, such as {' -> '.join(min(once))}: "
+            "say mirror=True if both act on each other, mirror=False if only the first acts on the second"
+        )
+    if mirror:
+        found = _mirrored(found)
+    both = mirror or not once
+    said = f"{what}: {'each acts on the other' if both else 'the first listed acts on the second'}"
+    found = joined(found)
+    return _ties(found, layer, said)
+
+
+def _mirrored(found: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    other = found.rename(columns={"source": "target", "target": "source"})[found.columns]
+    return pd.concat([found, other], ignore_index=True).drop_duplicates(ignore_index=True)

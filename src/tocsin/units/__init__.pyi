@@ -1,0 +1,4 @@
+from .crosswalk import Crosswalk as Crosswalk
+from .crosswalk import crosswalk as crosswalk
+from .resolve import resolve as resolve
+from .table import states as states
