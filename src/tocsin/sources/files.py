@@ -48,7 +48,8 @@ def load(
             raise TocsinError(
                 f"{path.name}: no table is read from {kind or 'a file without ending'}; there are {told}"
             )
-        return _READERS[kind](path, wanted)
+        found: pd.DataFrame = _READERS[kind](path, wanted)
+        return found
     except OSError as error:
         raise TocsinError(f"{path}: it cannot be read: {error.strerror or error}") from None
 
@@ -110,7 +111,8 @@ def _text(
         raise TocsinError(
             f"{path.name}: {len(bad):,} rows do not fit the header: {'; '.join(bad[:10])}{more}"
         )
-    return table.rename_columns(kept).to_pandas()
+    found: pd.DataFrame = table.rename_columns(kept).to_pandas()
+    return found
 
 
 def encoding_of(name: str, content: bytes) -> str:
@@ -126,7 +128,8 @@ def encoding_of(name: str, content: bytes) -> str:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        piece = content[max(0, error.start - 15) : error.start + 15].split(b"\n")[0]
+        begin = max(content.rfind(b"\n", 0, error.start) + 1, error.start - 15)
+        piece = content[begin : error.start + 15].split(b"\n")[0].strip()
         readings: dict[str, str] = {}
         for code in ENCODINGS:
             readings.setdefault(piece.decode(code, "replace"), code)
@@ -174,7 +177,7 @@ def _rows(head: str, sign: str) -> Iterable[list[str]]:
 
 
 def _headless(first: list[str]) -> list[str] | None:
-    """The names of the columns of Gleditsch and Ward's old list, which has none: 2, USA, name, 01:01:1816, 31:12:2017."""
+    """The names of the columns of Gleditsch and Ward's old list, which has none: 2, USA, name, 01:01:1816, ..."""
     dated = len(first) == 5 and all(len(cell) == 10 and cell[2] == cell[5] == ":" for cell in first[3:])
     return ["statenumber", "stateabb", "statename", "start", "end"] if dated and first[0].isdigit() else None
 
@@ -188,9 +191,10 @@ def _parquet(path: Path, wanted: Callable[[list[str]], list[str]]) -> pd.DataFra
 
     try:
         with parquet.ParquetFile(path) as file:
-            return file.read(columns=wanted(file.schema_arrow.names)).to_pandas()
+            found: pd.DataFrame = file.read(columns=wanted(file.schema_arrow.names)).to_pandas()
     except pa.ArrowException as error:
         raise TocsinError(f"{path.name}: this is no Parquet file: {error}") from None
+    return found
 
 
 def _needs_extra(path: Path) -> TocsinError:
@@ -203,9 +207,8 @@ def _statistics(path: Path, wanted: Callable[[list[str]], list[str]]) -> pd.Data
         import pyreadstat
     except ImportError:
         raise _needs_extra(path) from None
-    read = {".dta": pyreadstat.read_dta, ".por": pyreadstat.read_por}.get(
-        path.suffix.lower(), pyreadstat.read_sav
-    )
+    known: dict[str, Any] = {".dta": pyreadstat.read_dta, ".por": pyreadstat.read_por}
+    read = known.get(path.suffix.lower(), pyreadstat.read_sav)
     try:
         about = read(str(path), metadataonly=True)[1]
         found: pd.DataFrame = read(str(path), usecols=wanted(list(about.column_names)))[0]

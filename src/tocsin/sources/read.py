@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tocsin.errors import TocsinError, suggestion
+from tocsin.sources.cells import Cells
 from tocsin.sources.files import load
-from tocsin.sources.source import Cells, Source, simplified
+from tocsin.sources.rules import RULES
+from tocsin.sources.source import Source, sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,42 +29,38 @@ class Reading:
     """A file as it was read: ``print`` tells what it is, and what became of its rows.
 
     Attributes:
-        dataset: name of the data set (``"table"`` for one that is not known). layout: its version or layout.
-        kind: units, events, ties, panel, spells, adoptions or table: what `frame` holds.
-        frame: the tidy rows, units under their codes.
-        units: the list that units are codes of; see `tc.units`.
+        file: its name. source: the data set (None for a table of none that is known). layout: its version.
+        frame: the tidy rows, units under their codes; see `tc.units` and ``source.units``.
         rows: read, used, and left out by reason; they add up.
         missing: column, code, meaning, cells: what stood for "not known" and is missing now.
-        precision, coverage, citation, licence, page: of the data set; `page` is where its columns were read.
     """
 
     file: str
-    dataset: str
+    source: Source | None
     layout: str
-    kind: str
     frame: pd.DataFrame
-    units: str
     rows: dict[str, int]
     missing: pd.DataFrame
-    precision: str = ""
-    coverage: str = ""
-    citation: str = ""
-    licence: str = ""
-    page: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What the rows are: units, events, ties, panel, spells, adoptions or table."""
+        return self.source.kind if self.source else TABLE
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count:,} {what}" for what, count in self.rows.items())
-        lines = [
-            f"{self.file}: {self.layout or 'a table of no data set that is known here'}",
-            f"  rows: {counts}",
-        ]
+        what = (
+            f"{self.source.title}, {self.layout}"
+            if self.source
+            else "a table of no data set that is known here"
+        )
+        counts = ", ".join(f"{count:,} {why}" for why, count in self.rows.items())
+        lines = [f"{self.file}: {what}", f"  rows: {counts}"]
         for column, code, meaning, cells in self.missing.itertuples(index=False):
             lines.append(f"  {cells:,} cells of {column} were {code:g} ({meaning}) and are missing")
         lines.append(f"  gives {self.kind}: {', '.join(map(str, self.frame.columns[:12]))}")
-        for what in ("units", "precision", "coverage", "citation", "licence", "page"):
-            value = getattr(self, what)
-            if value:
-                lines.append(f"  {what}: {value}")
+        for name in ("units", "precision", "coverage", "citation", "licence", "page") if self.source else ():
+            if value := getattr(self.source, name):
+                lines.append(f"  {name}: {value}")
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -97,61 +98,38 @@ def read(
     found: list[tuple[Source, str]] = []
 
     def wanted(names: list[str]) -> list[str]:
-        plain = {simplified(name): name for name in reversed(names)}
+        plain: dict[str, str] = {}
+        for name in names:
+            plain.setdefault(simplified(name), name)
         known = None if dataset == TABLE else recognise(file.name, list(plain), dataset)
-        extra = _carried(file.name, columns, names)
+        for name in columns:
+            if name not in names:
+                raise TocsinError(f"{file.name}: there is no column {name!r}" + suggestion(name, names))
         if known is None:
             return names
         found[:] = [known]
-        source, layout = known
-        needed = [plain[name] for name in source.layouts[layout]]
-        further = [plain[name] for name in source.optional if name in plain]
-        return list(dict.fromkeys([*needed, *further, *extra]))
+        theirs = [plain[each[0][0]] for each in known[0].columns(known[1], plain).values()]
+        return list(dict.fromkeys([*theirs, *columns]))
 
-    def known(header: list[str]) -> bool:
+    def fits(header: list[str]) -> bool:
         return bool(_fits([simplified(name) for name in header], dataset))
 
-    frame = load(file, wanted, known, encoding, separator)
-    if not found:
-        return _plain(file.name, frame, decimal)
-    source, layout = found[0]
-    carried = frame[_carried(file.name, columns, list(frame.columns))]
-    cells = Cells(frame.rename(columns=simplified), file.name, source.missing, decimal)
-    cells.leave(_empty(frame), "the row is empty")
-    tidy = source.tidy(cells, layout)
-    for name in carried.columns:
-        if name not in tidy.columns and len(tidy) == cells.keep.sum():
-            tidy[name] = carried[name][cells.keep].to_numpy()
-    return Reading(
-        file.name, source.name, f"{source.title}, {layout}", source.kind, tidy, source.units, _rows(cells),
-        _codes(cells), source.precision, source.coverage, source.citation, source.licence, source.page,
-    )  # fmt: skip
+    frame = load(file, wanted, fits, encoding, separator)
+    empty = _empty(frame)
+    source, layout = found[0] if found else (None, "")
+    cells = Cells(frame if source is None else frame.rename(columns=simplified), file.name,
+                  source.codes if source else {}, decimal)  # fmt: skip
+    cells.leave(empty, "the row is empty")
+    made = _as_it_is(cells) if source is None else _tidy(cells, source, layout)
+    made |= {name: frame[name].to_numpy() for name in columns if source is not None and name not in made}
+    tidy = cells.result(made)
+    rows = {"read": cells.rows, "used": len(tidy)} | {f"left out: {why}": n for why, n in cells.left.items()}
+    return Reading(file.name, source, layout, tidy, rows, _codes(cells))
 
 
-def sources() -> list[Source]:
-    """Return every data set that is known, one module each."""
-    from tocsin.sources import (
-        acled,
-        archigos,
-        atop,
-        cow_contiguity,
-        cow_states,
-        ged,
-        gw_states,
-        gwf,
-        lied,
-        navco,
-        netdiffuser,
-        polity,
-        powell_thyne,
-        vdem,
-    )  # fmt: skip
-
-    modules = (
-        cow_states, gw_states, cow_contiguity, atop, polity, vdem, lied, gwf, archigos, powell_thyne, navco, ged,
-        acled, netdiffuser,
-    )  # fmt: skip
-    return [source for module in modules for source in module.SOURCES]
+def simplified(name: str) -> str:
+    """Return a column's name without case, points, blanks and quotes."""
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().strip('"').lower()).strip("_")
 
 
 def recognise(file: str, names: list[str], dataset: str | None) -> tuple[Source, str] | None:
@@ -160,79 +138,103 @@ def recognise(file: str, names: list[str], dataset: str | None) -> tuple[Source,
     Raises:
         TocsinError: several fit, the one that was named does not, or it looks like another version of one.
     """
-    every = sources()
-    if dataset is not None and dataset not in {source.name for source in every}:
-        known = sorted({source.name for source in every} | {TABLE})
-        raise TocsinError(f"dataset={dataset!r} is not known" + suggestion(dataset, known))
+    every = [source for source in sources() if dataset in (None, source.name)]
+    if not every:
+        known = [*(source.name for source in sources()), TABLE]
+        raise TocsinError(f"dataset={dataset!r} is not known" + suggestion(str(dataset), known))
     fits = _fits(names, dataset)
     if len({source.name for source, _ in fits}) > 1:
         told = " or ".join(sorted({repr(source.name) for source, _ in fits}))
         raise TocsinError(f"{file}: its columns are those of {told}; say dataset=")
     if fits:
-        return max(fits, key=lambda fit: len(fit[0].layouts[fit[1]]))
-    near, source, layout = max(
-        ((len(set(needs) & set(names)) / len(needs), source, layout)
-         for source in every if dataset in (None, source.name) for layout, needs in source.layouts.items()),
-        key=lambda found: found[0],
-    )  # fmt: skip
-    if dataset is None and near < NEAR:
+        return max(fits, key=lambda fit: len(fit[0].needs(fit[1])))
+    there = set(names)
+    shares = [(len(there & set(needs)) / len(needs), source, layout)
+              for source in every for layout in source.layouts for needs in [source.needs(layout)]]  # fmt: skip
+    share, source, layout = max(shares, key=lambda found: found[0])
+    if dataset is None and (share < NEAR or share * len(source.needs(layout)) < 3):
         return None
-    needs = source.layouts[layout]
-    lacking = [name for name in needs if name not in names]
+    needs = source.needs(layout)
+    lacking = [name for name in needs if name not in there]
     raise TocsinError(
         f"{file}: {'it is no' if dataset else 'it looks like'} {source.title} ({layout})"
         f"{'' if dataset else ', but in a version that is not known here'}: expected {', '.join(needs)}; not found: "
-        f"{', '.join(lacking)}; found: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}. Rename the columns, "
-        f"or read it as it is with dataset='table'"
+        f"{', '.join(lacking)}; found: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}. Rename the "
+        f"columns, or read it as it is with dataset='table'"
     )
 
 
 def _fits(names: list[str], dataset: str | None) -> list[tuple[Source, str]]:
-    there = set(names)
-    return [
-        (source, layout)
+    """Every data set and layout whose columns are there, without those that need but a part of another's."""
+    found = [
+        (source, layout, set(source.needs(layout)))
         for source in sources()
         if dataset in (None, source.name)
-        for layout, needs in source.layouts.items()
-        if set(needs) <= there
+        for layout in source.layouts
+        if set(names).issuperset(source.needs(layout))
+    ]
+    return [
+        (source, layout) for source, layout, needs in found if not any(needs < more for _, _, more in found)
     ]
 
 
-def _plain(file: str, frame: pd.DataFrame, decimal: str) -> Reading:
-    """A table of no data set that is known: columns of numbers as numbers, the rest as it is written."""
-    from tocsin.sources.source import others
+def _tidy(cells: Cells, source: Source, layout: str) -> dict[str, Any]:
+    """Our columns of a data set, each read, checked and in words; then its rules."""
+    found: dict[str, Any] = {}
+    for ours, (theirs, kind, required) in source.columns(layout, cells.frame.columns).items():
+        values = found[ours] = cells.read(theirs[0], kind)
+        if required:
+            gone = (
+                values == ""
+                if values.dtype == object
+                else np.isnat(values)
+                if values.dtype.kind == "M"
+                else np.isnan(values)
+            )
+            if cells.rows and gone.all():
+                raise TocsinError(
+                    f"{cells.file}: the column {theirs[0]} is empty, and {source.title} needs it"
+                )
+            cells.leave(gone, f"no {theirs[0]}")
+        if ours in source.range:
+            least, most = source.range[ours]
+            told = f"a number from {least} to {most} is wanted"
+            cells.check(theirs[0], values, (values < least) | (values > most), told)
+        for value, reason in source.leave.get(ours, {}).items():
+            cells.leave(values == float(value), reason)
+        if ours in source.words:
+            words = {float(code): word for code, word in source.words[ours].items()}
+            unknown = ~np.isin(values, list(words)) & ~np.isnan(values)
+            told = " or ".join(f"{code:g} ({word})" for code, word in words.items())
+            cells.check(theirs[0], values, unknown, f"the codebook knows {told}")
+            found[ours] = np.array([words.get(value, "") for value in values], object)
+    for rule in source.rules:
+        found = RULES[rule](cells, found)
+    return found
 
-    cells = Cells(frame, file, {}, decimal)
-    cells.leave(_empty(frame), "the row is empty")
-    tidy = cells.result(others(cells, map(str, frame.columns)))
-    return Reading(file, TABLE, "", TABLE, tidy, "", _rows(cells), _codes(cells))
 
+def _as_it_is(cells: Cells) -> dict[str, Any]:
+    """Every column of a table: numbers where all cells are, else texts; columns of dates stay."""
+    import pandas as pd
 
-def _carried(file: str, columns: Sequence[str], names: list[str]) -> list[str]:
-    for name in columns:
-        if name not in names:
-            raise TocsinError(f"{file}: there is no column {name!r}" + suggestion(name, names))
-    return list(columns)
+    found: dict[str, Any] = {}
+    for column in cells.frame.columns:
+        if cells.frame[column].dtype.kind == "M":
+            found[column] = cells.frame[column].to_numpy()
+            continue
+        texts = cells.text(column)
+        numbers = pd.to_numeric(pd.Series(texts, dtype=object).replace("", np.nan), errors="coerce")
+        clean = bool((numbers.notna() | (texts == "")).all()) and bool(numbers.notna().any())
+        found[column] = numbers.to_numpy(float) if clean else texts
+    return found
 
 
 def _empty(frame: pd.DataFrame) -> Any:
-    import numpy as np
-
     blank = np.ones(len(frame), bool)
     for place in range(frame.shape[1]):
         column = frame.iloc[:, place]
-        gone = column.isna().to_numpy()
-        if column.dtype == object or str(column.dtype).startswith("str"):
-            gone = gone | (column.astype(str).str.strip() == "").to_numpy()
-        blank &= gone
+        blank &= (column.isna() | (column.astype(str).str.strip() == "")).to_numpy()
     return blank
-
-
-def _rows(cells: Cells) -> dict[str, int]:
-    used = int(cells.keep.sum())
-    return {"read": cells.rows, "used": used} | {
-        f"left out: {why}": count for why, count in cells.left.items()
-    }
 
 
 def _codes(cells: Cells) -> pd.DataFrame:
