@@ -48,11 +48,8 @@ def still_in_office(cells: Cells, columns: Columns) -> Columns:
 
 
 def coups_of_years(cells: Cells, columns: Columns) -> Columns:
-    """Leave out country-years without a coup; count coups and those that succeeded in the others."""
-    if "outcome1" not in columns:
-        return columns
+    """Count the coups of a country-year, and those that succeeded."""
     each = np.array([columns.pop(f"outcome{k}") for k in range(1, 5)])
-    cells.leave(~(each > 0).any(axis=0), "a year without a coup")
     return columns | {"coups": (each > 0).sum(axis=0), "successful": (each == 2).sum(axis=0)}
 
 
