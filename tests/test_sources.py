@@ -1,5 +1,7 @@
 """Readers: small files in the layout of each data set, with numbers of our own, and files as users have them."""
 
+# ruff: noqa: E501  (rows of files stand as they are)
+
 from __future__ import annotations
 
 from pathlib import Path
