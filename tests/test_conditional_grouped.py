@@ -116,8 +116,11 @@ def test_forecasts_know_an_interval_as_a_whole(clock: str) -> None:
     history = record(clock, 8, {"a": 2, "b": 4, "c": 6, "d": 7})
     found = tc.forecast(MODEL, history, "s", "new", told(clock, 4), 2, worlds=400, draws="best")
     table = found.table.set_index("unit")
-    assert set(table.index) == {"c", "d", "e"}  # e is there from then on; a and b have moved
-    assert table["entered"].to_dict() == {"c": True, "d": False, "e": False}
+    assert table["entered"].to_dict() == {"c": True, "d": False}  # a and b have moved; nobody knows of e yet
+    ahead = tc.forecast(
+        MODEL, history, "s", "new", told(clock, 4), 2, worlds=50, draws="best", known="hindcast"
+    )
+    assert set(ahead.table["unit"]) == {"c", "d", "e"}  # e is there from then on
     past = tc.backtest(MODEL, history, "s", "new", 2, dates=2, worlds=50, draws="best")
     assert past.forecasts
     assert not past.skipped

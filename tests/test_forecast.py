@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 import tocsin as tc
 from tocsin.cli.main import app
+from tocsin.forecasts.scores import crps, slope
 
 HOME = f"{MOVE} | baseline | propensity | 1"
 
@@ -64,10 +66,12 @@ def test_probabilities_and_intervals_are_those_of_the_posterior() -> None:
 
 
 def test_scores_are_what_they_say(history: tc.History) -> None:
-    past = tc.backtest(contagious(), history, "s", "new", 4.0, dates=2, worlds=200, draws=20)
-    assert past.skipped == [] and len(past.forecasts) == 2
+    past = tc.backtest(contagious(), history, "s", "new", 4.0, dates=8, worlds=200, draws=20)
+    assert past.skipped == [] and len(past.forecasts) == 8
+    assert all(each.told.number >= 1 for each in past.forecasts)  # an entry follows each date
     table = pd.concat([each.table for each in past.forecasts])
-    whole = past.scores.iloc[-1]
+    rows = past.scores.set_index(["forecaster", "as_of"])
+    whole = rows.loc[("as of", "all")]
     came = table["entered"].astype(float)
     assert whole["forecasts"] == len(table) and whole["entered"] == came.sum()
     assert whole["brier"] == pytest.approx(((table["probability"] - came) ** 2).mean())
@@ -77,6 +81,59 @@ def test_scores_are_what_they_say(history: tc.History) -> None:
     assert past.reliability["forecasts"].sum() == len(table)
     assert list(past.estimates["as_of"]) == [each.as_of for each in past.forecasts]
     assert all(each.until == pytest.approx(each.as_of + 4.0) for each in past.forecasts)
+    # Nothing changes on this ring but states: with hindsight nothing else is known.
+    names = ["as of", "hindcast", "constant rates", "home only", "no change"]
+    assert set(rows.index.get_level_values(0)) == set(names)
+    pd.testing.assert_series_equal(rows.loc[("hindcast", "all")], whole, check_names=False)
+    parts = past.parts.set_index("forecaster")
+    for name in names:
+        part, brier = parts.loc[name], rows.loc[(name, "all"), "brier"]
+        total = part["reliability"] - part["resolution"] + part["uncertainty"] + part["within"]
+        assert total == pytest.approx(brier, abs=1e-12)
+    still = rows.loc[("no change", "all")]
+    assert still["brier"] == pytest.approx(came.mean()) and still["expected"] == 0
+    against = past.differences.set_index(["forecaster", "score"])
+    gap = against.loc[("no change", "log score")]
+    assert gap["better by"] == pytest.approx(whole["log_score"] - still["log_score"])
+    assert gap["lower"] < gap["better by"] < gap["upper"]
+    assert (past.coverage["held"].diff().dropna() >= 0).all()
+
+
+def test_scores_against_their_definitions() -> None:
+    rng = np.random.default_rng(3)
+    worlds = rng.gamma(2.0, size=(101, 3))
+    came = np.array([0.5, 2.0, 9.0])
+    apart = np.abs(worlds[:, None, :] - worlds[None, :, :]).mean(axis=(0, 1))
+    assert crps(worlds, came) == pytest.approx(np.abs(worlds - came).mean(axis=0) - apart / 2)
+    told = rng.uniform(0.01, 0.99, 400)
+    sure = (rng.uniform(size=4000) < np.tile(told, 10)).astype(float)
+    group = np.arange(4000)
+    found, low, high = slope(np.tile(told, 10), sure, group)
+    assert low < 1.0 < high and abs(found - 1.0) < 0.15
+    odds = np.log(told / (1 - told))
+    doubled = 1.0 / (1.0 + np.exp(-2 * odds))  # too sure by a factor of two
+    assert slope(np.tile(doubled, 10), sure, group, 1e-9)[0] == pytest.approx(0.5, abs=0.08)
+    # Every tenth forecast is the same luck: its standard error is that of the groups.
+    wide = slope(np.tile(told, 10), np.tile(sure[:400], 10), np.tile(np.arange(400), 10))
+    assert wide[2] - wide[1] == pytest.approx(slope(told, sure[:400], np.arange(400))[2] - slope(
+        told, sure[:400], np.arange(400))[1], rel=1e-6)  # fmt: skip
+
+
+def test_draws_for_other_programs(history: tc.History, tmp_path: Path) -> None:
+    made = tc.forecast(contagious(), history, "s", "new", 8.0, 5.0, worlds=200, draws=20)
+    data = made.to_xarray()
+    share = data["entered"].mean("world").to_series().rename("probability")
+    told = made.table.set_index("unit")["probability"]
+    assert share.loc[told.index].to_numpy() == pytest.approx(told.to_numpy())
+    assert set(data["draw"].values) == set(range(20)) and data.attrs["known"] == "as of"
+    assert float(data["after"].max()) <= 5.0 and float(data["after"].min()) > 0.0
+    made.to_parquet(tmp_path / "made.parquet")
+    table = pd.read_parquet(tmp_path / "made.parquet")
+    assert len(table) == int(data["entered"].sum())
+    again = table.groupby("unit", observed=False)["world"].count() / 200
+    assert again.loc[told.index].to_numpy() == pytest.approx(told.to_numpy())
+    long = tc.forecast(contagious(), history, "s", "new", 18.0, 9.0, worlds=50, draws=5)  # beyond the record
+    assert long.table["entered"].isna().all() and "came" not in long.to_xarray()
 
 
 def test_dates_and_what_cannot_be_forecast() -> None:
@@ -98,7 +155,8 @@ def test_dates_and_what_cannot_be_forecast() -> None:
         ({"state": "now"}, "did you mean 'new'|now"),
         ({"state": "old"}, "no transition of the model enters s=old"),
         ({"as_of": "1920-01-01"}, "not inside the record|outside"),
-        ({"horizon": 60}, "at most that, or an earlier date"),
+        ({"horizon": 60, "known": "hindcast"}, "at most that, or an earlier date"),
+        ({"known": "as off"}, "did you mean 'as of'"),
         ({"horizon": -1}, "above 0"),
         ({"worlds": 1}, "worlds="),
         ({"seed": -1}, "a seed must be a whole number"),
@@ -129,14 +187,15 @@ def test_the_verb_forecast(folder: str, tmp_path: object) -> None:
          "--out", str(tmp_path)],
     )  # fmt: skip
     assert run.exit_code == 0, run.output
-    assert "Bulletin of 10" in run.output and "of 100 worlds" in run.output and "Brier" in run.output
-    names = {"forecast", "scores", "reliability", "estimates", "past"}
+    for text in ("Bulletin of 10", "of 100 worlds", "Brier", "hindcast", "home only", "stay as they were"):
+        assert text in run.output
+    names = {"forecast", "scores", "reliability", "estimates", "past", "parts", "differences", "coverage"}
     tables = {name: pd.read_csv(f"{tmp_path}/{name}.csv") for name in names}
     assert tables["forecast"]["probability"].between(0, 1).all()
     assert math.isfinite(tables["scores"]["brier"].iloc[-1])
     assert CliRunner().invoke(app, ["forecast", folder, "--as-of", "soon"]).exit_code == 2
     assert CliRunner().invoke(app, ["forecast", folder, "--horizon", "-3"]).exit_code == 2
-    late = CliRunner().invoke(app, ["forecast", folder, "--as-of", "19", "--horizon", "9"])
+    late = CliRunner().invoke(app, ["forecast", folder, "--as-of", "19", "--horizon", "9", "--hindcast"])
     assert late.exit_code == 1 and "at most that" in late.output
 
 

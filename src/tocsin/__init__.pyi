@@ -19,9 +19,9 @@ from .fit.maximum.constraint import Prior as Prior
 from .fit.maximum.constraint import weak_prior as weak_prior
 from .fit.parameterised import Parameterised as Parameterised
 from .fit.save import load_fit as load_fit
-from .forecasts.forecast import Backtest as Backtest
+from .forecasts.backtest import Backtest as Backtest
+from .forecasts.backtest import backtest as backtest
 from .forecasts.forecast import Forecast as Forecast
-from .forecasts.forecast import backtest as backtest
 from .forecasts.forecast import forecast as forecast
 from .forecasts.penalty import choose_prior as choose_prior
 from .forecasts.penalty import forward_validation as forward_validation

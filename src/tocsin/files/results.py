@@ -65,7 +65,11 @@ ATTRIBUTION = Kind(
 
 CHECK = Kind("check.json", r"(rivals|shocks|placebo|left_out)\.csv", ("verb", "check"))
 
-FORECAST = Kind("forecast.json", r"(forecast|scores|reliability|estimates|past)\.csv", ("verb", "forecast"))
+FORECAST = Kind(
+    "forecast.json",
+    r"(forecast|scores|parts|differences|reliability|coverage|exceedance|estimates|past)\.csv|draws\.parquet",
+    ("verb", "forecast"),
+)
 
 LEDGER = Kind("ledger.json", r"(staked|returned|value)\.csv", ("verb", "ledger"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -247,13 +248,16 @@ class Roots:
 
     def expand(self, coordinates: Floats) -> Floats:
         """Return vectors of all parameters (D, P) from coordinates (D, F)."""
-        with np.errstate(divide="ignore"):
-            logs = 2.0 * np.log(np.abs(np.where(self.level, coordinates, 1.0)))
-        free = np.where(self.level, logs - np.where(self.level, 0.0, coordinates) @ self.mix.T, coordinates)
+        free = _free(coordinates, self.level, self.mix)
         vectors = np.tile(self.constraint.base, (len(free), 1))
         moving = self.constraint.group >= 0
         vectors[:, moving] = free[:, self.constraint.group[moving]]
         return vectors if self.constraint.lean is None else vectors + free @ self.constraint.lean.T
+
+    @cached_property
+    def middle(self) -> Floats:
+        """Return the vector of the estimates (P,)."""
+        return np.asarray(self.expand(self.centre[None, :])[0])
 
     def draw(self, block: Block, size: int, rng: np.random.Generator, known: bool) -> tuple[Floats, float]:
         """Draw a block's parameters, the others at their estimates.
@@ -321,10 +325,20 @@ class Roots:
         return np.where(inside & np.isfinite(total), total, -np.inf)
 
     def _vectors(self, block: Block, steps: Floats) -> Floats:
-        width = block.place.size
-        coordinates = np.tile(self.centre, (len(steps), 1))
-        coordinates[:, block.place] += steps[:, :width]
-        vectors = self.expand(coordinates)
+        width, place = block.place.size, block.place
+        own = self.centre[place] + steps[:, :width]
+        if self.constraint.lean is not None:
+            coordinates = np.tile(self.centre, (len(steps), 1))
+            coordinates[:, place] = own
+            vectors = self.expand(coordinates)
+        else:  # of all other parameters nothing moves
+            local = np.full(self.centre.size, -1)
+            local[place] = np.arange(width)
+            group = self.constraint.group
+            mine = np.flatnonzero((group >= 0) & (local[group] >= 0))
+            free = _free(own, self.level[place], self.mix[np.ix_(place, place)])
+            vectors = np.tile(self.middle, (len(steps), 1))
+            vectors[:, mine] = free[:, local[group[mine]]]
         for column, number in enumerate(block.gone if steps.shape[1] > width else ()):
             with np.errstate(divide="ignore"):
                 vectors[:, intercept(self.program, number)] = 2.0 * np.log(np.abs(steps[:, width + column]))
@@ -342,6 +356,13 @@ class Roots:
                     inside &= (vectors[:, place] >= bounds[0]) & (vectors[:, place] <= bounds[1])
                     vectors[:, place] = np.clip(vectors[:, place], *bounds)
         return inside
+
+
+def _free(coordinates: Floats, level: NDArray[np.bool_], mix: Floats) -> Floats:
+    """Return free values (D, F) from coordinates (D, F); see `Roots`."""
+    with np.errstate(divide="ignore"):
+        logs = 2.0 * np.log(np.abs(np.where(level, coordinates, 1.0)))
+    return np.where(level, logs - np.where(level, 0.0, coordinates) @ mix.T, coordinates)
 
 
 def _inverse(information: Floats) -> Floats:

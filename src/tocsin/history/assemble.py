@@ -252,7 +252,7 @@ def _table(
     Parameters:
         order: of the rows; None where they stand in it.
     """
-    times = {"enter", "exit", "time", "time_latest", "start", "end"} if kind.name != "sources" else set()
+    times = {"enter", "exit", "time", "time_latest", "start", "end", schema.REPORTED}
     names = [name for name in kind.known if name in parsed.columns]
     names += sorted(name for name in parsed.columns if name not in kind.known)
     columns: dict[str, Any] = {}

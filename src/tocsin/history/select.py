@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,15 +100,15 @@ def select(
         raise TocsinError("no unit is left: none of those chosen is there within the window")
     if len(kept) < len(history.numbers.units):
         tables["units"] = _among(tables["units"], "unit", kept)
-        for name, column in (
-            ("events", "unit"),
-            ("ties", "source"),
-            ("ties", "target"),
-            ("episodes", "unit"),
-        ):
-            tables[name] = _among(tables[name], column, kept)
-        tables["covariates"] = _among(tables["covariates"], "unit", [*kept, "*"])
+        of_units(tables, kept)
     return rebuilt(history, tables, clock, rules)
+
+
+def of_units(tables: dict[str, Any], names: Sequence[str]) -> None:
+    """Leave of all tables but that of units only the rows about some units, in place."""
+    for name, column in (("events", "unit"), ("ties", "source"), ("ties", "target"), ("episodes", "unit")):
+        tables[name] = _among(tables[name], column, names)
+    tables["covariates"] = _among(tables["covariates"], "unit", [*names, "*"])
 
 
 def _among(table: Any, column: str, names: Iterable[str]) -> Any:
@@ -188,14 +188,7 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
         tables["episodes"] = episodes.filter(pa.array(kept))
     kept_units = tables["units"].column("unit").cast(pa.string()).to_pylist()
     if len(kept_units) < units.num_rows:
-        for name, column in (
-            ("events", "unit"),
-            ("ties", "source"),
-            ("ties", "target"),
-            ("episodes", "unit"),
-        ):
-            tables[name] = _among(tables[name], column, kept_units)
-        tables["covariates"] = _among(tables["covariates"], "unit", [*kept_units, "*"])
+        of_units(tables, kept_units)
     return tables
 
 

@@ -23,7 +23,7 @@ from tocsin.history.tables.cells import (
     times,
 )
 from tocsin.history.tables.frames import Raw, plain
-from tocsin.history.tables.schema import CONFIDENCES, Schema, nearest_of
+from tocsin.history.tables.schema import CONFIDENCES, REPORTED, Schema, nearest_of
 from tocsin.history.time import Clock, near
 
 if TYPE_CHECKING:
@@ -484,8 +484,11 @@ class Reader:
             out.columns["confidence"], out.coded["confidence"] = known, valid
 
     def _rest(self, out: Parsed, kind: Schema) -> None:
-        """Provenance and whatever else the table carries, as text."""
+        """Provenance, when rows were reported, and whatever else the table carries, as text."""
         self._provenance(out)
+        if REPORTED in kind.known and REPORTED in out.raw.columns:
+            moments, missing, _ = times(out.raw, REPORTED, self.clock, self.report)
+            out.columns[REPORTED] = np.ma.array(moments, mask=missing)
         for name in out.raw.columns:
             if name not in kind.known and name.strip():
                 out.columns[name] = texts(out.raw, name, self.report)

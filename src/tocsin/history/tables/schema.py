@@ -55,11 +55,16 @@ READ_BY_MAPS = ("iso3",)
 
 UNITS = Schema("units", ("unit",), ("label", "enter", "exit", "lon", "lat", *PROVENANCE))
 
-EVENTS = Schema("events", ("unit", "variable", "state", "time"), ("time_latest", "sequence", *PROVENANCE))
+# When a row came to be known, where that was later than what it speaks of: forecasts as of a day obey it.
+REPORTED = "reported"
 
-TIES = Schema("ties", ("layer", "source", "target"), ("weight", "start", "end", *PROVENANCE))
+EVENTS = Schema(
+    "events", ("unit", "variable", "state", "time"), ("time_latest", "sequence", REPORTED, *PROVENANCE)
+)
 
-COVARIATES = Schema("covariates", ("unit", "covariate", "value"), ("start", "end", *PROVENANCE))
+TIES = Schema("ties", ("layer", "source", "target"), ("weight", "start", "end", REPORTED, *PROVENANCE))
+
+COVARIATES = Schema("covariates", ("unit", "covariate", "value"), ("start", "end", REPORTED, *PROVENANCE))
 
 EPISODES = Schema("episodes", ("unit",), ("start", "end", *PROVENANCE))
 
