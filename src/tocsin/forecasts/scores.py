@@ -201,15 +201,20 @@ def difference(ours: Sequence[Floats], theirs: Sequence[Floats], block: int, see
         ours, theirs: scores of each date (units,), the larger the better.
         block: how many dates a block has.
     """
-    gap = np.array([float((a - b).sum()) for a, b in zip(ours, theirs, strict=True)])
-    size = np.array([float(a.size) for a in ours])
-    dates = len(gap)
-    mean = float(gap.sum() / max(size.sum(), 1.0))
+    sums, sizes = (
+        np.array([[measure(each) for each in side] for side in (ours, theirs)], dtype=np.float64)
+        for measure in (np.sum, np.size)
+    )  # with hindsight there may be more units
+    dates = sums.shape[1]
+    mean = float(np.subtract(*(sums.sum(axis=1) / np.maximum(sizes.sum(axis=1), 1.0))))
     if dates < 2 * block or dates < 4:
         return mean, math.nan, math.nan
     rng = np.random.default_rng(seed)
     starts = rng.integers(0, dates, (RESAMPLES, math.ceil(dates / block)))
     picked = ((starts[:, :, None] + np.arange(block)) % dates).reshape(RESAMPLES, -1)[:, :dates]
-    means = gap[picked].sum(axis=1) / np.maximum(size[picked].sum(axis=1), 1.0)
-    lower, upper = (float(x) for x in np.quantile(means, [0.025, 0.975]))
+    one, other = (
+        a[picked].sum(axis=1) / np.maximum(b[picked].sum(axis=1), 1.0)
+        for a, b in zip(sums, sizes, strict=True)
+    )
+    lower, upper = (float(x) for x in np.quantile(one - other, [0.025, 0.975]))
     return mean, lower, upper
