@@ -282,8 +282,8 @@ def bounds(history: History, as_of: object, horizon: float, inside: bool) -> tup
     end = cut + (max(float(round(horizon)), 1.0) if whole else float(horizon))
     if inside and end > numbers.end:
         raise TocsinError(
-            f"the record ends {numbers.end - cut:g} {noun(history.clock, True)} after {as_of}, and a hindcast needs its "
-            f"ties and covariates: choose a horizon of at most that, or an earlier date, not {horizon:g}"
+            f"the record ends {numbers.end - cut:g} {noun(history.clock, True)} after {as_of}, and a hindcast needs "
+            f"its ties and covariates: choose a horizon of at most that, or an earlier date, not {horizon:g}"
         )
     return cut, end
 
