@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +15,7 @@ from helpers.recorded import AGAIN, drawn, rioting
 from hypothesis import given, settings
 
 import tocsin as tc
-from tocsin.fit.maximum.constraint import Constraint
+from tocsin.fit.maximum.constraint import Constraint, half_life_bounds
 from tocsin.fit.maximum.newton import factors_at_summit
 from tocsin.fit.maximum.search import Task
 from tocsin.kernels.layout import LAYER
@@ -218,3 +221,65 @@ def test_a_term_fixed_at_minus_infinity_that_no_event_met_is_no_obstacle() -> No
     fit = model.fit(record, fixed=fixed)
     busy = (units["calm"] == 0).sum()
     assert fit.params.iloc[0] == pytest.approx(math.log(len(record.events) / (20.0 * busy)), abs=1e-9)
+
+
+@pytest.mark.parametrize("ties", [1, 2, 5])
+def test_estimated_half_lives_are_summed_up_as_one_cause_after_the_other(ties: int) -> None:
+    model, history = hawkes(ties=ties, end=30.0)
+    (move,) = model.transitions
+    lives: list[Any] = ["estimate", 0.7, "estimate", "estimate", 2.0]
+    causes = [
+        dataclasses.replace(cause, half_life=life) for cause, life in zip(move.causes[1:], lives, strict=True)
+    ]
+    program = rioting(move.causes[0], *causes).compile(history)
+    quick = program.likelihood
+    slow = copy.copy(quick)
+    slow.hawkes, slow.causes = {}, [CauseData(program, number) for number in range(len(program.causes))]
+    assert quick.hawkes
+    rng = np.random.default_rng(5)
+    for away in (0.1, 0.5, 1.0):
+        vector = rng.normal(0.0, away, len(program.parameter_names))
+        vector[program.slots[1].target.start] = -np.inf if away == 0.5 else 0.0
+        for one, other in zip(quick.all(vector), slow.all(vector), strict=True):
+            assert one == pytest.approx(other, rel=1e-10, abs=1e-9)
+        mine, other = (each.given_to(each.groups[0], vector)[0] for each in (quick, slow))
+        assert mine == pytest.approx(other, abs=1e-10)
+        assert quick.expected(3, vector) == pytest.approx(slow.expected(3, vector), rel=1e-12)
+    place = program.slots[2].target.start
+    at = vector.copy()
+    at[place] = 0.0
+    rest = sum(cause.events(vector, 0)[1].value for cause in slow.causes if cause.number != 2)
+    seen = slow.causes[2].events(at, 0)[1].value / rest
+    own = quick.hawkes_of(2)
+    assert own is not None
+    assert own.rise(2, place, vector) == pytest.approx(
+        (slow.causes[2].expected(at), seen.sum(), seen @ seen), rel=1e-8
+    )
+
+
+def test_the_least_half_life_is_the_smallest_gap_where_times_are_plain_numbers() -> None:
+    units = {"unit": ["a", "b"]}
+    riot = tc.StateVariable("riot", ["yes"], recurrent=True)
+    time = np.array([1.0, 1.0, 1.25, 4.0, 9.0])
+
+    def bounds(by: float) -> list[float]:
+        history = tc.History(
+            units,
+            events={
+                "unit": ["a", "b", "a", "b", "a"],
+                "variable": ["riot"] * 5,
+                "state": ["yes"] * 5,
+                "time": time * by,
+            },
+            ties={"layer": ["near"], "source": ["a"], "target": ["b"]},
+            variables=[riot],
+            window=(0.0, 10.0 * by),
+            clock="continuous",
+        )
+        program = rioting(
+            tc.baseline("1"), tc.contagion("near", when="riot=yes", half_life="estimate")
+        ).compile(history)
+        return [math.exp(each) for each in half_life_bounds(program)]
+
+    assert bounds(1.0) == pytest.approx([0.25, 10.0])
+    assert bounds(1000.0) == pytest.approx([250.0, 10_000.0])

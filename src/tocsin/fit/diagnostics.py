@@ -55,11 +55,9 @@ def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
     others adds nothing. The later of such terms is left out.
     """
     found: dict[int, str] = {}
-    names = program.parameter_names
     for number, cause in enumerate(program.likelihood.causes):
         slots = cause.slots
-        decay, _ = cause.shape(np.zeros(len(names)))
-        summed = cause.swept(decay, keep=slots.alpha >= 0).summed[:, :, 0]
+        summed = cause.reference.summed[:, :, 0]
         seen = summed > 0
         own = [*slots.target, *slots.source]
         free = [k for k, position in enumerate(own) if constraint.group[position] >= 0]

@@ -100,7 +100,8 @@ class Fit(Parameterised):
         super().__init__(model, values, learned)
         self.loglik, self.objective, self.loglik_error = loglik, objective, float(loglik_error)
         self.transitions, self.causes = transitions, causes
-        self.warnings, self.prior, self.digest = warnings, prior, digest
+        self._warnings, self.prior, self.digest = warnings, prior, digest
+        self._looked = search is None  # whether half-lives and alphas were looked at for open profiles
         self.fixed, self.tied = dict(fixed), [tuple(group) for group in tied]
         self._vcov, self._score, self._status, self._free = vcov, score, dict(status), free
         self.scaled = scaled
@@ -120,6 +121,19 @@ class Fit(Parameterised):
     def params(self) -> pd.Series[float]:
         """Return the estimates by parameter name."""
         return self._series(list(self.values.values()), "estimate")
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what a reader should know before believing the estimates.
+
+        Whether a half-life or alpha is known at all takes fits with it held at its bounds, made when first asked for.
+        """
+        from tocsin.fit.profile import open_shapes
+
+        if not self._looked:
+            self._warnings += open_shapes(self.search[0], self._block, self._vcov)
+            self._looked = True
+        return self._warnings
 
     @property
     def score(self) -> pd.Series[float]:

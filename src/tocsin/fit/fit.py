@@ -14,7 +14,6 @@ from tocsin.fit.maximum import imputation
 from tocsin.fit.maximum.constraint import Constraint, Prior
 from tocsin.fit.maximum.search import Task, scale
 from tocsin.fit.misplaced_terms import of_left_out
-from tocsin.fit.profile import open_shapes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +75,6 @@ def fit_program(
         *twins.values(),
         *diagnostics.of_causes(task, found),
         *diagnostics.of_information(task, found, identified),
-        *open_shapes(task, found),
         *of_left_out(task, found),
     ]
     return Fit(

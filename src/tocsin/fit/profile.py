@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 CLOSE = 1e-7  # of the signed root at a bound
 
 FARTHEST = 40.0  # of a log hazard ratio from its estimate: beyond it a profile is open
+
+CLEAR = 8.0  # standard errors from a bound, beyond which no fit at the bound is as good
 
 LOOSE = 1e-6  # gradient to which the other parameters are maximised at each point of a profile
 
@@ -243,29 +246,53 @@ def profile(task: Task, found: Found, position: int, level: float, se: float, po
     return Profile(task.program.parameter_names[position], level, lower, upper, one_sided, table)
 
 
-def open_shapes(task: Task, found: Found, level: float = 0.95) -> list[str]:
+def open_shapes(
+    task: Task, block: Callable[[str], tuple[Task, Found]], vcov: Floats, level: float = 0.95
+) -> list[str]:
     """Return warnings of half-lives and alphas whose profile is open on a side: held there, the fit is as
-    good."""
+    good.
+
+    Parameters:
+        block: gives the task and maximum of the block of a parameter's name; vcov: of the estimates (P, P).
+    """
     from scipy.stats import norm
 
-    warnings, z = [], float(norm.ppf(0.5 + level / 2))
+    warnings, z, seen = [], float(norm.ppf(0.5 + level / 2)), {-1}
     for number, slots in enumerate(task.program.slots):
         for position, what in ((slots.half_life, "half-life"), (slots.alpha, "alpha")):
-            if position < 0 or number in found.gone or task.constraint.group[position] < 0:
+            group = int(task.constraint.group[position]) if position >= 0 else -1
+            part, found = block(task.program.parameter_names[max(position, 0)])
+            if group in seen or number in found.gone:
                 continue
-            profiler = Profiler(task, found, position)
+            seen.add(group)
+            profiler = Profiler(part, found, position)
             ends = [limit[position] for limit in task.bounds]
-            loose = [profiler.fall(end) < z * z for end in ends]
+            clear = CLEAR * math.sqrt(max(vcov[position, position], 0.0))  # NaN is never clear
+            loose = [
+                not abs(end - found.vector[position]) > clear > 0.0 and profiler.fall(end) < z * z
+                for end in ends
+            ]
             if not any(loose):
                 continue
             side = "on both sides" if all(loose) else ("below" if loose[0] else "above")
             shown = " and ".join(
                 f"{math.exp(end):.4g}" for end, is_open in zip(ends, loose, strict=True) if is_open
             )
+            with_it = _together(task, position)
             warnings.append(
-                f"the {what} of {task.program.cause_name(number)!r} is open {side}: held at {shown} the "
+                f"the {what} of {' and '.join(map(repr, with_it))} is open {side}: held at {shown} the "
                 f"fit is "
                 f"not worse at {level:.0%}, so its interval has no end there; fix it, or say that it is "
                 f"not known"
             )
     return warnings
+
+
+def _together(task: Task, position: int) -> list[str]:
+    """Return the causes that take the value of a half-life or alpha."""
+    group = task.constraint.group
+    return [
+        task.program.cause_name(c)
+        for c, slots in enumerate(task.program.slots)
+        if any(p >= 0 and group[p] == group[position] for p in (slots.half_life, slots.alpha))
+    ]

@@ -59,6 +59,9 @@ class CauseData:
         self.slots = program.slots[number]
         self._read_designs()
         self.cached: dict[tuple[float, bool], Swept] = {}
+        self.felt: Swept | None = (
+            None  # under the half-life that stands for one to be estimated, without derivatives
+        )
         self.thinned = False  # whether but one of so many rows is looked at
         self.few: dict[float, NDArray[np.float64]] = {}  # exposure of these rows, by decay
         self.latest: tuple[NDArray[np.float64], float] | None = (
@@ -109,6 +112,23 @@ class CauseData:
     def plain(self) -> bool:
         """Return whether the cause has target parameters only, so that its hazard is a factor of exposure."""
         return len(self.slots.source) == 0 and self.slots.half_life < 0 and self.slots.alpha < 0
+
+    @property
+    def remembers(self) -> bool:
+        """Return whether the cause has target parameters, and a half-life of its own at most."""
+        return not len(self.slots.source) and self.slots.alpha < 0
+
+    @property
+    def reference(self) -> Swept:
+        """Return what was met, under the half-life of one unit where it is estimated.
+
+        Exposure is felt at any half-life or at none, so any will do to see whether there is some.
+        """
+        if self.felt is not None:
+            return self.felt
+        return self.swept(
+            self.shape(np.zeros(len(self.program.parameter_names)))[0], keep=self.slots.alpha >= 0
+        )
 
     def swept(self, decay: float, keep: bool = False) -> Swept:
         """Return the sweep at one decay rate, with stretches and sources if `keep`; keeps the last few."""
@@ -366,8 +386,7 @@ class CauseData:
 
     def reach(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the positions of the events that this cause may explain, and what reached them."""
-        decay = self.shape(np.zeros(len(self.program.parameter_names)))[0]
-        swept = self.swept(decay, keep=self.slots.alpha >= 0)
+        swept = self.reference
         return swept.event, swept.event_exposure[:, :, 0].sum(axis=1)
 
     def by_unit(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int32], Elements]:

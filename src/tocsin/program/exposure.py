@@ -70,9 +70,11 @@ def sweep_together(likelihood: Likelihood) -> None:
     """Sweep causes with one fixed half-life together, where nothing changes but memory."""
     program = likelihood.program
     layout, nothing = program.opening, np.zeros(len(program.parameter_names))
-    decaying = [c for c in likelihood.causes if c.plain and c.shape(nothing)[0] > 0.0]
+    decaying = [c for c in likelihood.causes if c.remembers and c.shape(nothing)[0] > 0.0]
     if not decaying or program.aside is not None or not steady(program):
         return
+    likelihood.lay_hawkes()
+    decaying = [c for c in decaying if c.plain or likelihood.hawkes_of(c.number) is not None]
     for group in likelihood.groups:
         alike: dict[float, list[CauseData]] = {}
         for cause in decaying:
@@ -111,7 +113,11 @@ def _sweep_memory(program: Program, decay: float, causes: list[CauseData]) -> No
     for k, cause in enumerate(causes):
         event = np.stack([own, row[k, unit].astype(np.int64)], axis=1)
         part = summed[first[k] : first[k + 1], None, None]
-        cause.cached[decay, False] = Swept.summary(part, event, exposure[k, :, None, None])
+        swept = Swept.summary(part, event, exposure[k, :, None, None])
+        if cause.plain:
+            cause.cached[decay, False] = swept
+        else:
+            cause.felt = swept
 
 
 # --- The events of one transition as all its causes see them, gathered where many events see the

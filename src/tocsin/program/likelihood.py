@@ -17,6 +17,7 @@ from tocsin.kernels.exposure_sweep import UNIT
 from tocsin.kernels.layout import TRANSITION
 from tocsin.program.cause import CauseData, Elements
 from tocsin.program.exposure import Stack, sweep_together
+from tocsin.program.hawkes import HawkesSums, suits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,8 +44,17 @@ class Likelihood:
         self.known: tuple[NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]] | None = None
         self._stacks: dict[int, tuple[list[float], Stack | None]] = {}
         self.counted = list(range(len(self.causes)))  # whose part is added up
+        self.hawkes: dict[int, HawkesSums] = {}  # by the first cause of their transition
         sweep_together(self)
         self._refuse_unexplained()
+
+    def lay_hawkes(self) -> None:
+        """Lay out the transitions that are Hawkes processes with half-lives to be estimated."""
+        for group in filter(None, self.groups if self.kind is CauseData else []):
+            causes = [self.causes[c] for c in group]
+            made = HawkesSums.make(self.program, causes) if suits(self.program, causes) else None
+            if made is not None:
+                self.hawkes[group[0]] = made
 
     def thinned(self) -> Likelihood | None:
         """Return a likelihood that looks at some rows of long integrals only; None where none is long.
@@ -78,6 +88,10 @@ class Likelihood:
         other = copy.copy(self)
         other.program, other.known, other._stacks = program, None, {}
         other.causes = [cause.of_scale(program) for cause in self.causes]
+        other.hawkes = {
+            first: each.on([other.causes[number] for number in each.causes])
+            for first, each in self.hawkes.items()
+        }
         return other
 
     def stack(self, group: list[int], vector: NDArray[np.float64]) -> Stack | None:
@@ -99,6 +113,8 @@ class Likelihood:
             cause = self.causes[group[0]]
             events = cause.reach()[0].size
             return np.array([events if math.isfinite(cause.log_hazards(vector)[0]) else math.nan]), events
+        if group[0] in self.hawkes:
+            return self.hawkes[group[0]].given_to(group, vector), self.hawkes[group[0]].events
         stack = self.stack(group, vector)
         if stack is not None:
             return stack.shares(vector), stack.exposure.shape[0]
@@ -154,7 +170,12 @@ class Likelihood:
 
     def expected(self, number: int, vector: NDArray[np.float64]) -> float:
         """Return the integral of a cause's hazard over all units at risk: the events that it would set off."""
-        return self.causes[number].expected(vector)
+        own = self.hawkes_of(number)
+        return self.causes[number].expected(vector) if own is None else own.expected(number, vector)
+
+    def hawkes_of(self, number: int) -> HawkesSums | None:
+        """Return the sums of the transition that a cause is of, where it is a Hawkes process."""
+        return next((each for each in self.hawkes.values() if number in each.causes), None)
 
     def unit_scores(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the gradient of each unit's own part of the log-likelihood (N, P).
@@ -184,7 +205,8 @@ class Likelihood:
         size = vector.size
         value, gradient = 0.0, np.zeros(size)
         hessian = np.zeros((size, size)) if order == 2 else np.empty((0, 0))
-        for cause in (self.causes[number] for number in self.counted):
+        summed = {number for each in self.hawkes.values() for number in each.causes}
+        for cause in (self.causes[number] for number in self.counted if number not in summed):
             if cause.plain and type(cause) is CauseData:
                 part, slope, bend = cause.sums(vector, order)
                 value -= part
@@ -204,6 +226,9 @@ class Likelihood:
                 elements.add_bends(block, elements.value)
                 hessian[np.ix_(positions, positions)] -= block
         for group in filter(None, self.groups):
+            if group[0] in self.hawkes:
+                value += self.hawkes[group[0]].add(vector, order, gradient, hessian)
+                continue
             if self._alone(group):
                 level, slope = self.causes[group[0]].log_hazards(vector)
                 value += level

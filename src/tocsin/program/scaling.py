@@ -360,7 +360,7 @@ def time_at_risk(cause: CauseData) -> Floats:
     home = cause.program.opening.cause[cause.number, LAYER] < 0
     found = None if home else swept_home(cause)
     if found is None:  # a covariate is missing at risk: the sweep says where
-        found = cause.swept(cause.shape(np.zeros(len(cause.program.parameter_names)))[0])
+        found = cause.reference
     return np.asarray(found.summed[:, 0, 0])
 
 

@@ -297,10 +297,18 @@ class Prior:
 
 
 def half_life_bounds(program: Program) -> tuple[float, float]:
-    """Return the logarithms of the bounds of an estimated half-life: half a unit of the clock, and the
-    window."""
+    """Return the logarithms of the bounds of an estimated half-life.
+
+    The upper one is the length of the window; the lower one half a unit of the clock or, where times are plain
+    numbers and no unit means anything, the smallest positive gap between events.
+    """
     start, end = program.opening.window
-    return math.log(0.5 if end - start > 0.5 else 0.01 * (end - start)), math.log(end - start)
+    longest = float(end - start)
+    shortest = 0.5
+    if program.history.clock in (None, "continuous"):
+        gaps = np.diff(np.unique(program.observed.time))
+        shortest = float(gaps.min(initial=longest))
+    return math.log(shortest if shortest < longest else 0.01 * longest), math.log(longest)
 
 
 def weak_prior(

@@ -130,7 +130,7 @@ def _uphill(gradient: Floats, hessian: Floats) -> Floats:
 #     and
 # response.
 
-LARGE = 4_000_000  # numbers read by one evaluation; above it the search begins at fewer places
+LARGE = 4_000_000  # numbers read by one evaluation; above it the search begins at the best place alone
 
 EM_STEPS = 6
 
@@ -172,6 +172,7 @@ def first_start(
         if slots.alpha >= 0:
             vector[slots.alpha] = response
     vector = constraint.expand(constraint.reduce(vector))
+    begin = vector.copy()
     for group in likelihood.groups:
         at_home = [bool(program.opening.cause[c, LAYER] < 0) for c in group]
         for number, own in zip(group, at_home, strict=True):
@@ -181,7 +182,7 @@ def first_start(
                 share = home / sum(at_home) if own else (1.0 - home) / (len(group) - sum(at_home))
             cause = likelihood.causes[number]
             event, _ = cause.reach()
-            exposure = cause.expected(vector)
+            exposure = likelihood.expected(number, begin)
             if 0.0 < exposure < math.inf:
                 shift(program, number, vector, math.log(max(event.size, 0.5) * share / exposure))
     return constraint.expand(constraint.reduce(vector))
@@ -201,7 +202,7 @@ def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: in
             if not events or not np.isfinite(shares).all():
                 return vector
             for number, given in zip(group, shares, strict=True):
-                expected = likelihood.causes[number].expected(vector)
+                expected = likelihood.expected(number, vector)
                 if given > 1e-12 and 0.0 < expected < math.inf:
                     shift(program, number, moved, math.log(given / expected))
         vector = constraint.expand(constraint.reduce(moved))
@@ -233,7 +234,8 @@ def starts(program: Program, constraint: Constraint) -> list[Floats]:
         chosen += [first_start(program, constraint, response=value) for value in (-0.7, 0.7)]
     if (marks or slopes or memory or response) and size <= LARGE:
         chosen += [first_start(program, constraint, home=share) for share in (0.05, 0.95)]
-    return [em_steps(program, constraint, start) for start in chosen]
+    found = [em_steps(program, constraint, start) for start in chosen]
+    return found if size <= LARGE else [max(found, key=program.likelihood.value)]
 
 
 # --- The maximum at once, where every cause has a factor of its own for each of its target rows

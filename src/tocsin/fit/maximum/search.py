@@ -242,7 +242,10 @@ class Task:
         """
         likelihood, program = self.program.likelihood, self.program
         group = next(each for each in likelihood.groups if number in each)
-        hazard = np.sum([likelihood.causes[c].events(vector, 0)[1].value for c in group], axis=0)
+        own = likelihood.hawkes_of(number)
+        hazard = np.sum(
+            [likelihood.causes[c].events(vector, 0)[1].value for c in (group if own is None else [])], axis=0
+        )
         if not np.all(hazard > 0):
             return None
         slots, place, cause = program.slots[number], intercept(program, number), likelihood.causes[number]
@@ -256,15 +259,18 @@ class Task:
         for shape in shapes:
             if slots.half_life >= 0:
                 at[slots.half_life] = shape
-            seen = cause.events(at, 0)[1].value / hazard
-            expected = cause.expected(at)
-            rise = float(seen.sum()) / max(expected, 1e-300) - 1.0
+            if own is None:
+                seen = cause.events(at, 0)[1].value / hazard
+                expected, first, second = cause.expected(at), float(seen.sum()), float(seen @ seen)
+            else:
+                expected, first, second = own.rise(number, place, at)
+            rise = first / max(expected, 1e-300) - 1.0
             if rise > 1e-6 and expected > 0 and (best is None or rise > best[0]):
-                own = at[cause.positions].copy()
+                found = at[cause.positions].copy()
                 # A step of Newton's method from zero, in the strength alone.
-                strength = rise * expected / max(float(seen @ seen), 1e-300)
-                own[cause.positions.index(place)] = math.log(strength)
-                best = (rise, own)
+                strength = rise * expected / max(second, 1e-300)
+                found[cause.positions.index(place)] = math.log(strength)
+                best = (rise, found)
         return None if best is None else best[1]
 
     def _climb(self, start: Floats, tolerance: float) -> Maximum:
@@ -299,10 +305,7 @@ class Task:
             free = place >= 0 and self.constraint.group[place] >= 0 and self._may_vanish(place)
             if self.program.opening.cause[number, LAYER] < 0 or not free:
                 continue
-            # Exposure is felt at any half-life or at none, so any will do; a zero sum means that it never
-            # was.
-            decay, _ = cause.shape(np.zeros(len(self.program.parameter_names)))
-            if not cause.swept(decay, keep=cause.slots.alpha >= 0).summed[:, :, 0].any():
+            if not cause.reference.summed[:, :, 0].any():  # a zero sum means that exposure was never felt
                 found.append(number)
         return tuple(found)
 
@@ -347,7 +350,7 @@ class Task:
                 if not self.constraint.alone(place):
                     continue
                 event, _ = cause.reach()
-                expected = cause.expected(vector)
+                expected = self.program.likelihood.expected(number, vector)
                 if expected < VANISHED * max(event.size, 1):
                     found.append(number)
         return tuple(found)
