@@ -33,16 +33,18 @@ def test_the_wheel_holds_the_licences(tmp_path: Path) -> None:
         found = {name: package.read(name).decode() for name in names if "/licenses/" in name}
         (metadata,) = (package.read(name).decode() for name in names if name.endswith("/METADATA"))
     text = {name.rpartition("/")[2]: each for name, each in found.items()}
-    assert set(text) == {"LICENSE", "NOTICE.md", "CC-BY-4.0.txt"}
+    assert set(text) == {"LICENSE", "NOTICE.md", "CC-BY-4.0.txt", "MIT-states.txt"}
     assert "License-Expression: MIT AND CC-BY-4.0" in metadata
     assert "Permission is hereby granted" in text["LICENSE"]
     assert "Section 8 -- Interpretation" in text["CC-BY-4.0.txt"].replace("–", "--")
     # What the notice says of a place is about something that is there, and nothing but code lies elsewhere.
-    for folder in ("tocsin/histories/1917", "tocsin/histories/1917/borders", "tocsin/maps/outlines"):
+    folders = ("tocsin/histories/1917", "tocsin/histories/1917/borders", "tocsin/maps/outlines", "tocsin/units",
+               "tocsin/sources", "tocsin/cli/template")  # fmt: skip
+    for folder in folders:
         assert f"`{folder}`" in text["NOTICE.md"] and any(name.startswith(f"{folder}/") for name in names)
     code = (".py", ".pyi", ".js", ".css", ".html", ".svg", ".typed")
     other = [name for name in names if not name.endswith(code) and ".dist-info/" not in name]
-    told = ("tocsin/histories/1917/", "tocsin/maps/outlines/")
+    told = tuple(f"{folder}/" for folder in folders)
     assert other and all(name.startswith(told) for name in other)
 
 

@@ -70,6 +70,18 @@ def test_what_is_not_clear_is_refused(unit: object, on: object, of: str | None, 
         tc.units.resolve(unit, on=on, of=of, to=to)
 
 
+def test_members_of_a_list_as_units() -> None:
+    all_time = tc.units.members("cow")
+    assert all_time["unit"].tolist().count("652") == 2  # Syria, but not in the United Arab Republic
+    one = tc.units.members("cow", 1950, 1980, spells=False)
+    assert one["unit"].is_unique and "255" not in set(one["unit"]) and {"260", "265"} <= set(one["unit"])
+    syria = one[one["unit"] == "652"].iloc[0]
+    assert str(syria["enter"].date()) == "1946-04-17" and pd.isna(syria["exit"])
+    assert one["lat"].notna().all()
+    with pytest.raises(tc.TocsinError, match="no list of states"):
+        tc.units.members("name")
+
+
 def test_every_state_of_either_list_has_its_days() -> None:
     table = tc.units.states()
     end = table["end"].fillna(pd.Timestamp("2200-01-01").as_unit("s"))

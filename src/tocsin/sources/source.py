@@ -29,6 +29,7 @@ class Source:
         missing: codes for what is not known, by their column ("*" is every one), with their meaning.
         range: least and largest value by our column. words: what codes stand for.
         leave: values for which a row is left out, with the reason. rules: functions of `sources.rules`, in order.
+        use: how `ten_lines` makes a history of the frame: prepare, way, half_life.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Source:
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     leave: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rules: Sequence[str] = ()
+    use: Mapping[str, Any] = field(default_factory=dict)
 
     def needs(self, layout: str) -> tuple[str, ...]:
         """The columns that a layout cannot do without, as their file calls them."""
