@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -166,14 +167,27 @@ def _stretches(dice: Dice, count: int, dated: bool) -> list[tuple[float, float]]
     return kept if dated else [(begin + 0.5, end + 0.5) for begin, end in kept if end < LENGTH]
 
 
+def _absences(
+    dice: Dice, variable: StateVariable, spans: dict[str, tuple[float, float]]
+) -> dict[str, tuple[float, float, str | None]]:
+    """Draw who is away for a while within its presence, and the state in which it returns, if its row says one."""
+    found: dict[str, tuple[float, float, str | None]] = {}
+    for unit, (enter, leave) in spans.items():
+        if dice.chance(0.3):
+            begin = float(dice.count(int(enter) + 1, int(leave) - 2))
+            state = dice.pick([None, *variable.states])
+            found[unit] = (begin, float(dice.count(int(begin) + 1, int(leave) - 1)), state)
+    return found
+
+
 def _events(
     dice: Dice, model: Model, spans: dict[str, tuple[float, float]], states: dict[str, dict[str, str]],
-    sizes: Sizes, dated: bool,
+    sizes: Sizes, dated: bool, absences: dict[str, tuple[float, float, str | None]],
 ) -> tuple[list[tuple[Any, ...]], bool]:  # fmt: skip
     """Draw events that can happen: no repeated state unless it may recur, no barred transition."""
     partly = dice.chance(0.25)
     events: list[tuple[Any, ...]] = []
-    complete = True
+    complete, returned = True, set[str]()
     moved = {transition.variable for transition in model.transitions}
     step = 1.0 if dated else 0.5
     for time in sorted(step * dice.count(-3, int(LENGTH / step)) for _ in range(sizes.events)):
@@ -181,6 +195,13 @@ def _events(
         enter, leave = spans[unit]
         if time > leave - (1 if dated else 0) or (time < enter and enter > 0):
             continue
+        begin, back, state = absences.get(unit, (0.0, math.inf, None))
+        if unit in absences and begin - (1 if dated else 0) < time <= back:
+            continue
+        if time > back and state is not None and unit not in returned:
+            states[unit]["v"] = state
+        if time > back:
+            returned.add(unit)
         possible = []
         for variable in model.variables:
             held = states[unit][variable.name]
@@ -238,7 +259,8 @@ def build(sizes: Sizes, dated: bool, seed: int) -> Case:
         table["v"] = [dice.pick(variables[0].states) for _ in units]
         for unit, state in zip(units, table["v"], strict=True):
             states[unit]["v"] = state
-    events, whole = _events(dice, model, spans, states, sizes, dated)
+    absences = _absences(Dice(seed + 1), variables[0], spans)
+    events, whole = _events(dice, model, spans, states, sizes, dated, absences)
 
     ties: list[tuple[Any, ...]] = []
     for layer in layers:
@@ -272,6 +294,15 @@ def build(sizes: Sizes, dated: bool, seed: int) -> Case:
                 found[name] = [change(value) for value in found[name]]
         return found if tuples else None
 
+    for unit, (begin, back, state) in absences.items():  # a second row: it goes for a while and comes back
+        place = table["unit"].index(unit)
+        for name, column in table.items():
+            column.append(column[place])
+        table["exit"][place], table["enter"][-1] = begin, back
+        if state is not None:
+            table.setdefault("v", [None] * len(table["unit"]))[-1] = state
+        elif "v" in table:
+            table["v"][-1] = None
     table["enter"], table["exit"] = [when(t) for t in table["enter"]], [last(t) for t in table["exit"]]
     history = History(
         table,

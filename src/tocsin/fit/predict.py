@@ -11,11 +11,12 @@ import numpy as np
 
 from tocsin.ensemble.spells import codes_of
 from tocsin.errors import TocsinError, suggestion
-from tocsin.kernels.exposure_fast import trace_states
 from tocsin.kernels.exposure_sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE, Trace
 from tocsin.model.declaration import BAR, Contagion
 from tocsin.program.cause import CauseData
+from tocsin.program.condition_until import states_at
 from tocsin.program.grouped import is_grouped
+from tocsin.program.joint_states import Observer
 from tocsin.program.program import Observed
 from tocsin.program.spans.open_times import say_middle
 
@@ -55,9 +56,9 @@ def hazards(fit: Fit, program: Program, when: object, level: float) -> pd.DataFr
     program = program.on_scale(scaling)
     names, layout, trace = program.history.numbers.units, program.layout, program.trace
     before = trace.time < time
-    state = layout.state.copy()
-    state[trace.events[before, UNIT]] = trace.events[before, AFTER]  # in order, so the last one stands
+    state = states_at(layout, trace, int(before.sum()), time)
     present = (layout.presence[0] < time) & (time <= layout.presence[1])
+    present &= ~program.history.numbers.absences.cover(np.arange(present.size), time)
     rows = []
     for number, group in enumerate(program.likelihood.groups):
         units = np.flatnonzero(present & (layout.after[number][state] >= 0))
@@ -196,6 +197,7 @@ class Worlds:
         seen = program.observed
         self.given = np.flatnonzero(seen.early | ~moving[seen.variable])
         self.start = self._entry()
+        self.observer = Observer(program.model, program.history, program.joint, program.layout.after)
         explains = np.full((len(program.joint.names), *([int(program.joint.sizes.max())] * 2)), -1)
         for number, transition in enumerate(program.model.transitions):
             variable = program.model.by_name[transition.variable]
@@ -228,7 +230,7 @@ class Worlds:
         variable = np.concatenate([seen.variable[given], self.variable[own]])[order].astype(np.int32)
         state = np.concatenate([seen.state[given], self.state[own]])[order].astype(np.int32)
         joint = program.joint
-        before, after, _ = trace_states(self.start, unit, variable, state, joint.strides, joint.sizes)
+        before, after, _ = self.observer.follow(self.start, time, unit, variable, state)
         left = (before // joint.strides[variable]) % joint.sizes[variable]
         early = time <= program.history.numbers.enter[unit]
         transition = np.where(early, -1, self.explains[variable, left, state]).astype(np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tocsin.history.presence import Returns, Stretches, marked, presence_of
 from tocsin.history.spans import Spans, precedence, representative, spans_of, tightened
 from tocsin.history.tables import frames, schema
 from tocsin.history.validate import course
@@ -77,7 +78,7 @@ class Numbers:
     Attributes:
         units, unit_index: names of the units in canonical order, and their positions.
         start, end: the window (start, end].
-        enter, exit: (units,) presence (enter, exit], within the window.
+        enter, exit: (units,) presence (enter, exit] from first entry to last exit, within the window.
         initial: variable -> (units,) code of the state before the unit's first event.
         event_time, event_unit, event_variable, event_state: (events,) by time, unit, sequence; events at or
             before a unit's entry are among them and set its state on entry.
@@ -88,6 +89,9 @@ class Numbers:
         spans: what is known of the times of events; None where all are known. Where an event is known to lie in a
             span, `event_time` is one time in it.
         lag: how long after its number an event is over; see `Clock.lag`.
+        absences: stretches between entry and exit in which a unit is not there, or not coded.
+        unobserved: stretches in which a unit is there but not coded.
+        returns: the states in which units come back, where their rows name them.
     """
 
     units: tuple[str, ...]
@@ -107,6 +111,9 @@ class Numbers:
     levels: dict[str, tuple[str, ...]]
     spans: Spans | None = None
     lag: float = 0.0
+    absences: Stretches = field(default_factory=Stretches)
+    unobserved: Stretches = field(default_factory=Stretches)
+    returns: Returns = field(default_factory=Returns)
 
     @property
     def early(self) -> NDArray[np.bool_]:
@@ -129,14 +136,26 @@ def numbers_of(
 ) -> Numbers:
     """Turn the canonical tables of a history into arrays."""
     units = tables["units"]
-    names = tuple(units.column("unit").cast(pa.string()).to_pylist())
+    names = tuple(dict.fromkeys(units.column("unit").cast(pa.string()).to_pylist()))
     count = len(names)
-    begin = clock.begin(_times(units, "enter", clock.first))
-    finish = clock.finish(_times(units, "exit", clock.last))
+    given = [
+        _codes(units, variable.name)
+        if variable.name in units.column_names and variable.name not in schema.UNITS.known
+        else None
+        for variable in variables
+    ]
+    there = presence_of(
+        np.arange(count) if units.num_rows == count else _codes(units, "unit"),
+        clock.begin(_times(units, "enter", clock.first)),
+        clock.finish(_times(units, "exit", clock.last)),
+        marked(units),
+        given,
+        (clock.start, clock.end),
+        count,
+    )
     events = tables["events"]
     event_unit, event_variable, event_state = _event_codes(events, variables)
     event_time = clock.number(_times(events, "time", 0))
-    entered, left = np.clip(begin, clock.start, clock.end), np.clip(finish, clock.start, clock.end)
     spans = None
     if "time_latest" in events.column_names:
         spans = spans_of(
@@ -146,36 +165,32 @@ def numbers_of(
             if "sequence" in events.column_names
             else np.zeros(len(event_time)),
             event_unit,
-            entered,
-            left,
+            there.enter,
+            there.exit,
             clock,
         )
     if spans is not None:
         pairs = precedence(spans, event_unit, event_variable)
         spans = tightened(spans, pairs, event_variable)
         event_time = representative(spans, pairs, event_unit)
-    given = [
-        _codes(units, variable.name)
-        if variable.name in units.column_names and variable.name not in schema.UNITS.known
-        else None
-        for variable in variables
-    ]
     followed = course(
         event_unit,
         event_variable,
         event_state,
         event_time + clock.lag,
         np.arange(len(event_time), dtype=np.float64),
-        enter=begin,
-        given=given,
+        enter=there.begin,
+        given=[None if codes is None else codes[there.row] for codes in given],
         variables=variables,
     )
     static: dict[str, NDArray[Any]] = {}
     categories: dict[str, tuple[str, ...]] = {}
-    skip = {"unit", "label", "enter", "exit", *schema.PROVENANCE, *(variable.name for variable in variables)}
+    skip = {"unit", "label", "enter", "exit", schema.MARK, *schema.PROVENANCE, *(variable.name for variable in variables)}
     for name in units.column_names:
         if name not in skip:
             column = units.column(name)
+            if units.num_rows > count:
+                column = column.take(frames.numeric(there.row))
             text = not pa.types.is_floating(column.type)
             static[name] = np.array(column.to_pylist(), object) if text else _floats(column)
             if text:
@@ -186,8 +201,8 @@ def numbers_of(
         unit_index=Positions(names),
         start=clock.start,
         end=clock.end,
-        enter=entered,
-        exit=left,
+        enter=there.enter,
+        exit=there.exit,
         initial={variable.name: codes for variable, codes in zip(variables, followed.initial, strict=True)},
         event_time=event_time,
         event_unit=event_unit,
@@ -199,6 +214,9 @@ def numbers_of(
         levels=categories,
         spans=spans,
         lag=clock.lag,
+        absences=there.absences,
+        unobserved=there.unobserved,
+        returns=there.returns,
     )
 
 

@@ -82,6 +82,7 @@ def assemble(
         time.meet((units, events, ties, covariates, episodes), (clock.first, clock.last))
     found = times = None
     if "unit" in units.columns:
+        validate.check_spells(units, declared.variables, clock, report)
         placed = validate.check_presence(units, events, clock, report)
         found = validate.check_states(units, events, placed, declared.variables, clock, report)
         if not report and events.rows:
@@ -103,7 +104,7 @@ def assemble(
     if report or found is None:
         return None
     tables = {
-        "units": _table(units, np.argsort(units.columns["unit"], kind="stable"), schema.UNITS, clock),
+        "units": _table(units, _ordered_units(units, clock), schema.UNITS, clock),
         "events": _table(
             events, _ordered_events(events, found.order, times), schema.EVENTS, clock, declared.variables
         ),
@@ -113,6 +114,14 @@ def assemble(
         "sources": _table(sources, _by_content(sources, ("key",)), schema.SOURCES, clock),
     }
     return tables, units.levels
+
+
+def _ordered_units(units: Parsed, clock: Clock) -> NDArray[np.int64]:
+    """Order the units by name, and the spells of each by their entry."""
+    codes = units.columns["unit"]
+    if len(codes) == len(units.coded["unit"]):
+        return np.argsort(codes, kind="stable")
+    return np.lexsort((units.numbers("enter", clock.first), codes))
 
 
 def _ordered_events(

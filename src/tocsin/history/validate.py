@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from tocsin.errors import nearest
+from tocsin.history.presence import Presence, presence_of
 from tocsin.history.spans import Spans, empty, first_order, precedence, representative, spans_of, tightened
-from tocsin.history.tables.schema import UNITS, misspelt
+from tocsin.history.tables.schema import MARK, PROVENANCE, UNITS, misspelt
 from tocsin.history.time import EARLIEST, LATEST
 
 if TYPE_CHECKING:
@@ -38,6 +40,17 @@ def check_presence(units: Parsed, events: Parsed, clock: Clock, report: Report) 
     u, t = unit[rows], time[rows]
     spans = known_spans(units, events, rows, clock)
     exact = np.ones(rows.size, bool) if spans is None else spans.known
+    there = spells(units, (), clock)
+    several = there.absences.unit
+    open_ = ~exact & np.isin(u, several)
+    report.rows(
+        events.raw,
+        rows[open_],
+        "time_latest",
+        lambda row: f"the unit {units.coded['unit'][int(unit[row])].as_py()!r} is present in spells: say on which day "
+        "the event was, so that it lies in one of them",
+        kind="span in spells",
+    )
     late = exact & (t > clock.last)
     left = exact & ~late & (t > leave[u])
     early = exact & ~late & ~left & (t < enter[u]) & ((t >= clock.first) | (enter[u] > clock.first))
@@ -55,7 +68,12 @@ def check_presence(units: Parsed, events: Parsed, clock: Clock, report: Report) 
     report.rows(events.raw, rows[late], "time", f"event after the window, which ends {last}")
     report.rows(events.raw, rows[left], "time", describe("it has left"), kind="after exit")
     report.rows(events.raw, rows[early], "time", describe("it has not entered yet"), kind="before enter")
-    good[rows[late | left | early]] = False
+    when = clock.number(t) + clock.lag
+    away = exact & there.absences.cover(u, when)
+    if clock.name == "day":  # nor on the day after it left
+        away |= exact & there.absences.cover(u, when + 0.5)
+    report.rows(events.raw, rows[away], "time", lambda row: _away(units, events, clock, row), kind="absent")
+    good[rows[late | left | early | away | open_]] = False
     if spans is not None:
         nowhere = rows[empty(spans)]
         report.rows(
@@ -119,17 +137,116 @@ def check_order(
     return result
 
 
+def _away(units: Parsed, events: Parsed, clock: Clock, row: int) -> str:
+    index = int(events.columns["unit"][row])
+    mine = np.flatnonzero((units.columns["unit"] == index) & ~marked_rows(units))
+    enter, leave = units.numbers("enter", clock.first), units.numbers("exit", clock.last)
+    spans = sorted((enter[k], leave[k]) for k in mine)
+    listed = ", ".join(f"{clock.text(max(a, clock.first))} to {clock.text(min(b, clock.last))}" for a, b in spans)
+    name, time = units.coded["unit"][index].as_py(), events.columns["time"][row]
+    begins = any(clock.begin(np.array([a]))[0] == clock.number(np.array([time]))[0] + clock.lag for a, _ in spans)
+    how = (
+        "it returns at that time: give the state in which it returns in its row of units"
+        if begins
+        else "correct the time or the spells, or end the event's spell before"
+    )
+    return f"event in an absence of {name!r} (there {listed}): {how}"
+
+
+def marked_rows(units: Parsed) -> NDArray[np.bool_]:
+    """Return which rows of the units are marked unobserved (rows,)."""
+    if MARK not in units.columns:
+        return np.zeros(units.rows, bool)
+    return np.asarray(units.columns[MARK].is_valid())
+
+
+def spells(units: Parsed, variables: Sequence[StateVariable], clock: Clock) -> Presence:
+    """Return when units are there, from rows that were read whole."""
+    given = [units.columns[v.name] if v.name in units.coded and v.name != "unit" else None for v in variables]
+    return presence_of(
+        np.where(units.usable, units.columns["unit"], -1),
+        clock.begin(units.numbers("enter", clock.first)),
+        clock.finish(units.numbers("exit", clock.last)),
+        marked_rows(units),
+        given,
+        (clock.start, clock.end),
+        len(units.coded["unit"]),
+    )
+
+
+def check_spells(units: Parsed, variables: Sequence[StateVariable], clock: Clock, report: Report) -> None:
+    """Report rows of one unit that hold at the same time, or that do not agree in what cannot change.
+
+    A blank cell of a column that cannot change is filled with what the other rows say.
+    """
+    codes = units.columns["unit"]
+    shared = np.bincount(codes[codes >= 0], minlength=1) > 1
+    marked = marked_rows(units)
+    states = [v.name for v in variables if v.name in units.coded and v.name != "unit"]
+    for name in states:
+        said = np.flatnonzero(marked & (units.columns[name] >= 0))
+        report.rows(
+            units.raw, said, name, "a row marked unobserved names no state: give it where the unit is coded again"
+        )
+    if not shared.any():
+        return
+    rows = np.flatnonzero(units.usable & (codes >= 0) & shared[codes])
+    begin = clock.begin(units.numbers("enter", clock.first))
+    finish = clock.finish(units.numbers("exit", clock.last))
+    word = "line" if units.raw.lines is not None else "row"
+    rows = rows[np.lexsort((begin[rows], codes[rows]))]
+    for one, other in zip(rows[:-1].tolist(), rows[1:].tolist(), strict=True):
+        if codes[one] != codes[other]:
+            continue
+        place = f"{word} {units.raw.line(one)}"
+        if begin[other] < finish[one]:
+            column = "enter" if "enter" in units.raw.columns else "exit"
+            text = f"duplicate unit: {place} has it present at the same time; its rows are spells, one after another"
+            report.rows(units.raw, [other], column, text, kind="overlapping spells")
+        elif begin[other] == finish[one] and not (marked[one] or marked[other]):
+            for name in (name for name in states if units.columns[name][other] >= 0):
+                text = (
+                    f"the unit has not left since {place}, so it cannot return in a state: write an event, or end "
+                    "the spell before earlier"
+                )
+                report.rows(units.raw, [other], name, text, kind="no return")
+    fixed = [n for n in units.columns if n not in ("unit", "enter", "exit", MARK, *PROVENANCE, *states)]
+    for name in fixed:
+        units.columns[name] = _agreed(units, name, rows, word, report)
+
+
+def _agreed(units: Parsed, name: str, rows: NDArray[np.int64], word: str, report: Report) -> Any:
+    values = units.columns[name]
+    cells = list(values.to_pylist() if not isinstance(values, np.ndarray) else values.tolist())
+    codes, first = units.columns["unit"], dict[int, int]()
+    for row in rows.tolist():
+        if cells[row] is not None and cells[row] == cells[row]:
+            before = first.setdefault(int(codes[row]), row)
+            if cells[before] != cells[row]:
+                text = (
+                    f"{name!r} of one unit differs from {word} {units.raw.line(before)}: what changes with time "
+                    "belongs in the table of covariates"
+                )
+                report.rows(units.raw, [row], name, text, kind="changed")
+    for row in rows.tolist():
+        if int(codes[row]) in first:
+            cells[row] = cells[first[int(codes[row])]]
+    return np.array(cells, values.dtype) if isinstance(values, np.ndarray) else pa.array(cells, values.type)
+
+
 def presence(units: Parsed, clock: Clock) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Enter and exit by canonical position of the unit, as times."""
+    """First entry and last exit by canonical position of the unit, as times."""
     codes = units.columns["unit"]
     count = len(units.coded["unit"])
     kind = np.int64 if clock.dated else np.float64
     enter = np.full(count, clock.first, kind)
     leave = np.full(count, clock.last, kind)
-    rows = np.flatnonzero(codes >= 0)
-    for out, column in ((enter, "enter"), (leave, "exit")):
+    rows = np.flatnonzero((codes >= 0) & ~marked_rows(units))
+    for out, column, extreme in ((enter, "enter", np.minimum), (leave, "exit", np.maximum)):
         if column in units.columns:
             out[codes[rows]] = units.columns[column][rows]
+            if len(rows) > count:
+                extreme.at(out, codes[rows], units.columns[column][rows])
     lost = codes[(codes >= 0) & ~units.usable]  # their dates are at fault: no event can be said to miss them
     enter[lost], leave[lost] = (EARLIEST, LATEST) if clock.dated else (-np.inf, np.inf)
     return enter, leave
@@ -145,17 +262,11 @@ def check_states(
 ) -> StateCourse:
     """Report duplicated events, events into the state already held, and events whose order nothing tells."""
     rows = np.flatnonzero(placed) if events.rows else np.zeros(0, np.int64)
-    enter, _ = presence(units, clock)
-    codes = units.columns["unit"]
-    given: list[NDArray[np.int32] | None] = []
-    for variable in variables:
-        if variable.name in units.coded and variable.name != "unit":
-            column = np.full(len(enter), -1, np.int32)
-            known = codes >= 0
-            column[codes[known]] = units.columns[variable.name][known]
-            given.append(column)
-        else:
-            given.append(None)
+    there = spells(units, variables, clock)
+    given = [
+        units.columns[v.name][there.row] if v.name in units.coded and v.name != "unit" else None
+        for v in variables
+    ]
     take = (
         {name: events.columns[name][rows] for name in ("unit", "variable", "state", "time")}
         if events.columns
@@ -165,17 +276,21 @@ def check_states(
     spans = known_spans(units, events, rows, clock) if take else None
     time = clock.number(take.get("time", np.zeros(0, np.int64)))
     if spans is not None:
-        time = first_order(spans, take["unit"], take["variable"], clock.begin(enter))
+        time = first_order(spans, take["unit"], take["variable"], there.begin)
+    back, count = there.returns, len(rows)
     found = course(
-        take.get("unit", none),
-        take.get("variable", none),
-        take.get("state", none),
-        time + clock.lag,
-        events.numbers("sequence", 0.0)[rows] if events.columns else np.zeros(0),
-        enter=clock.begin(enter),
+        np.append(take.get("unit", none), back.unit),
+        np.append(take.get("variable", none), back.variable),
+        np.append(take.get("state", none), back.state),
+        np.append(time + clock.lag, back.time),
+        np.append(events.numbers("sequence", 0.0)[rows] if events.columns else [], np.zeros(len(back.time))),
+        enter=there.begin,
         given=given,
         variables=variables,
     )
+    if len(back.time):  # a state in which a unit returns is no event
+        order, repeated = (values[values < count] for values in (found.order, found.repeated))
+        found = replace(found, order=order, repeated=repeated)
     word = "line" if events.raw.lines is not None else "row"
 
     def twin(row: int) -> str:

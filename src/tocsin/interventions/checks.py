@@ -209,5 +209,6 @@ class _Check:
             )
         if isinstance(it, d.Force | d.Lift):
             time, unit = self.history.to_number(it.at), self.numbers.unit_index[it.unit]
-            if not self.numbers.enter[unit] <= time <= self.numbers.exit[unit]:
+            there = self.numbers.enter[unit] <= time <= self.numbers.exit[unit]
+            if not there or self.numbers.absences.cover(np.array([unit]), np.array([time]))[0]:
                 raise self.refuse(f"the unit is not present at {it.at}")

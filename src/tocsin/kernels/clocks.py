@@ -98,6 +98,12 @@ def _lightest(lay: Layout) -> NDArray[np.float64]:
     return found
 
 
+def memory_rows(lay: Layout) -> int:
+    """Return how many rows the memory of sources needs: a third one where units come back; see `hazard.TAKEN`."""
+    enters = lay.breaks[:, KIND] == ENTER
+    return 3 if (lay.break_at[WHEN, enters] > lay.presence[0, lay.breaks[enters, A]]).any() else 2
+
+
 def empty_world(lay: Layout) -> World:
     """Return a world with room for the program's units and clocks, with nobody present.
 
@@ -122,7 +128,7 @@ def empty_world(lay: Layout) -> World:
         lay.weight.copy() if (lay.breaks[:, KIND] == TIE).any() else lay.weight,
         lay.dense.copy(),
         lay.totals.copy(),
-        np.zeros((2, causes, room)),
+        np.zeros((memory_rows(lay), causes, room)),
         _lightest(lay) if rows else np.zeros(causes),
         np.full(causes, np.inf),
         np.zeros(causes),

@@ -19,10 +19,12 @@ from tocsin.kernels.hazard import (
     HEARD,
     SENT,
     apply_break,
-    carried_memory,
+    brought_memory,
     enter_state,
+    restate,
     sending,
     sent,
+    take_memory,
     target_factor,
     weight_of,
 )
@@ -35,6 +37,7 @@ from tocsin.kernels.layout import (
     OUT,
     OUT_TARGET,
     PIECE,
+    RETURN,
     SOURCE_DESIGNS,
     SOURCES_HEAR,
     TARGETS_HEAR,
@@ -393,7 +396,7 @@ def appear(lay, tab, run, plan, past, i, time, present):
         if lay.cause[c, LAYER] < 0:
             continue
         if lay.cause[c, DECAYS] != 0 and present > 0:
-            memory = carried_memory(lay, tab, c, i, time)
+            memory = brought_memory(lay, tab, tab.shape[0, c], run, c, i, time)
             if not memory < np.inf:
                 return c, i
             run.memory[SENT, c, i] = memory
@@ -402,6 +405,7 @@ def appear(lay, tab, run, plan, past, i, time, present):
             if memory > 0.0:
                 bad = send_change(lay, tab, run, plan, past, c, i, time, 0.0, memory, ALL)
         else:
+            take_memory(lay, tab, run, c, i, time)
             old = np.int64(run.state[i])
             bad = update_source(lay, tab, run, plan, past, c, i, time, old, np.int64(-1), False)
         if bad >= 0:
@@ -415,6 +419,9 @@ def change(lay, tab, run, plan, past, number, time):
     kind, a, b = lay.breaks[number, BREAK_KIND], place(lay.breaks[number, A]), place(lay.breaks[number, B])
     if kind in (ENTER, EXIT):
         return appear(lay, tab, run, plan, past, a, time, np.int64(kind == ENTER))
+    if kind == RETURN:
+        restate(lay, run, number)
+        return np.int64(-1), np.int64(-1)
     listener, group, old, new = apply_break(lay, run, number)
     tie = np.int64(lay.breaks[number, C])
     for position in range(lay.listen_first[listener, group], lay.listen_first[listener, group + 1]):

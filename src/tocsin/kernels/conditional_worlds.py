@@ -47,7 +47,7 @@ from tocsin.kernels.conditional_clocks import (
     schedule_pair,
     whole_exposure,
 )
-from tocsin.kernels.hazard import HEARD, SENT, draw_among, held
+from tocsin.kernels.hazard import HEARD, SENT, TAKEN, draw_among, held
 from tocsin.kernels.layout import (
     FORCE,
     KIND,
@@ -192,6 +192,8 @@ def begin_world(lay, tab, run, opened, plan, past, known, key, fresh, live):
         if lay.cause[c, LAYER] >= 0:
             copy(run.memory[SENT, c], opened.memory[SENT, c])
             copy(run.memory[HEARD, c], opened.memory[HEARD, c])
+            if run.memory.shape[0] > TAKEN:
+                copy(run.memory[TAKEN, c], opened.memory[TAKEN, c])
     if lay.breaks.shape[0] > 0:
         copy(run.weight, opened.weight)
         for d in range(run.piece.shape[0]):

@@ -28,7 +28,9 @@ from tocsin.kernels.layout import (
     OUT,
     OUT_TARGET,
     PIECE,
+    RETURN,
     SOURCE,
+    STRIDE,
     TARGET,
     TIE,
     TOTAL,
@@ -67,6 +69,7 @@ class Field(NamedTuple):
     total: NDArray[np.float64]  # (N,)
     memory: NDArray[np.float64]  # (N, Q, moments), as of
     heard: NDArray[np.float64]  # (N,)
+    taken: NDArray[np.float64]  # (N, Q, moments) memory of units that left, as of then; (0, Q, moments) if none returns
     exposure: NDArray[np.float64]  # (N, Q, moments), as of
     since: NDArray[np.float64]  # (N,)
     sources: NDArray[np.int64]  # (N,)
@@ -213,6 +216,8 @@ def resend(lay, field, c, decay, j, old, variable, time):
         if field.present[j] == 0:
             if not had:
                 return NOTHING
+            if field.taken.shape[0] > 0:
+                assign(field.taken[j], memory, 1.0)
             assign(change, memory, -1.0)
             memory[:, :] = 0.0
             return np.int64(-1)
@@ -286,6 +291,21 @@ def carry_earlier_entries(lay, field, c, decay, j, time):
 
 
 @inner
+def bring_back_entries(field, decay, j, time):
+    """Let a unit that returns send what its entries have left; sets `field.change`.
+
+    Returns by how many its count as a source changes, or NOTHING.
+    """
+    if not sends(field.taken, j):
+        return NOTHING
+    age(field.taken[j], decay, time - field.heard[j])
+    assign(field.change, field.taken[j], 1.0)
+    assign(field.memory[j], field.taken[j], 1.0)
+    field.heard[j] = time
+    return np.int64(1)
+
+
+@inner
 def list_sources(lay, field, kept, c, decay, i, time, number):
     """List what each source sends to unit i at the instant of event `number`."""
     layer = lay.cause[c, LAYER]
@@ -322,6 +342,10 @@ def apply_break(lay, field, kept, c, decay, number, time):
                 lay, field, kept, c, decay, b, time, new - old, np.int64(new > 0.0) - np.int64(old > 0.0)
             )
         return
+    if kind == RETURN:  # the unit is absent, so that nobody sees it
+        step = lay.breaks[number, C] - lay.held[b, field.state[a]]
+        field.state[a] += np.int32(step * lay.variable[b, STRIDE])
+        return
     # What is left touches one unit: its terms, the total of its ties, or its presence.
     own = kind == PIECE and (a == lay.cause[c, TARGET] or a == lay.cause[c, SOURCE])
     comes = kind in (ENTER, EXIT)
@@ -345,6 +369,8 @@ def apply_break(lay, field, kept, c, decay, number, time):
 def update_source(lay, field, c, decay, j, enters, time):
     """Work out what unit j sends after its presence or terms changed; sets `field.change` (see `resend`)."""
     if enters and decay > 0.0:
+        if time > max(lay.presence[0, j], lay.window[0]):
+            return bring_back_entries(field, decay, j, time)
         return carry_earlier_entries(lay, field, c, decay, j, time)
     return resend(lay, field, c, decay, j, np.int64(field.state[j]), np.int64(-1), time)
 
@@ -387,6 +413,10 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
     k, number_of_total = lay.cause[c, TRANSITION], lay.cause[c, TOTAL_OF]
     start = lay.window[0]
     sending = units if abroad else 1
+    returning = 0
+    for b in range(lay.breaks.shape[0]):
+        if lay.breaks[b, KIND] == ENTER and lay.break_at[WHEN, b] > lay.presence[0, lay.breaks[b, A]]:
+            returning = sending
     field = Field(
         lay.state.copy(),
         np.zeros(units, dtype=np.uint8),
@@ -395,6 +425,7 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
         lay.totals[max(number_of_total, 0)].copy() if number_of_total >= 0 else np.zeros(1),
         np.zeros((sending, width, moments)),
         np.full(sending, start),
+        np.zeros((returning, width, moments)),
         np.full((units, width, moments), 0.0 if abroad else 1.0),
         np.full(units, start),
         np.zeros(units, dtype=np.int64),

@@ -37,6 +37,8 @@ from tocsin.kernels.layout import (
 
 SENT, HEARD = 0, 1  # rows of `memory`: what a source sends, and when it was last brought up to date
 
+TAKEN = 2  # a third row, where units come back: what a source would have sent as it left
+
 
 @inlined
 def target_factor(lay, tab, world, c, i):
@@ -78,7 +80,7 @@ def sent(tab, memory, c, j, time):
 
 
 @inlined
-def carried_memory(lay, tab, c, i, time):
+def carried_memory(lay, tab, decay, c, i, time):
     """Return what the entries dated before a unit's own have left to send when it enters."""
     left = 0.0
     for early in range(lay.early_time.size):
@@ -86,8 +88,24 @@ def carried_memory(lay, tab, c, i, time):
             row, mark = lay.early[early, 2], 1.0
             if lay.cause[c, SOURCE] >= 0:
                 mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
-            left += mark * math.exp(-tab.shape[0, c] * (time - lay.early_time[early]))
+            left += mark * math.exp(-decay * (time - lay.early_time[early]))
     return left
+
+
+@inlined
+def take_memory(lay, tab, world, c, i, time):
+    """Note what a source still sends as it leaves, for its return."""
+    if world.memory.shape[0] > TAKEN and lay.cause[c, DECAYS] != 0:
+        world.memory[TAKEN, c, i] = sent(tab, world.memory, c, i, time)
+        world.memory[HEARD, c, i] = time
+
+
+@inlined
+def brought_memory(lay, tab, decay, world, c, i, time):
+    """Return what a unit has left to send when it enters: of entries before its own, or of those before it left."""
+    if world.memory.shape[0] > TAKEN and time > max(lay.presence[0, i], lay.window[0]):
+        return world.memory[TAKEN, c, i] * math.exp(-decay * (time - world.memory[HEARD, c, i]))
+    return carried_memory(lay, tab, decay, c, i, time)
 
 
 @inlined
@@ -158,6 +176,13 @@ def apply_break(lay, world, number):
 def held(lay, world, i, variable):
     """Return the state that a unit holds of a variable."""
     return place(lay.held[variable, place(world.state[i])])
+
+
+@inlined
+def restate(lay, world, number):
+    """Put an absent unit into the state in which it will return; nobody sees it until then."""
+    i, variable = place(lay.breaks[number, A]), place(lay.breaks[number, B])
+    enter_state(lay, world, i, variable, lay.breaks[number, C])
 
 
 @inlined

@@ -26,7 +26,7 @@ from tocsin.kernels.clocks import (
     first_to_fire,
     next_time,
 )
-from tocsin.kernels.hazard import SENT, held, weight_inward
+from tocsin.kernels.hazard import SENT, brought_memory, held, take_memory, weight_inward
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
@@ -95,18 +95,13 @@ def appear_at(lay, tab, fades, world, i, time, present):
         if lay.cause[c, LAYER] < 0:
             continue
         if lay.cause[c, DECAYS] != 0 and present > 0:
-            memory = 0.0
-            for early in range(lay.early_time.size):
-                if lay.early[early, 0] == c and lay.early[early, 1] == i:
-                    row, mark = lay.early[early, 2], 1.0
-                    if lay.cause[c, SOURCE] >= 0:
-                        mark = tab.values[tab.first[1, c] + row] if row >= 0 else np.nan
-                    memory += mark * math.exp(-fades[c] * (time - lay.early_time[early]))
+            memory = brought_memory(lay, tab, fades[c], world, c, i, time)
             if not memory < np.inf:
                 return np.int64(c), np.int64(i)
             world.memory[SENT, c, i] = memory
             bad = send_change(lay, tab, world, c, i, time, memory, ONE) if memory > 0.0 else -1
         else:
+            take_memory(lay, tab, world, c, i, time)
             bad = update_source(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
             return np.int64(c + bad // world.shares.size), np.int64(bad % world.shares.size)

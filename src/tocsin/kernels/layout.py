@@ -31,8 +31,9 @@ U8 = NDArray[np.uint64]
 B1 = NDArray[np.uint8]
 
 # Kinds of break, in the order in which they are applied at one instant: what is forced is an event and sees
-# what was in force before; everything else begins after its instant.
-FORCE, EXIT, ENTER, TIE, TOTAL, PIECE = range(6)
+# what was in force before; everything else begins after its instant. RETURN says in which state an absent unit
+# will enter again.
+FORCE, EXIT, RETURN, ENTER, TIE, TOTAL, PIECE = range(7)
 
 STRIDE, SIZE = 0, 1  # columns of `variable`
 
@@ -61,7 +62,7 @@ class Layout(NamedTuple):
 
     window: F8  # (2,) the window (start, end]
     state: I4  # (N,) joint state on entry
-    presence: F8  # (2, N) present on (enter, exit]
+    presence: F8  # (2, N) first entry and last exit; breaks tell of absences between them
     unit_key: U8  # (N,)
     variable: I8  # (V, 2) stride and number of states
     held: I4  # (V, J) the state of each variable in each joint state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tocsin.kernels.clocks import level_offsets, on_lines
+from tocsin.kernels.clocks import level_offsets, memory_rows, on_lines
 from tocsin.kernels.conditional_clocks import (
     DRAWN,
     HAPPENED_MOVE,
@@ -61,7 +61,7 @@ def empty_world(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> 
         lay.offset.copy(),
         lay.weight.copy(),
         lay.totals.copy(),
-        np.zeros((2, causes, units)),
+        np.zeros((memory_rows(lay), causes, units)),
         np.zeros(causes * units),
         np.repeat((lay.cause[:, LAYER] < 0).astype(np.int32), units),
         np.zeros(slots),

@@ -23,7 +23,7 @@ from tocsin.kernels.clocks import (
     set_aside,
 )
 from tocsin.kernels.dense_clocks import begin_row
-from tocsin.kernels.hazard import HEARD, SENT, apply_break, carried_memory, enter_state, held, sent
+from tocsin.kernels.hazard import HEARD, SENT, apply_break, brought_memory, enter_state, held, restate, sent, take_memory
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
@@ -37,6 +37,7 @@ from tocsin.kernels.layout import (
     OF_LAYER,
     OUT,
     PIECE,
+    RETURN,
     ROW,
     SOURCE_DESIGNS,
     SOURCES_HEAR,
@@ -96,13 +97,14 @@ def appear(lay, tab, world, i, time, present):
         if lay.cause[c, LAYER] < 0:
             continue
         if lay.cause[c, DECAYS] != 0 and present > 0:
-            memory = carried_memory(lay, tab, c, i, time)
+            memory = brought_memory(lay, tab, tab.shape[0, c], world, c, i, time)
             if not memory < np.inf:
                 return c, i
             world.memory[SENT, c, i] = memory
             world.memory[HEARD, c, i] = time
             bad = send_change(lay, tab, world, c, i, time, memory, ONE) if memory > 0.0 else -1
         else:
+            take_memory(lay, tab, world, c, i, time)
             bad = update_source(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
             return c + bad // world.shares.size, bad % world.shares.size
@@ -194,6 +196,9 @@ def change(lay, tab, world, number, time):
     kind, a, b = lay.breaks[number, KIND], place(lay.breaks[number, A]), place(lay.breaks[number, B])
     if kind in (ENTER, EXIT):
         return appear(lay, tab, world, a, time, np.int64(kind == ENTER))
+    if kind == RETURN:
+        restate(lay, world, number)
+        return np.int64(-1), np.int64(-1)
     listener, group, old, new = apply_break(lay, world, number)
     if kind == TIE and lay.dense_of[group] >= 0:
         first = place(lay.dense_of[group] * world.shares.size)

@@ -13,6 +13,7 @@ from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
     EXIT,
+    RETURN,
     LAYER,
     LEAD,
     OUT_TARGET,
@@ -30,7 +31,7 @@ from tocsin.model.declaration import Baseline, Contagion
 from tocsin.model.learned import Learned, Role
 from tocsin.program.design import Damping, Design, build_design, damped
 from tocsin.program.grouped import is_grouped, refuse_two
-from tocsin.program.joint_states import JointStates, Observer, entry_states
+from tocsin.program.joint_states import JointStates, Observer
 from tocsin.program.parameters import cause_key, name_parameters, role_names, unit_keys
 from tocsin.program.program import Observed, Program
 from tocsin.program.ties import Breaks, Changes, TieLayout, lay_dense, lay_ties, target_totals
@@ -349,7 +350,7 @@ def _same_row(design: Design) -> int:
 
 
 def _lay_changes(
-    causes: _Causes, numbers: Numbers, ties: TieLayout, base: NDArray[np.int64]
+    causes: _Causes, observer: Observer, numbers: Numbers, ties: TieLayout, base: NDArray[np.int64]
 ) -> tuple[Changes, NDArray[np.float64]]:
     """Return every change at a known time inside the window, and the totals when it begins."""
     tie = ties.change_tie
@@ -362,6 +363,13 @@ def _lay_changes(
     late = numbers.enter > numbers.start
     parts.append(Breaks.make(ENTER, numbers.enter[late], units[late]))
     parts.append(Breaks.make(EXIT, numbers.exit, units))
+    away = numbers.absences
+    back = away.end < numbers.exit[away.unit]  # an intervention may have ended all before
+    parts.append(Breaks.make(EXIT, away.start, away.unit))
+    parts.append(Breaks.make(ENTER, away.end[back], away.unit[back]))
+    unit, variable, state, time = observer.returns
+    late = time > numbers.enter[unit]
+    parts.append(Breaks.make(RETURN, time[late], unit[late], variable[late], state[late]))
     totals = np.zeros((len(causes.normalised), len(numbers.units)))
     for number, name in enumerate(causes.normalised):
         if name in numbers.ties:
@@ -455,11 +463,9 @@ def join(
         if isinstance(cause, Contagion) and cause.half_life is None and cause.response is None:
             table[number, ROW] = dense_of[table[number, LAYER]]
     _send_together(table, causes.counts)
-    changes, totals = _lay_changes(causes, numbers, ties, base)
+    changes, totals = _lay_changes(causes, observer, numbers, ties, base)
     early, early_time = _early_entries(causes, observed)
-    state = entry_states(model, history, joint)
-    entered = np.flatnonzero(observed.early)
-    state[observed.unit[entered]] = observed.after[entered]  # in order, so the last one stands
+    state = observer.on_entry()
     layout = Layout(
         window=np.array([numbers.start, numbers.end], dtype=np.float64),
         state=state,

@@ -19,7 +19,9 @@ from tocsin.kernels.layout import (
     KIND,
     OUT,
     PIECE,
+    RETURN,
     SOURCE,
+    STRIDE,
     TIE,
     TOTAL,
     VALUE,
@@ -36,6 +38,7 @@ from tocsin.program.ties import led_breaks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.kernels.exposure_sweep import Trace
     from tocsin.kernels.layout import Layout
     from tocsin.program.program import Program
 
@@ -55,9 +58,10 @@ def opened_at(program: Program, layout: Layout, changed: Tables, time: float) ->
     _refuse_early(program, layout, time)
     trace = program.trace
     known = int(np.searchsorted(trace.time, time, side="right"))
-    state = layout.state.copy()
-    unit = trace.events[:known, UNIT]
-    state[unit] = trace.events[:known, AFTER]  # in order, so the last one stands
+    state = states_at(layout, trace, known, time)
+    presence, away = layout.presence.copy(), program.history.numbers.absences
+    now = (away.start <= time) & (time < away.end)
+    presence[0, away.unit[now]] = away.end[now]  # who is absent then enters first on return
     weight, dense = layout.weight.copy(), layout.dense.copy()
     totals, offset = layout.totals.copy(), layout.offset.copy()
     acts = layout.break_at[WHEN] <= time
@@ -82,6 +86,7 @@ def opened_at(program: Program, layout: Layout, changed: Tables, time: float) ->
     return layout._replace(
         window=np.array([time, layout.window[1]]),
         state=state,
+        presence=presence,
         weight=weight,
         dense=dense,
         totals=totals,
@@ -91,6 +96,21 @@ def opened_at(program: Program, layout: Layout, changed: Tables, time: float) ->
         break_at=np.ascontiguousarray(layout.break_at[:, keeps]),
         breaks=np.ascontiguousarray(layout.breaks[keeps]),
     )
+
+
+def states_at(layout: Layout, trace: Trace, known: int, time: float) -> NDArray[np.int32]:
+    """Return the joint states of all units at a time, after the first `known` events (N,)."""
+    state, unit = layout.state.copy(), trace.events[:known, UNIT]
+    state[unit] = trace.events[:known, AFTER]  # in order, so the last one stands
+    last = np.full(state.size, -np.inf)
+    last[unit] = trace.time[:known]
+    # Who returned in a state since its last event holds that.
+    returns = (layout.breaks[:, KIND] == RETURN) & (layout.break_at[WHEN] <= time)
+    for number in np.flatnonzero(returns):
+        unit, variable, new = layout.breaks[number, [A, B, C]]
+        if layout.break_at[WHEN, number] > last[unit]:
+            state[unit] += (new - layout.held[variable, state[unit]]) * layout.variable[variable, STRIDE]
+    return state
 
 
 def marks_of(program: Program, time: float) -> NDArray[np.int64]:

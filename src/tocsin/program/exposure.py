@@ -55,8 +55,10 @@ class Swept(NamedTuple):
 
 
 def swept_home(cause: CauseData) -> Swept | None:
-    """Return the sweep of a cause at home; None where a covariate is missing, which `sweep` tells of."""
+    """Return the sweep of a cause at home; None where it needs `sweep`: a covariate is missing, or units are absent."""
     program = cause.program
+    if program.history.numbers.absences.unit.size:
+        return None
     design = program.designs[program.opening.cause[cause.number, TARGET]]
     order = np.argsort(program.trace.events[:, UNIT], kind="stable")
     pieces = (design.starts, design.first, design.rows, design.columns)
@@ -89,6 +91,8 @@ def steady(program: Program) -> bool:
     terms, and no unit with two events at one instant."""
     layout, numbers, trace = program.layout, program.history.numbers, program.trace
     if program.joint.count > 1 or (layout.after < 0).any() or layout.early_time.size:
+        return False
+    if numbers.absences.unit.size:
         return False
     if (layout.presence[0] > numbers.start).any() or (layout.presence[1] < numbers.end).any():
         return False

@@ -114,6 +114,14 @@ class Observer:
         self.variable = position[numbers.event_variable[self.spoken]]
         self.state = code[numbers.event_variable[self.spoken], numbers.event_state[self.spoken]]
         self.entry = entry_states(model, history, joint)
+        back = numbers.returns
+        named = position[back.variable] >= 0
+        self.returns = (
+            back.unit[named],
+            position[back.variable[named]],
+            code[back.variable[named], back.state[named]],
+            back.time[named],
+        )
         self.late = numbers.lag  # in grouped time events stand at the end of their interval; see `grouped`
         sizes = int(joint.sizes.max())
         self.explains = np.full((len(joint.names), sizes, sizes), -1, dtype=np.int32)
@@ -151,7 +159,7 @@ class Observer:
             time, unit = told[order], self.unit[order]
             variable, state = self.variable[order], self.state[order]
         time = time + self.late
-        before, later, _ = trace_states(self.entry, unit, variable, state, joint.strides, joint.sizes)
+        before, later = self.follow(self.entry, time, unit, variable, state)[:2]
         left = (before // joint.strides[variable]) % joint.sizes[variable]
         transition = self.explains[variable, left, state]
         early = time <= self.history.numbers.enter[unit]
@@ -159,6 +167,35 @@ class Observer:
         barred = np.flatnonzero((transition >= 0) & (self.after[transition, before] < 0))
         seen = Observed(time, unit, variable, state, before, later, transition, early)
         return seen, int(barred[0]) if barred.size else -1
+
+
+    def follow(
+        self, entry: NDArray[np.int32], time: Floats, unit: NDArray[np.int32], variable: NDArray[np.int32], state: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Return the joint states before and after each event (events,), and those of the units at last (N,).
+
+        Units that return in a state have left the one in which they were.
+        """
+        who, which, what, when = self.returns
+        if not when.size:
+            return trace_states(entry, unit, variable, state, self.joint.strides, self.joint.sizes)
+        order = np.argsort(np.concatenate([time, when]), kind="stable")
+        moves = (np.concatenate(pair)[order] for pair in ((unit, who), (variable, which), (state, what)))
+        before, after, last = trace_states(entry, *moves, self.joint.strides, self.joint.sizes)
+        kept = order < time.size
+        return before[kept], after[kept], last
+
+    def on_entry(self) -> NDArray[np.int32]:
+        """Return the joint states on entry, after all that came before it (N,)."""
+        who, which, what, when = self.returns
+        enter, time = self.history.numbers.enter, self.told + self.late
+        early, back = time <= enter[self.unit], when <= enter[who]
+        order = np.argsort(np.concatenate([time[early], when[back]]), kind="stable")
+        moves = (
+            np.concatenate([one[early], other[back]])[order]
+            for one, other in ((self.unit, who), (self.variable, which), (self.state, what))
+        )
+        return trace_states(self.entry, *moves, self.joint.strides, self.joint.sizes)[2]
 
 
 def describe_event(history: History, unit: str, time: float) -> str:

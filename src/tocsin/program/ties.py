@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from scipy.sparse import coo_array
 
+from tocsin.history.arrays import TieArrays
 from tocsin.kernels.layout import (
     FORCE,
     IN,
@@ -27,7 +28,8 @@ from tocsin.kernels.tie_order import lay_by_target
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.history.arrays import Numbers, TieArrays
+    from tocsin.history.arrays import Numbers
+    from tocsin.history.presence import Stretches
     from tocsin.kernels.layout import Layout
     from tocsin.program.design import Design
 
@@ -226,6 +228,20 @@ def lay_dense(
     return position, dense
 
 
+def without_absences(rows: TieArrays, absences: Stretches) -> TieArrays:
+    """Return ties cut where their source is absent."""
+    for i, begin, finish in zip(absences.unit, absences.start, absences.end, strict=True):
+        cut = np.flatnonzero((rows.source == i) & (rows.start < finish) & (rows.end > begin))
+        whole = np.delete(np.arange(rows.source.size), cut)
+        before, after = cut[rows.start[cut] < begin], cut[rows.end[cut] > finish]
+        place = np.concatenate([whole, before, after])
+        start, end = rows.start[place], rows.end[place]
+        end[whole.size : whole.size + before.size] = begin
+        start[whole.size + before.size :] = finish
+        rows = TieArrays(rows.source[place], rows.target[place], rows.weight[place], start, end)
+    return rows
+
+
 def target_totals(
     rows: TieArrays, numbers: Numbers
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32], NDArray[np.float64]]:
@@ -235,6 +251,7 @@ def target_totals(
         The totals when the window begins (units,), and time, unit and new total of every change.
     """
     count = len(numbers.units)
+    rows = without_absences(rows, numbers.absences)
     start = np.maximum(rows.start, numbers.enter[rows.source])
     end = np.minimum(rows.end, numbers.exit[rows.source])
     live = (end > start) & (end > numbers.start) & (rows.weight > 0)

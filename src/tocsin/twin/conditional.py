@@ -355,6 +355,8 @@ def simulate(
             setting.apply(fact, move)
             if move in early:
                 changed.apply(life.world, move)
+        for each, place_of in ((setting, fact), (changed, life.world)):
+            each.bring_back(place_of, moment)
         life.force(moment)
     return life.found
 
@@ -371,8 +373,11 @@ def go_on(
     changed = PlainSetting(model, change.history, params)
     life = Life(changed, change, combine(seed % 2**64, world), "cause")
     seen, _ = witnesses(setting, life.place, True)
-    for move in (move for move in setting.moves if move.time <= max(until, setting.start)):
-        setting.apply(life.world, move)
+    before = [move for move in setting.moves if move.time <= max(until, setting.start)]
+    for moment in sorted({move.time for move in before + setting.returns if move.time <= max(until, setting.start)}):
+        for move in (move for move in before if move.time == moment):
+            setting.apply(life.world, move)
+        setting.bring_back(life.world, moment)
     for witness in (each for each in seen if each.key is not None and each.move.time <= until):
         event = witness.step.event
         assert event is not None and witness.key is not None
@@ -395,5 +400,6 @@ def go_on(
         now = reached
         for move in (move for move in follows if move.time == moment):
             changed.apply(life.world, move)
+        changed.bring_back(life.world, moment)
         life.force(moment)
     return life.found

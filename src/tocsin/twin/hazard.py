@@ -126,6 +126,12 @@ class PlainSetting(Record):
                 entries = world.entries.setdefault((transition.name, cause.name), [])
                 entries.append((move.unit, move.time, mark))
 
+    def bring_back(self, world: PlainWorld, moment: float) -> None:
+        """Put the units that return at a moment into the states that their rows name, which is no event."""
+        for move in self.returns:
+            if move.time == moment:
+                world.states[move.unit][move.variable] = move.state
+
     def exposure(
         self, world: PlainWorld, target: str, name: str, cause: Contagion, when: float, now: float
     ) -> dict[str, float]:
@@ -211,6 +217,15 @@ class PlainStep:
     transition: Transition | None = None
 
 
+def begin(setting: PlainSetting, world: PlainWorld, moves: list[Move]) -> None:
+    """Let all happen that came before the window: events, and returns in a state."""
+    for moment in sorted({move.time for move in moves + setting.returns if move.time <= setting.start}):
+        for move in moves:
+            if move.time == moment:
+                setting.apply(world, move)
+        setting.bring_back(world, moment)
+
+
 def walk(setting: PlainSetting) -> Iterator[PlainStep]:
     """Walk through what happened: the stretches without a change, and the events between them.
 
@@ -219,7 +234,7 @@ def walk(setting: PlainSetting) -> Iterator[PlainStep]:
     """
     world = PlainWorld(setting.beginning())
     previous = setting.start
-    early = {move.time for move in setting.moves if move.time <= setting.start}
+    early = {move.time for move in setting.moves + setting.returns if move.time <= setting.start}
     for moment in sorted(early | set(setting.moments())):
         if moment > setting.start:
             yield PlainStep(previous, moment, world)
@@ -236,6 +251,7 @@ def walk(setting: PlainSetting) -> Iterator[PlainStep]:
                 setting.apply(seen, move)
         for move in moves:
             setting.apply(world, move)
+        setting.bring_back(world, moment)
 
 
 def integrals(setting: PlainSetting, step: PlainStep) -> dict[tuple[str, str, str], float]:
@@ -283,8 +299,7 @@ def grouped(setting: PlainSetting) -> float:
     exp(-L) L_k^n / n! of a Poisson count.
     """
     world, total = PlainWorld(setting.beginning()), 0.0
-    for move in (move for move in setting.moves if move.time <= setting.start):
-        setting.apply(world, move)
+    begin(setting, world, setting.moves)
     for end in range(int(setting.start) + 1, int(setting.end) + 1):
         moves = [move for move in setting.moves if move.time == end]
         for unit, variable in product(setting.units, setting.model.by_name):
@@ -311,6 +326,7 @@ def grouped(setting: PlainSetting) -> float:
                 total += log(rates[found.name] / whole * -math.expm1(-whole) if whole else 0.0)
         for move in moves:
             setting.apply(world, move)
+        setting.bring_back(world, end)
     return total
 
 
@@ -464,15 +480,14 @@ def simulate(
     ]
     state, now = PlainWorld(setting.beginning()), setting.start
     found: list[Event] = []
-    for move in given:
-        if move.time <= setting.start:
-            setting.apply(state, move)
+    begin(setting, state, given)
     if history.clock in ("month", "year", "step"):
         for end in range(int(setting.start) + 1, int(setting.end) + 1):
             events = interval(setting, state, clocks, end)
             moves = [Move(end, event.unit, event.variable, event.state) for event in events]
             for move in [*moves, *(move for move in given if move.time == end)]:
                 setting.apply(state, move)
+            setting.bring_back(state, end)
             found += events
             if len(found) > most:
                 raise FitError(f"world {world} has more than {most} events: the process explodes")
@@ -507,6 +522,7 @@ def simulate(
         for move in given:
             if move.time == moment:
                 setting.apply(state, move)
+        setting.bring_back(state, moment)
     return found
 
 

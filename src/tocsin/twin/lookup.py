@@ -48,6 +48,17 @@ class Record:
         self.units, self.start, self.end = numbers.units, float(numbers.start), float(numbers.end)
         spans = zip(numbers.enter, numbers.exit, strict=True)
         self.presence = {unit: (float(a), float(b)) for unit, (a, b) in zip(self.units, spans, strict=True)}
+        # Absences, and the states in which units return: no events.
+        away = numbers.absences
+        self.absences: dict[str, list[tuple[float, float]]] = {}
+        for i, start, end in zip(away.unit, away.start, away.end, strict=True):
+            self.absences.setdefault(self.units[i], []).append((float(start), float(end)))
+        back = numbers.returns
+        self.returns = [
+            Move(float(time), self.units[i], variable.name, variable.states[state])
+            for time, i, v, state in zip(back.time, back.unit, back.variable, back.state, strict=True)
+            if (variable := history.variables[v]).name in model.by_name
+        ]
         # (layer, target) -> rows (source, weight, start, end), sources in the order of the units
         self.ties: dict[tuple[str, str], list[tuple[str, float, float, float]]] = {}
         for layer in {cause.layer for cause in self.causes() if isinstance(cause, Contagion)}:
@@ -91,7 +102,8 @@ class Record:
     def present(self, unit: str, when: float) -> bool:
         """Tell whether a unit is present: at risk, and able to send."""
         enter, leave = self.presence[unit]
-        return enter < when <= leave
+        away = any(start < when <= end for start, end in self.absences.get(unit, []))
+        return enter < when <= leave and not away
 
     def weights(self, layer: str, target: str, when: float) -> dict[str, float]:
         """Return the weight of each tie in force to a target from a present source."""
@@ -141,6 +153,8 @@ class Record:
         """Return every moment of the window at which something given may change, and its end."""
         found = {self.end, *(move.time for move in self.moves)}
         found.update(time for span in self.presence.values() for time in span)
+        found.update(time for spans in self.absences.values() for span in spans for time in span)
+        found.update(move.time for move in self.returns)
         found.update(time for rows in self.ties.values() for row in rows for time in row[2:])
         found.update(time for rows in self.rows.values() for row in rows for time in row[1:])
         formulas = [

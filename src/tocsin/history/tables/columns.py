@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 CONSTANT_NAME = "no covariate can have this name: it is that of the constant term of every formula"
 
+YES, NO = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no")  # of a row marked unobserved
+
 
 @dataclass
 class Parsed:
@@ -109,7 +111,8 @@ class Reader:
             self.report.rows(
                 raw, np.flatnonzero(codes == star), "unit", "'*' means all units and cannot name one"
             )
-        self._unique(raw, "unit", codes)
+        if not {"enter", "exit"} & set(raw.columns):  # rows of one unit are spells of its presence
+            self._unique(raw, "unit", codes)
         order = natural_order(values)
         self.unit_names = values.take(frames.numeric(order))
         rank = np.empty(len(order), np.int32)
@@ -135,6 +138,8 @@ class Reader:
                 self._states(out, name, variable)
         if "label" in raw.columns:
             out.columns["label"] = texts(raw, "label", self.report)
+        if schema.MARK in raw.columns:
+            self._mark(out)
         self._provenance(out)
         for name in raw.columns:
             if (
@@ -150,6 +155,17 @@ class Reader:
                 out.columns[name] = self._static(out, raw, name)
         out.usable = good
         return out
+
+    def _mark(self, out: Parsed) -> None:
+        """Read which rows are marked unobserved: those marked have a word, the others none."""
+        codes, values = encode(out.raw.columns[schema.MARK])
+        words = [str(plain(value)).strip().casefold() for value in listed(values)]
+        known = np.array([word in (*YES, *NO) or is_missing(word) for word in words] + [True], bool)
+        self.report.rows(
+            out.raw, np.flatnonzero(~known[codes]), schema.MARK, "bad mark: write true, false or nothing"
+        )
+        marked = np.array([word in YES for word in words] + [False], bool)[codes]
+        out.columns[schema.MARK] = frames.strings(["true" if one else None for one in marked.tolist()])
 
     def events(self, raw: Raw) -> Parsed:
         """Read the events."""

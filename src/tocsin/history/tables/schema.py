@@ -53,7 +53,9 @@ class Schema:
 # A column of units by which outlines are found.
 READ_BY_MAPS = ("iso3",)
 
-UNITS = Schema("units", ("unit",), ("label", "enter", "exit", "lon", "lat", *PROVENANCE))
+MARK = "unobserved"  # of a row of units: the place is there, but not coded
+
+UNITS = Schema("units", ("unit",), ("label", "enter", "exit", MARK, "lon", "lat", *PROVENANCE))
 
 # When a row came to be known, where that was later than what it speaks of: forecasts as of a day obey it.
 REPORTED = "reported"
