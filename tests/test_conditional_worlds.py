@@ -63,7 +63,8 @@ def changes(case: Case, seed: int) -> list[str]:
             place = history.numbers.unit_index[unit]
             enter, leave = history.numbers.enter[place], history.numbers.exit[place]
             time = float(np.floor(rng.uniform(enter + 1, leave)))
-            if enter < time < leave:
+            away = history.numbers.absences.cover(np.array([place]), np.array([time]))[0]
+            if enter < time < leave and not away:
                 when = str(np.datetime64("1918-12-25") + int(time)) if history.dated else f"{time}"
                 found.append(f"force {unit} {variable.name}={state} at {when}")
         else:

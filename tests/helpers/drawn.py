@@ -296,7 +296,7 @@ def build(sizes: Sizes, dated: bool, seed: int) -> Case:
 
     for unit, (begin, back, state) in absences.items():  # a second row: it goes for a while and comes back
         place = table["unit"].index(unit)
-        for name, column in table.items():
+        for column in table.values():
             column.append(column[place])
         table["exit"][place], table["enter"][-1] = begin, back
         if state is not None:

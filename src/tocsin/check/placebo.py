@@ -46,6 +46,9 @@ def reshuffled(history: History, rng: np.random.Generator) -> History:
     numbers = history.numbers
     classes = np.stack([numbers.enter, numbers.exit, *numbers.initial.values()])
     _, kind = np.unique(classes, axis=1, return_inverse=True)
+    kind = kind.ravel()
+    for unit in np.unique(numbers.absences.unit):  # nobody else has its spells of presence
+        kind[unit] = int(kind.max()) + 1
     new: NDArray[np.int32] = np.arange(kind.size, dtype=np.int32)
     for each in range(int(kind.max()) + 1):
         members = np.flatnonzero(kind.ravel() == each)

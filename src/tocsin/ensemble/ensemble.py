@@ -188,6 +188,8 @@ class Ensemble:
         share[:, order] = held / max(self.worlds, 1)
         absent = (points < frame.enter[:, None]) | (points > frame.exit[:, None])
         absent |= (frame.enter >= frame.exit)[:, None]  # a unit that was never there
+        if frame.absences.unit.size:
+            absent |= frame.absences.cover(np.arange(units)[:, None], points)
         share[absent] = np.nan
         coordinates = {"unit": list(frame.units), "time": frame.to_dates(points)}
         about = {"variable": variable, "state": state, "worlds": self.worlds, "seed": self.seed}
@@ -315,7 +317,7 @@ class Ensemble:
     def _counts(self, variable: str, state: str) -> pd.DataFrame:
         code = self.frame.code(variable, state)
         moves = self._moves(variable)
-        into = moves.to == code
+        into = (moves.to == code) & ~moves.returned
         world, unit = moves.world[into], moves.unit[into]
         new = np.ones(len(world), dtype=bool)
         new[1:] = (world[1:] != world[:-1]) | (unit[1:] != unit[:-1])

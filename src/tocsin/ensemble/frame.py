@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.files.format import FORMAT
+from tocsin.history.presence import Stretches
 from tocsin.states import StateVariable
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Frame:
         clock: ``day``, ``month``, ``year``, ``step`` or ``number``.
         first: the first day of the window where times are dates, else None.
         followed: events of variables that no transition of the model moves.
+        absences: stretches within presence in which units are not there, or not coded.
+        returns: states in which units come back from them, where their rows say so.
     """
 
     units: tuple[str, ...]
@@ -67,6 +70,8 @@ class Frame:
     clock: str = "number"
     first: date | None = None
     followed: Followed = field(default_factory=Followed)
+    absences: Stretches = field(default_factory=Stretches)
+    returns: Followed = field(default_factory=Followed)
 
     @property
     def dated(self) -> bool:
@@ -175,6 +180,10 @@ class Frame:
                 "state": self.followed.state.tolist(),
             },
         }
+        if self.absences.unit.size:  # not there where nobody leaves, so that older digests stand
+            away, back = self.absences, self.returns
+            content["absences"] = [away.unit.tolist(), away.start.tolist(), away.end.tolist()]
+            content["returns"] = [each.tolist() for each in (back.time, back.unit, back.variable, back.state)]
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
     @staticmethod
@@ -183,6 +192,8 @@ class Frame:
         content = json.loads(text)
         count = len(content["units"])
         followed = content["followed"]
+        who, begin, finish = content.get("absences", ([], [], []))
+        when, *back = content.get("returns", ([], [], [], []))
         return Frame(
             units=tuple(content["units"]),
             variables=tuple(StateVariable(**variable) for variable in content["variables"]),
@@ -199,6 +210,8 @@ class Frame:
                 np.array(followed["time"], dtype=np.float64),
                 *(np.array(followed[key], dtype=np.int32) for key in ("unit", "variable", "state")),
             ),
+            absences=Stretches(np.array(who, np.int32), np.array(begin, float), np.array(finish, float)),
+            returns=Followed(np.array(when, float), *(np.array(each, np.int32) for each in back)),
         )
 
 
@@ -219,11 +232,20 @@ def frame_of(history: History, model: Model | None = None) -> Frame:
         recode[row, : len(theirs.states)] = [ours.code(state) for state in theirs.states]
     state = recode[numbers.event_variable, numbers.event_state]
     initial = {each.name: recode[row][numbers.initial[each.name]] for row, each in enumerate(variables)}
-    early = numbers.early
-    for place in np.flatnonzero(early):
-        # In the order of time: the last event at or before entry says the state on entry.
-        codes = initial[variables[numbers.event_variable[place]].name]
-        codes[numbers.event_unit[place]] = state[place]
+    early, back = numbers.early, numbers.returns
+    before = back.time <= numbers.enter[back.unit]
+    order = np.argsort(np.append(numbers.event_time[early], back.time[before]), kind="stable")
+    pasts = (
+        np.append(one[early], other[before])[order]
+        for one, other in (
+            (numbers.event_variable, back.variable),
+            (numbers.event_unit, back.unit),
+            (state, recode[back.variable, back.state]),
+        )
+    )
+    for variable, unit, code in zip(*pasts, strict=True):
+        # In the order of time: what came last at or before entry says the state on entry.
+        initial[variables[variable].name][unit] = code
     moved = set() if model is None else {transition.variable for transition in model.transitions}
     follows = [model is not None and variable.name not in moved for variable in variables]
     late = (
@@ -246,6 +268,13 @@ def frame_of(history: History, model: Model | None = None) -> Frame:
             numbers.event_unit[late].astype(np.int32),
             numbers.event_variable[late].astype(np.int32),
             state[late],
+        ),
+        absences=numbers.absences,
+        returns=Followed(
+            back.time[~before],
+            back.unit[~before],
+            back.variable[~before],
+            recode[back.variable, back.state][~before],
         ),
     )
 

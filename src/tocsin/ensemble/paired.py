@@ -380,7 +380,8 @@ class Outcome:
             chosen[[frame.units.index(unit) for unit in self.units]] = True
         if self.measure in ("units", "entries"):
             moves = ensemble._moves(self.variable)
-            into = np.flatnonzero((moves.to == frame.code(self.variable, self.state)) & chosen[moves.unit])
+            into = (moves.to == frame.code(self.variable, self.state)) & chosen[moves.unit]
+            into = np.flatnonzero(into & ~moves.returned)
             world, unit = moves.world[into], moves.unit[into]
             if self.measure == "units":
                 # Moves stand in the order of world and unit.
@@ -418,8 +419,11 @@ def observed_world(history: History, model: Model | None = None) -> Ensemble:
         history.variables[v].states[s] for v, s in zip(variable, numbers.event_state[inside], strict=True)
     ]
     held = {name: codes.copy() for name, codes in frame.initial.items()}
-    left = []
-    for u, v, state in zip(unit, variable, entered, strict=True):
+    left, back, done = [], frame.returns, 0
+    for u, v, state, when in zip(unit, variable, entered, numbers.event_time[inside], strict=True):
+        while done < len(back.time) and back.time[done] < when:  # who returned in a state before
+            held[frame.variables[back.variable[done]].name][back.unit[done]] = back.state[done]
+            done += 1
         each = frame.variables[v]
         left.append(each.states[held[each.name][u]])
         held[each.name][u] = each.code(state)

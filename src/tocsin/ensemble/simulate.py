@@ -21,7 +21,7 @@ from tocsin.errors import FitError, ModelError, TooLarge, check_seed
 from tocsin.history.time import GROUPED
 from tocsin.interventions.apply import intervene
 from tocsin.kernels.exposure_sweep import EXPLAINED
-from tocsin.kernels.layout import WHEN, A, B, C
+from tocsin.kernels.layout import KIND, RETURN, WHEN, A, B, C
 from tocsin.kernels.simulation import DONE, ENDLESS, FORCED_CAUSE
 from tocsin.kernels.simulation import simulate as simulate_kernel
 from tocsin.program.condition import NOTHING
@@ -88,7 +88,7 @@ def frame_of_worlds(program: Program, layout: Layout) -> Frame:
     """Return what worlds of a program have in common, with interventions as its layout has them."""
     history, numbers = program.history, program.history.numbers
     # What the layout forces without showing it are events of variables that follow what happened.
-    led = led_breaks(layout)
+    led, back = led_breaks(layout), layout.breaks[:, KIND] == RETURN
     followed = Followed(
         layout.break_at[WHEN, led],
         *(layout.breaks[led, column].astype(np.int32) for column in (A, B, C)),
@@ -108,6 +108,11 @@ def frame_of_worlds(program: Program, layout: Layout) -> Frame:
         clock=history._clock.name,
         first=history.window[0] if history.dated else None,
         followed=followed,
+        absences=numbers.absences,
+        returns=Followed(
+            layout.break_at[WHEN, back],
+            *(layout.breaks[back, column].astype(np.int32) for column in (A, B, C)),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tocsin.ensemble.frame import Codes, Floats, Frame
+from tocsin.history.presence import Stretches
 
 Worlds = NDArray[np.int64]
 
@@ -23,6 +24,8 @@ class Moves:
         world, unit, time: of each event (n,).
         before, to: codes of the state before and after it (n,).
         first: whether it is the first event of its unit in its world (n,).
+        returned: whether it is no event but the state in which a unit returned (n,).
+        worlds: number of worlds.
     """
 
     world: Worlds
@@ -31,11 +34,13 @@ class Moves:
     before: Codes
     to: Codes
     first: NDArray[np.bool_]
+    returned: NDArray[np.bool_]
+    worlds: int
 
 
 @dataclass(frozen=True, eq=False)
 class Spells:
-    """Times that units spent in one state.
+    """Times that units spent in one state while they were there: an absence ends a spell, and a return begins one.
 
     Attributes:
         world, unit, start, end: of each spell (n,).
@@ -82,25 +87,30 @@ def moves_of(events: pa.Table, frame: Frame, variable: str, worlds: int) -> Move
     time = part["time"].to_numpy()
     unit = codes_of(part["unit"], frame.units)
     to = codes_of(part["to"], frame.variables[number].states)
-    same = frame.followed.variable == number
-    if same.any():
-        count = int(same.sum())
-        world = np.concatenate([np.repeat(np.arange(worlds), count), world])
-        time = np.concatenate([np.tile(frame.followed.time[same], worlds), time])
-        unit = np.concatenate([np.tile(frame.followed.unit[same], worlds), unit])
-        to = np.concatenate([np.tile(frame.followed.state[same], worlds), to])
-        order = np.lexsort((time, world))
-        world, time, unit, to = world[order], time[order], unit[order], to[order]
+    returned = np.zeros(len(world), dtype=bool)
+    for given, back in ((frame.followed, False), (frame.returns, True)):
+        same = given.variable == number
+        if same.any():
+            count = int(same.sum())
+            world = np.concatenate([np.repeat(np.arange(worlds), count), world])
+            time = np.concatenate([np.tile(given.time[same], worlds), time])
+            unit = np.concatenate([np.tile(given.unit[same], worlds), unit])
+            to = np.concatenate([np.tile(given.state[same], worlds), to])
+            returned = np.concatenate([np.full(count * worlds, back), returned])
+            order = np.lexsort((time, world))
+            world, time, unit, to = world[order], time[order], unit[order], to[order]
+            returned = returned[order]
     # The table is in the order of time within a world, so a stable sort by world and unit keeps it.
     key = world * max(len(frame.units), 1) + unit
     order = np.argsort(key, kind="stable")
     key, world, time, unit, to = key[order], world[order], time[order], unit[order], to[order]
+    returned = returned[order]
     first = np.ones(len(key), dtype=bool)
     first[1:] = key[1:] != key[:-1]
     before = np.empty_like(to)
     before[1:] = to[:-1]
     before[first] = frame.initial[variable][unit[first]]
-    return Moves(world, unit, time, before, to, first)
+    return Moves(world, unit, time, before, to, first, returned, worlds)
 
 
 def spells_of(moves: Moves, frame: Frame, variable: str, state: str, worlds: int) -> Spells:
@@ -130,10 +140,30 @@ def spells_of(moves: Moves, frame: Frame, variable: str, state: str, worlds: int
             [~follows[opens], np.zeros(int(alone.sum()), dtype=bool), np.ones(len(held_unit), dtype=bool)]
         ),
     )
-    if not alone.any() and not len(held_unit):
+    if not alone.any() and not len(held_unit) and not len(frame.absences.unit):
         return spells
+    spells = _cut(spells, frame.absences)
     order = np.lexsort((spells.start, spells.unit, spells.world))
     return Spells(*(getattr(spells, name)[order] for name in ("world", "unit", "start", "end", "censored")))
+
+
+def _cut(spells: Spells, absences: Stretches) -> Spells:
+    """Return spells without the absences of their units; those that an absence ends are censored."""
+    for unit, begin, back in zip(absences.unit, absences.start, absences.end, strict=True):
+        met = (spells.unit == unit) & (spells.start < back) & (spells.end > begin)
+        before, after = np.flatnonzero(met), np.flatnonzero(met & (spells.end > back))
+        whole = np.flatnonzero(~met)
+        parts = []
+        for name in ("world", "unit", "start", "end", "censored"):
+            values = getattr(spells, name)
+            old, new = values[before], values[after]
+            if name in ("end", "censored"):
+                old = np.full_like(old, begin if name == "end" else True)
+            if name == "start":
+                new = np.full_like(new, back)
+            parts.append(np.concatenate([values[whole], old, new]))
+        spells = Spells(*parts)
+    return spells
 
 
 def _kept_throughout(
@@ -148,14 +178,29 @@ def _kept_throughout(
 
 
 def steps_of(moves: Moves, frame: Frame, variable: str, state: str) -> tuple[Any, ...]:
-    """Return how membership of `state` changes: (world, unit, time, +1 or -1) of each border, exits included.
+    """Return how membership of `state` changes: (world, unit, time, +1 or -1) of each border.
 
-    A change of a unit is undone when the unit leaves, so that sums over time count present units only.
+    A unit that is away for a while is in no state, so that sums over time count present units only.
     """
     code = frame.code(variable, state)
     sign = (moves.to == code).astype(np.int8) - (moves.before == code).astype(np.int8)
     change = np.flatnonzero(sign)
-    return moves.world[change], moves.unit[change], moves.time[change], sign[change]
+    steps = [(moves.world[change], moves.unit[change], moves.time[change], sign[change])]
+    away = frame.absences
+    for unit, begin, back in zip(away.unit, away.start, away.end, strict=True):
+        held = np.full(moves.worlds, frame.initial[variable][unit] == code)
+        seen = np.flatnonzero(
+            (moves.unit == unit) & (moves.time <= begin)
+        )  # in order, so the last one stands
+        held[moves.world[seen]] = moves.to[seen] == code
+        world = np.flatnonzero(held)
+        for time, step in ((begin, -1), (back, 1)):
+            steps.append(
+                (world, np.full_like(world, unit), np.full(world.size, time), np.full(world.size, step))
+            )
+    if len(steps) == 1:
+        return steps[0]
+    return tuple(np.concatenate(column) for column in zip(*steps, strict=True))
 
 
 def steps_on_grid(moves: Moves, frame: Frame, variable: str, state: str, grid: Floats) -> tuple[Any, ...]:

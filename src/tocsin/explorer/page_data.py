@@ -93,7 +93,7 @@ def states_of(pairs: Sequence[Wave], wave: Wave) -> list[dict[str, str]]:
 
 def units_of(history: History, frame: Frame) -> list[dict[str, Any]]:
     """Return the units of a frame with their names, what is noted of them, and when they are there."""
-    table, short = history.units, short_labels(history)
+    table, short, away = history.units, short_labels(history), frame.absences
     full = dict(zip(table["unit"].astype(str), _texts(table, "label"), strict=True))
     notes = dict(zip(table["unit"].astype(str), _texts(table, "note"), strict=True))
     return [
@@ -104,6 +104,11 @@ def units_of(history: History, frame: Frame) -> list[dict[str, Any]]:
             "note": notes[unit],
             "enter": float(frame.enter[place]),
             "exit": float(frame.exit[place]),
+            "away": [
+                [float(start), float(end)]
+                for unit, start, end in zip(away.unit, away.start, away.end, strict=True)
+                if unit == place
+            ],
         }
         for place, unit in enumerate(frame.units)
     ]

@@ -14,6 +14,7 @@ from tocsin.fit.maximum import imputation
 from tocsin.fit.maximum.constraint import Constraint, Prior
 from tocsin.fit.maximum.search import Task, scale
 from tocsin.fit.misplaced_terms import of_left_out
+from tocsin.fit.time_at_risk import exposure_table, of_unobserved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +71,7 @@ def fit_program(
     identified = identify(task, found)
     warnings = [
         *program.history.warnings,
+        *of_unobserved(program),
         *diagnostics.thin(program, task.asked),
         *imputation.warnings_of(task, found, identified.scaled),
         *twins.values(),
@@ -149,36 +151,6 @@ def _status(
             word = "free"
         status[name] = word
     return status
-
-
-def exposure_table(program: Program) -> pd.DataFrame:
-    """Return events and time at risk (units times units of the clock) of each transition."""
-    import pandas as pd
-
-    layout, trace = program.opening, program.trace
-    count = layout.state.size
-    begin = np.maximum(layout.presence[0], layout.window[0])
-    # Every spell of every unit in one joint state: those that an event ends, and the last.
-    unit = np.concatenate([trace.events[:, 0], np.arange(count)])
-    state = np.concatenate([trace.events[:, 2], layout.state])
-    end = np.concatenate([trace.time, np.maximum(layout.presence[1], begin)])
-    order = np.lexsort((np.concatenate([np.arange(trace.time.size), np.full(count, trace.time.size)]), unit))
-    unit, state, end = unit[order], state[order], end[order]
-    first = np.r_[True, unit[1:] != unit[:-1]]
-    since = np.where(first, begin[unit], np.r_[0.0, end[:-1]])
-    last = np.r_[first[1:], True]
-    moved = np.flatnonzero(last & ~first)  # the last spell is lived in the state that the last event entered
-    after = np.empty(count, dtype=np.int64)
-    after[trace.events[:, 0]] = trace.events[:, 3]  # in the order of time, so the last one stands
-    state[moved] = after[unit[moved]]
-    span = np.maximum(end - since, 0.0)
-    rows = []
-    for number, transition in enumerate(program.model.transitions):
-        at_risk = layout.after[number][state] >= 0
-        time = np.bincount(unit[at_risk], span[at_risk], minlength=count)
-        events = int((trace.events[:, 4] == number).sum())
-        rows.append((transition.name, events, float(time.sum()), int((time > 0).sum())))
-    return pd.DataFrame(rows, columns=["transition", "events", "exposure", "units"])
 
 
 def cause_table(program: Program, found: Found) -> pd.DataFrame:

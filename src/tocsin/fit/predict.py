@@ -58,7 +58,7 @@ def hazards(fit: Fit, program: Program, when: object, level: float) -> pd.DataFr
     before = trace.time < time
     state = states_at(layout, trace, int(before.sum()), time)
     present = (layout.presence[0] < time) & (time <= layout.presence[1])
-    present &= ~program.history.numbers.absences.cover(np.arange(present.size), time)
+    present &= ~program.history.numbers.absences.cover(np.arange(present.size), np.array(time))
     rows = []
     for number, group in enumerate(program.likelihood.groups):
         units = np.flatnonzero(present & (layout.after[number][state] >= 0))

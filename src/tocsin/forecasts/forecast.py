@@ -308,10 +308,11 @@ def told_by(ensemble: Ensemble, history: History, asked: Question) -> Told:
     world, time = events["world"].to_numpy()[own], events["time"].to_numpy()[own]
     unit = codes_of(events["unit"], frame.units)[own]
     to = codes_of(events["to"], frame.variable(asked.variable).states)[own]
-    past = (world == 0) & (time <= asked.cut)  # until the date all worlds are alike
-    held = frame.initial[asked.variable].copy()
-    held[unit[past]] = to[past]  # in the order of time, so the last one stands
-    could = (frame.enter <= asked.cut) & (frame.exit > asked.cut)
+    moves, held = ensemble._moves(asked.variable), frame.initial[asked.variable].copy()
+    past = (moves.world == 0) & (moves.time <= asked.cut)  # until the date all worlds are alike
+    held[moves.unit[past]] = moves.to[past]  # in the order of time, so the last one stands
+    could, away = (frame.enter <= asked.cut) & (frame.exit > asked.cut), frame.absences
+    could[away.unit[(away.start <= asked.cut) & (asked.cut < away.end)]] = False
     if not frame.variable(asked.variable).recurrent:
         could &= held != code
     chosen = (to == code) & (time > asked.cut)

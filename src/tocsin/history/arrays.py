@@ -185,7 +185,15 @@ def numbers_of(
     )
     static: dict[str, NDArray[Any]] = {}
     categories: dict[str, tuple[str, ...]] = {}
-    skip = {"unit", "label", "enter", "exit", schema.MARK, *schema.PROVENANCE, *(variable.name for variable in variables)}
+    skip = {
+        "unit",
+        "label",
+        "enter",
+        "exit",
+        schema.MARK,
+        *schema.PROVENANCE,
+        *(variable.name for variable in variables),
+    }
     for name in units.column_names:
         if name not in skip:
             column = units.column(name)

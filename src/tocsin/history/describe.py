@@ -45,7 +45,7 @@ def facts(history: History) -> dict[str, str]:
         "title": history.title,
         "window": f"{clock.text(clock.first)} to {clock.text(clock.last)}, clock {history.clock}"
         + (f" ({int(clock.end - clock.start)} periods)" if clock.name == "step" else ""),
-        "units": f"{history._tables['units'].num_rows:,}",
+        "units": f"{len(history.numbers.units):,}" + _comings(history),
     }
     events = history._tables["events"]
     for variable in history.variables:
@@ -103,6 +103,15 @@ def _own_columns(history: History) -> dict[str, str]:
             missing, text = int(np.isnan(values).sum()), "numbers"
         found[f"column {name}"] = text + (f"; missing for {missing:,} of {len(values):,}" if missing else "")
     return found
+
+
+def _comings(history: History) -> str:
+    """Say how many units come and go, and how many are not coded for a while."""
+    numbers = history.numbers
+    away, dark = (len(set(each.unit.tolist())) for each in (numbers.absences, numbers.unobserved))
+    return (f", {away:,} with absences" if away else "") + (
+        f", {dark:,} not coded for a while" if dark else ""
+    )
 
 
 def _of_no_time(history: History, name: str) -> int:
@@ -291,7 +300,9 @@ def coverage(history: History) -> pd.DataFrame:
             own = order[bounds[index] : bounds[index + 1]]
             spans = sorted(shared + list(zip(rows.start[own].tolist(), rows.end[own].tolist(), strict=True)))
             reach, leave = float(numbers.enter[index]), float(numbers.exit[index])
-            for start, end in [*spans, (leave, leave)]:
+            away = numbers.absences.unit == index
+            spans += list(zip(numbers.absences.start[away], numbers.absences.end[away], strict=True))
+            for start, end in [*sorted(spans), (leave, leave)]:
                 if start > reach and reach < leave:
                     found.append((unit, name, reach, min(start, leave)))
                 reach = max(reach, end)

@@ -39,7 +39,9 @@ class History:
 
     Parameters:
         units: table with `unit` and optionally label, enter, exit, lon, lat, own (static) covariates and, named
-            after a state variable, the state on entry.
+            after a state variable, the state on entry. Several rows of a unit are spells of its presence, one after
+            another; own columns agree in them. A row whose `unobserved` is true is no presence: the place is there,
+            but not coded.
         events: table with `unit`, `variable`, `state` (the one entered), `time`; optionally time_latest,
             sequence. A time may be a date known in part (EDTF): 1848-03~, 1917-11/1917-12, 1919-03-2X.
         ties: table with `layer`, `source`, `target`; optionally weight (1), start, end (the window). Also a networkx
@@ -467,7 +469,9 @@ class History:
         return hash(self.digest)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{self._tables[name].num_rows:,} {name}" for name in TABLES[:4])
+        sizes = {name: self._tables[name].num_rows for name in TABLES[:4]}
+        sizes["units"] = len(self._tables["units"].column("unit").unique())
+        counts = ", ".join(f"{size:,} {name}" for name, size in sizes.items())
         first, last = (self._clock.text(end) for end in (self._clock.first, self._clock.last))
         return f"<History {self.name!r}: {counts}; {first} to {last}>"
 

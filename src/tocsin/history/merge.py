@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,8 @@ def merge(one: History, other: History) -> History:
         mine, theirs = (_plain(history.table(kind.name)) for history in (one, other))
         if kind.name in ("units", "sources"):
             key = kind.required[0]
-            tables[kind.name] = _table(
-                _united(mine.to_pylist(), theirs.to_pylist(), key, kind.name), mine, theirs
-            )
+            pair = mine.to_pylist(), theirs.to_pylist()
+            tables[kind.name] = _table(_united(*pair, _keys(*pair, key), kind.name), mine, theirs)
         elif not mine.num_rows or not theirs.num_rows:
             tables[kind.name] = mine if mine.num_rows else theirs
         else:
@@ -112,10 +112,20 @@ def _plain(table: Any) -> Any:
     return pa.Table.from_arrays(columns, table.column_names)
 
 
-def _united(mine: Sequence[Row], theirs: Sequence[Row], key: str, table: str) -> list[Row]:
-    rows = {row[key]: dict(row) for row in mine}
+def _keys(mine: Sequence[Row], theirs: Sequence[Row], key: str) -> Callable[[Row], tuple[Any, ...]]:
+    """Return what makes rows of both the same: the key, of units that come and go each spell of presence."""
+    several = {
+        name for rows in (mine, theirs) for name, count in Counter(r[key] for r in rows).items() if count > 1
+    }
+    return lambda row: (row[key], row["enter"], row["exit"]) if row[key] in several else (row[key],)
+
+
+def _united(
+    mine: Sequence[Row], theirs: Sequence[Row], key: Callable[[Row], tuple[Any, ...]], table: str
+) -> list[Row]:
+    rows = {key(row): dict(row) for row in mine}
     for row in theirs:
-        known = rows.setdefault(row[key], dict(row))
+        known = rows.setdefault(key(row), dict(row))
         for name, value in row.items():
             if known.get(name) is None or known[name] != known[name]:
                 known[name] = value
@@ -128,7 +138,7 @@ def _united(mine: Sequence[Row], theirs: Sequence[Row], key: str, table: str) ->
                 else:
                     one, other = repr(known[name]), repr(value)
                     raise TocsinError(
-                        f"the histories differ in {table}: {row[key]!r} has {name} {one} and {other}"
+                        f"the histories differ in {table}: {key(row)[0]!r} has {name} {one} and {other}"
                     )
     return list(rows.values())
 
@@ -166,6 +176,13 @@ def merge_units(history: History, parents: Mapping[str, str]) -> History:
     clock = history._clock
     tables = {name: _plain(history.table(name)) for name in history._tables}
     affected = {*roots, *roots.values()}
+    names = [row["unit"] for row in tables["units"].to_pylist()]
+    for name in sorted(each for each in affected if names.count(each) > 1):
+        raise TocsinError(
+            f"{name!r} comes and goes (it stands in {names.count(name)} rows of units), so that it cannot be merged: "
+            "give it one row, or leave it as it is"
+        )
+    others = [row for row in tables["units"].to_pylist() if row["unit"] not in affected]
     units = {row["unit"]: row for row in tables["units"].to_pylist()}
     members: dict[str, list[Row]] = {}
     for name in sorted(affected):
@@ -192,7 +209,8 @@ def merge_units(history: History, parents: Mapping[str, str]) -> History:
                     f"{root!r} would begin in {start!r}, but {variable.name!r} begins in {variable.initial!r}"
                 )
     out = dict(tables)
-    out["units"] = _table([row for name, row in units.items() if name not in roots], tables["units"])
+    whole = [row for name, row in units.items() if name in affected and name not in roots]
+    out["units"] = _table(others + whole, tables["units"])
     out["events"] = _table(events, tables["events"])
     out["ties"] = _merged(
         tables["ties"], ("source", "target"), ("layer", "source", "target"), "weight", roots, affected, clock

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.history.assemble import Declared
+from tocsin.history.presence import marked
 from tocsin.history.tables.frames import Raw
 from tocsin.history.tables.schema import Report
 from tocsin.history.time import Clock, near, read_clock, window_ends
@@ -92,7 +93,7 @@ def select(
         clock = _narrowed(history, window)
     if clock != history._clock:
         tables = _within(history, tables, clock)
-    kept = tables["units"].column("unit").cast(pa.string()).to_pylist()
+    kept = _names(tables["units"])
     if units is not None:
         wanted = set(chosen(units, history.numbers.units, "unit"))
         kept = [name for name in kept if name in wanted]
@@ -109,6 +110,16 @@ def of_units(tables: dict[str, Any], names: Sequence[str]) -> None:
     for name, column in (("events", "unit"), ("ties", "source"), ("ties", "target"), ("episodes", "unit")):
         tables[name] = _among(tables[name], column, names)
     tables["covariates"] = _among(tables["covariates"], "unit", [*names, "*"])
+
+
+def _names(units: Any) -> list[str]:
+    return list(dict.fromkeys(units.column("unit").cast(pa.string()).to_pylist()))
+
+
+def _codes(table: Any, column: str) -> Any:
+    from tocsin.history.arrays import _codes
+
+    return _codes(table, column)
 
 
 def _among(table: Any, column: str, names: Iterable[str]) -> Any:
@@ -147,21 +158,29 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
     """Rows in force within the new window, and all events up to its end."""
     old = history._clock
     units, events = tables["units"], tables["events"]
+    rows = _codes(units, "unit") if units.num_rows > len(history.numbers.units) else np.arange(units.num_rows)
+    dark = marked(units)
+    coded = np.flatnonzero(~dark)
+    opens = np.isin(np.arange(units.num_rows), coded[np.unique(rows[coded], return_index=True)[1]])
     for variable in history.variables:
         # The state on entry was that of the old entry; more events now lie before the new one, so it is
         # restated as the state before the first of them.
         place = units.column_names.index(variable.name) if variable.name in units.column_names else -1
         if place >= 0 and pa.types.is_dictionary(units.column(place).type):
-            codes = history.numbers.initial[variable.name]
-            given = pc.is_valid(units.column(place)).to_numpy()
+            codes = history.numbers.initial[variable.name][rows]
+            given = units.column(place).cast(pa.string()).to_pylist()
             states = [
-                variable.states[code] if said else None
-                for code, said in zip(codes.tolist(), given.tolist(), strict=True)
+                variable.states[code] if said is not None and first else said
+                for code, said, first in zip(codes.tolist(), given, opens.tolist(), strict=True)
             ]
             units = units.set_column(place, variable.name, pa.array(states, pa.string()))
     begin = clock.begin(_column(units, "enter", old.first))
     finish = clock.finish(_column(units, "exit", old.last))
-    tables["units"] = units.filter(pa.array((begin < clock.end) & (finish > clock.start)))
+    there = (begin < clock.end) & (finish > clock.start)
+    # Of a unit that comes and goes, spells before the new window stay: events in them set its state and memory.
+    several = np.bincount(rows) > 1
+    kept = (begin < clock.end) & np.isin(rows, rows[there & ~dark]) & (there | several[rows])
+    tables["units"] = units.filter(pa.array(kept))
     if events.num_rows:
         time = _column(events, "time", 0)
         seen = time <= clock.last
@@ -186,8 +205,8 @@ def _within(history: History, tables: dict[str, Any], clock: Clock) -> dict[str,
                 pc.fill_null(episodes.column("end").cast(_raw(clock)), int(1e9)).to_numpy() < clock.first
             )
         tables["episodes"] = episodes.filter(pa.array(kept))
-    kept_units = tables["units"].column("unit").cast(pa.string()).to_pylist()
-    if len(kept_units) < units.num_rows:
+    kept_units = _names(tables["units"])
+    if len(kept_units) < len(history.numbers.units):
         of_units(tables, kept_units)
     return tables
 

@@ -47,8 +47,10 @@ def check_presence(units: Parsed, events: Parsed, clock: Clock, report: Report) 
         events.raw,
         rows[open_],
         "time_latest",
-        lambda row: f"the unit {units.coded['unit'][int(unit[row])].as_py()!r} is present in spells: say on which day "
-        "the event was, so that it lies in one of them",
+        lambda row: (
+            f"the unit {units.coded['unit'][int(unit[row])].as_py()!r} is present in spells: say on which day "
+            "the event was, so that it lies in one of them"
+        ),
         kind="span in spells",
     )
     late = exact & (t > clock.last)
@@ -142,9 +144,13 @@ def _away(units: Parsed, events: Parsed, clock: Clock, row: int) -> str:
     mine = np.flatnonzero((units.columns["unit"] == index) & ~marked_rows(units))
     enter, leave = units.numbers("enter", clock.first), units.numbers("exit", clock.last)
     spans = sorted((enter[k], leave[k]) for k in mine)
-    listed = ", ".join(f"{clock.text(max(a, clock.first))} to {clock.text(min(b, clock.last))}" for a, b in spans)
+    listed = ", ".join(
+        f"{clock.text(max(a, clock.first))} to {clock.text(min(b, clock.last))}" for a, b in spans
+    )
     name, time = units.coded["unit"][index].as_py(), events.columns["time"][row]
-    begins = any(clock.begin(np.array([a]))[0] == clock.number(np.array([time]))[0] + clock.lag for a, _ in spans)
+    begins = any(
+        clock.begin(np.array([a]))[0] == clock.number(np.array([time]))[0] + clock.lag for a, _ in spans
+    )
     how = (
         "it returns at that time: give the state in which it returns in its row of units"
         if begins
@@ -186,7 +192,10 @@ def check_spells(units: Parsed, variables: Sequence[StateVariable], clock: Clock
     for name in states:
         said = np.flatnonzero(marked & (units.columns[name] >= 0))
         report.rows(
-            units.raw, said, name, "a row marked unobserved names no state: give it where the unit is coded again"
+            units.raw,
+            said,
+            name,
+            "a row marked unobserved names no state: give it where the unit is coded again",
         )
     if not shared.any():
         return

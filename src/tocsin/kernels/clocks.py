@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocsin.kernels.layout import (
+    ENTER,
     FAN,
     KIND,
     LAYER,
@@ -23,6 +24,8 @@ from tocsin.kernels.layout import (
     SPAN,
     TIE,
     VALUE,
+    WHEN,
+    A,
     C,
     Layout,
     comparing,

@@ -69,7 +69,9 @@ class Field(NamedTuple):
     total: NDArray[np.float64]  # (N,)
     memory: NDArray[np.float64]  # (N, Q, moments), as of
     heard: NDArray[np.float64]  # (N,)
-    taken: NDArray[np.float64]  # (N, Q, moments) memory of units that left, as of then; (0, Q, moments) if none returns
+    taken: NDArray[
+        np.float64
+    ]  # (N, Q, moments) memory of units that left, as of then; (0, Q, moments) if none returns
     exposure: NDArray[np.float64]  # (N, Q, moments), as of
     since: NDArray[np.float64]  # (N,)
     sources: NDArray[np.int64]  # (N,)

@@ -38,7 +38,6 @@ from tocsin.kernels.layout import (
     LAYER,
     MOVES,
     ROW,
-    SOURCE,
     TO,
     TRANSITION,
     VALUE,

@@ -23,7 +23,17 @@ from tocsin.kernels.clocks import (
     set_aside,
 )
 from tocsin.kernels.dense_clocks import begin_row
-from tocsin.kernels.hazard import HEARD, SENT, apply_break, brought_memory, enter_state, held, restate, sent, take_memory
+from tocsin.kernels.hazard import (
+    HEARD,
+    SENT,
+    apply_break,
+    brought_memory,
+    enter_state,
+    held,
+    restate,
+    sent,
+    take_memory,
+)
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,

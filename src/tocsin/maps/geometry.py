@@ -180,7 +180,7 @@ def _units(history: History) -> tuple[tuple[str, str | None, str | None], ...]:
         table.column(name).to_pylist() if name in table.column_names else [None] * table.num_rows
         for name in ("unit", "label", "iso3")
     ]
-    return tuple(zip(*columns, strict=True))
+    return tuple(dict.fromkeys(zip(*columns, strict=True)))  # once, though a unit may stand in several rows
 
 
 def _read(path: Path) -> dict[str, Any]:

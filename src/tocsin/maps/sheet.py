@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tocsin.charts.parts import chart_config, colour
 from tocsin.history.describe import short_labels
+from tocsin.history.tables.schema import MARK
 from tocsin.maps.geometry import Cut, cut_at, marks, signed_area, written
 from tocsin.maps.projection import Box, Projection, projection_of
 
@@ -359,6 +360,8 @@ def _present(history: History, when: Any) -> set[str]:
     if history.clock in ("month", "year"):
         day = day.to_period(history.clock[0].upper()).to_timestamp()
     there = (table["enter"] <= day) & (table["exit"] >= day)
+    if MARK in table:
+        there &= table[MARK].isna()
     return set(table.loc[there, "unit"].astype(str))
 
 

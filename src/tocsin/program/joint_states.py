@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tocsin.states import StateVariable
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int32]
 
 MOST_JOINT_STATES = 65_536
 
@@ -168,17 +169,19 @@ class Observer:
         seen = Observed(time, unit, variable, state, before, later, transition, early)
         return seen, int(barred[0]) if barred.size else -1
 
-
     def follow(
-        self, entry: NDArray[np.int32], time: Floats, unit: NDArray[np.int32], variable: NDArray[np.int32], state: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        self, entry: Ints, time: Floats, unit: Ints, variable: Ints, state: Ints
+    ) -> tuple[Ints, Ints, Ints]:
         """Return the joint states before and after each event (events,), and those of the units at last (N,).
 
         Units that return in a state have left the one in which they were.
         """
         who, which, what, when = self.returns
         if not when.size:
-            return trace_states(entry, unit, variable, state, self.joint.strides, self.joint.sizes)
+            found: tuple[Ints, Ints, Ints] = trace_states(
+                entry, unit, variable, state, self.joint.strides, self.joint.sizes
+            )
+            return found
         order = np.argsort(np.concatenate([time, when]), kind="stable")
         moves = (np.concatenate(pair)[order] for pair in ((unit, who), (variable, which), (state, what)))
         before, after, last = trace_states(entry, *moves, self.joint.strides, self.joint.sizes)
@@ -195,7 +198,8 @@ class Observer:
             np.concatenate([one[early], other[back]])[order]
             for one, other in ((self.unit, who), (self.variable, which), (self.state, what))
         )
-        return trace_states(self.entry, *moves, self.joint.strides, self.joint.sizes)[2]
+        found: Ints = trace_states(self.entry, *moves, self.joint.strides, self.joint.sizes)[2]
+        return found
 
 
 def describe_event(history: History, unit: str, time: float) -> str:

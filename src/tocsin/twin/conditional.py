@@ -374,7 +374,9 @@ def go_on(
     life = Life(changed, change, combine(seed % 2**64, world), "cause")
     seen, _ = witnesses(setting, life.place, True)
     before = [move for move in setting.moves if move.time <= max(until, setting.start)]
-    for moment in sorted({move.time for move in before + setting.returns if move.time <= max(until, setting.start)}):
+    for moment in sorted(
+        {move.time for move in before + setting.returns if move.time <= max(until, setting.start)}
+    ):
         for move in (move for move in before if move.time == moment):
             setting.apply(life.world, move)
         setting.bring_back(life.world, moment)

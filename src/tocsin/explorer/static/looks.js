@@ -17,7 +17,8 @@ export class Looks {
 
   present(unit, i) {
     const each = this.units.get(unit), t = this.calendar.instant(i);
-    return each !== undefined && t > each.enter && t <= each.exit + (this.calendar.dated ? 1e-9 : 0) + 1e-9;
+    const away = ((each && each.away) || []).some(([a, b]) => t > a + 1e-9 && t <= b + 1e-9);
+    return !away && each !== undefined && t > each.enter && t <= each.exit + (this.calendar.dated ? 1e-9 : 0) + 1e-9;
   }
 
   // The spells of a unit that are going on, those shown first that were named first.
