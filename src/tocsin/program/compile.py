@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -178,10 +178,13 @@ def _transition_tables(model: Model, joint: JointStates) -> tuple[NDArray[np.int
     return np.stack([variable, to], axis=1), after
 
 
-def _matters(model: Model, joint: JointStates, after: NDArray[np.int32]) -> NDArray[np.uint8]:
+def _matters(
+    model: Model, joint: JointStates, after: NDArray[np.int32], restated: Collection[int]
+) -> NDArray[np.uint8]:
     """Return whether a unit in each joint state may ever come to be at risk of each transition (K, J).
 
-    A variable with declared transitions moves by them; one without may be led, or forced, anywhere.
+    A variable with declared transitions moves by them; one without may be led, or forced, anywhere, and so may one in
+    whose states units return (`restated`, positions).
     """
     moving = {move.variable for move in model.transitions}
     reach = np.eye(joint.count, dtype=bool)
@@ -189,8 +192,8 @@ def _matters(model: Model, joint: JointStates, after: NDArray[np.int32]) -> NDAr
         states = np.flatnonzero(after[number] >= 0)
         reach[states, after[number, states]] = True
     for name in joint.names:
-        if name not in moving:
-            position = joint.index(name)
+        position = joint.index(name)
+        if name not in moving or position in restated:
             rest = np.arange(joint.count) - joint.codes(name) * joint.strides[position]
             reach |= rest[:, None] == rest[None, :]
     for middle in range(joint.count):  # Warshall (1962)
@@ -475,7 +478,7 @@ def join(
         held=np.stack([joint.codes(name) for name in joint.names]).astype(np.int32),
         transition=transition,
         after=after,
-        matters=_matters(model, joint, after),
+        matters=_matters(model, joint, after, set(observer.returns[1].tolist())),
         allowed=np.ones((0, 0), dtype=np.uint8),
         cause=table,
         cause_key=np.array([cause_key(s.transition, s.cause) for s in slots], dtype=np.uint64),
