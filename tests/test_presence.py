@@ -49,7 +49,9 @@ def test_time_in_an_absence_is_no_time_at_risk() -> None:
 @pytest.mark.parametrize("clock", ["day", "month", "year", "step"])
 def test_every_clock_leaves_absences_out(clock: str) -> None:
     """Periods or days 1 to 4 and 7 to 10, an event in the eighth: six at risk, the event's own among them or not."""
-    first = {"day": "1918-01-{:02d}", "month": "1918-{:02d}-01", "year": "19{:02d}-01-01", "step": "{}"}[clock]
+    first = {"day": "1918-01-{:02d}", "month": "1918-{:02d}-01", "year": "19{:02d}-01-01", "step": "{}"}[
+        clock
+    ]
 
     def when(k: int) -> Any:
         return k if clock == "step" else first.format(k)
@@ -91,7 +93,8 @@ def test_an_absent_unit_sends_nothing_and_returns_with_what_its_entries_have_lef
     ties = {"layer": ["l"], "source": ["a"], "target": ["b"]}
     for half_life in (None, 2.0):
         model = tc.Model(
-            [S], [tc.Transition("s", "off", "on", tc.baseline(), tc.contagion("l", "s=on", half_life=half_life))]
+            [S],
+            [tc.Transition("s", "off", "on", tc.baseline(), tc.contagion("l", "s=on", half_life=half_life))],
         )
         record = history(units, event(("a", "on", 1.0), ("b", "on", 9.0)), ties)
         program = model.compile(record)
@@ -104,14 +107,18 @@ def test_an_absent_unit_sends_nothing_and_returns_with_what_its_entries_have_lef
         else:
             kappa = math.log(2) / half_life
             parts = [(1.0, 4.0), (6.0, 9.0)]
-            area = [(math.exp(-kappa * (x - 1)) - math.exp(-kappa * (y - 1))) / kappa / math.e for x, y in parts]
+            area = [
+                (math.exp(-kappa * (x - 1)) - math.exp(-kappa * (y - 1))) / kappa / math.e for x, y in parts
+            ]
             assert expected == pytest.approx([0.0, area[0], 0.0, area[1]])
 
 
 def test_worlds_have_no_events_in_absences_and_time_in_states_counts_presence() -> None:
     units = {"unit": [f"u{k}" for k in range(200)] * 2, "enter": [0.0] * 200 + [6.0] * 200,
              "exit": [4.0] * 200 + [10.0] * 200}  # fmt: skip
-    worlds = RISING.with_params({"s: off > on | baseline | propensity | 1": -1.5}).simulate(history(units), 200, 1)
+    worlds = RISING.with_params({"s: off > on | baseline | propensity | 1": -1.5}).simulate(
+        history(units), 200, 1
+    )
     times = worlds.events["time"].to_numpy()
     assert not ((times > 4.0) & (times <= 6.0)).any()
     shares = worlds.probability("s", "on", [4.0, 5.0, 10.0])

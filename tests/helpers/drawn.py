@@ -236,11 +236,11 @@ def cases(draw: Any) -> Case:
     bounds = {"units": (2, 6), "variables": (1, 3), "layers": (1, 3), "moves": (1, 4), "causes": (0, 2),
               "terms": (1, 2), "events": (0, 40), "ties": (0, 12), "rows": (0, 3)}  # fmt: skip
     sizes = Sizes(**{name: draw(st.integers(low, high)) for name, (low, high) in bounds.items()})
-    return build(sizes, draw(st.booleans()), draw(st.integers(0, 2**32 - 1)))
+    return build(sizes, draw(st.booleans()), draw(st.integers(0, 2**32 - 1)), draw(st.booleans()))
 
 
-def build(sizes: Sizes, dated: bool, seed: int) -> Case:
-    """Make the case of these sizes and this seed."""
+def build(sizes: Sizes, dated: bool, seed: int, away: bool = False) -> Case:
+    """Make the case of these sizes and this seed; `away`: units may be absent for a while."""
     dice = Dice(seed)
     units = UNITS[: sizes.units]
     variables = _variables(dice, sizes.variables)
@@ -259,7 +259,7 @@ def build(sizes: Sizes, dated: bool, seed: int) -> Case:
         table["v"] = [dice.pick(variables[0].states) for _ in units]
         for unit, state in zip(units, table["v"], strict=True):
             states[unit]["v"] = state
-    absences = _absences(Dice(seed + 1), variables[0], spans)
+    absences = _absences(Dice(seed + 1), variables[0], spans) if away else {}
     events, whole = _events(dice, model, spans, states, sizes, dated, absences)
 
     ties: list[tuple[Any, ...]] = []
