@@ -291,3 +291,97 @@ def test_what_fails_in_a_world_is_told_and_stops(tmp_path: Path) -> None:
     assert 0 < len(list((tmp_path / "stopped").glob("part-*.parquet"))) < 60
     kept = given.simulate(history, WORLDS, 5, folder=tmp_path / "stopped")
     assert kept.events.equals(given.simulate(history, WORLDS, 5).events)
+
+
+SHARE = """
+import sys
+from pathlib import Path
+from helpers.small_wave import wave
+history, given = wave()
+for text in sys.argv[2:]:
+    given.draw_share(history, (int(text), 4), sys.argv[1], worlds=300, seed=5)
+"""
+
+
+def test_processes_that_know_nothing_of_each_other_draw_shares(
+    both: tuple[tc.Ensemble, EnsembleParts], tmp_path: Path
+) -> None:
+    def process(*shares: str) -> subprocess.Popen[bytes]:
+        place = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "NUMBA_NUM_THREADS": "1"}
+        return subprocess.Popen([sys.executable, "-c", SHARE, str(tmp_path / "all"), *shares], env=place)
+
+    # Two at once on one folder, both with share 2; the other is killed at its first part.
+    one, other = process("1", "2"), process("2", "4")
+    while other.poll() is None and not list((tmp_path / "all").glob("part-*")):
+        time.sleep(0.01)
+    other.send_signal(signal.SIGKILL)
+    assert one.wait() == 0
+    other.wait()
+    with pytest.raises(tc.TocsinError, match=r"shares are missing or damaged: .*3/4.*draw these again"):
+        tc.gather_shares(tmp_path / "all")
+    assert process("3", "4").wait() == 0
+    history, given = wave()
+    whole = tc.gather_shares(tmp_path / "all", history)
+    assert whole.events.equals(both[0].events)
+    assert tc.Ensemble.read(tmp_path / "all", history).events.equals(both[0].events)
+    # A damaged share is named, drawn again, and the same bytes.
+    path = whole.parts.path(len(whole.parts) - 1)
+    kept = path.read_bytes()
+    path.write_bytes(kept[:-100])
+    with pytest.raises(
+        tc.TocsinError, match=r"1 of 4 shares are missing or damaged: 4/4 \(of the first, it is damaged"
+    ):
+        tc.gather_shares(tmp_path / "all")
+    assert given.draw_share(history, (4, 4), tmp_path / "all", worlds=300, seed=5) > 0
+    assert path.read_bytes() == kept and tc.gather_shares(tmp_path / "all").worlds == 300
+
+
+def test_shares_are_of_one_run(tmp_path: Path) -> None:
+    history, given = wave()
+    assert sum(given.draw_share(history, (k, 7), tmp_path, worlds=10, seed=5) for k in range(1, 8)) == 10
+    with pytest.raises(tc.TocsinError, match="number of shares 7 there, 8 here"):
+        given.draw_share(history, (1, 8), tmp_path, worlds=10, seed=5)
+    with pytest.raises(tc.TocsinError, match="another run: seed 5 there, 6 here"):
+        given.draw_share(history, (1, 7), tmp_path, worlds=10, seed=6)
+    for wrong in ((0, 7), (8, 7)):
+        with pytest.raises(tc.ModelError, match="numbered from 1 to 7"):
+            given.draw_share(history, wrong, tmp_path, worlds=10, seed=5)
+    given.simulate(history, 10, 5, folder=tmp_path / "whole")
+    with pytest.raises(tc.TocsinError, match="were not drawn in shares"):
+        tc.gather_shares(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kind", ["ThreadPoolExecutor", "ProcessPoolExecutor"])
+def test_an_executor_draws_the_same_bits(
+    kind: str, both: tuple[tc.Ensemble, EnsembleParts], tmp_path: Path
+) -> None:
+    import concurrent.futures
+    import multiprocessing
+
+    more = {"mp_context": multiprocessing.get_context("spawn")} if kind.startswith("Process") else {}
+    history, given = wave()
+    with getattr(concurrent.futures, kind)(2, **more) as executor:
+        assert given.simulate(history, WORLDS, 5, runner=executor).events.equals(both[0].events)
+        kept = given.simulate(history, WORLDS, 5, folder=tmp_path / "kept", runner=executor)
+        assert kept.events.equals(both[0].events)
+        with pytest.raises(tc.ModelError, match="runner= takes a concurrent.futures.Executor"):
+            given.simulate(history, WORLDS, 5, runner=object())
+
+
+def test_the_array_script_of_the_page_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "large.md").read_text(encoding="utf-8")
+    script = page[page.index("#!/bin/sh") :].split("```")[0]
+    assert "1000000" in script and "/100" in script
+    (tmp_path / "array.sh").write_text(
+        script.replace("1000000", "50").replace("/100", "/2"), encoding="utf-8"
+    )
+    place = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "TMPDIR": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    script_of = ["sh", str(tmp_path / "array.sh")]
+    for task in ("1", "2"):
+        subprocess.run(script_of, env={**place, "SLURM_ARRAY_TASK_ID": task}, check=True, capture_output=True)
+    assert tc.gather_shares(tmp_path / "worlds").worlds == 50

@@ -9,6 +9,7 @@ from .ensemble.comparison import Comparison as Comparison
 from .ensemble.ensemble import Ensemble as Ensemble
 from .ensemble.paired import Outcome as Outcome
 from .ensemble.paired import Paired as Paired
+from .ensemble.runner import gather_shares as gather_shares
 from .errors import FitError as FitError
 from .errors import HistoryError as HistoryError
 from .errors import ModelError as ModelError

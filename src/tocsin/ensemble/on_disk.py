@@ -192,6 +192,7 @@ _TELLING = {
     "given": "what worlds are given",
     "seed": "seed",
     "worlds": "number of worlds",
+    "shares": "number of shares",
     "versions": "versions",
     "run": "arrays of the program",
 }
@@ -363,6 +364,7 @@ def open_parts(folder: Path) -> tuple[Parts, Frame]:
     if isinstance(content, dict):
         content.setdefault("given", "nothing")  # as folders were before worlds could be given something
         content.setdefault("draws", None)
+        content.setdefault("shares", None)
     needed = {"size", "frame", *_TELLING}
     if not isinstance(content, dict) or not needed <= set(content):
         raise TocsinError(f"{folder / MANIFEST}: not the manifest of a folder of worlds")
@@ -393,6 +395,8 @@ def claim(folder: Path, content: dict[str, Any], frame: Frame) -> Parts:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if (folder / MANIFEST).exists():  # another process has begun meanwhile
+            return claim(folder, content, frame)
         if set(others) - {FRAME}:
             raise TocsinError(f"{folder} holds other files, {others[0]} among them; name an empty folder")
         text = frame.to_json()

@@ -29,10 +29,13 @@ from tocsin.program.ties import led_breaks
 from tocsin.states import FORCED
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from distributed import Client
     from numpy.typing import NDArray
 
     from tocsin.ensemble.conditional import DrawnRecipe
+    from tocsin.ensemble.parameter_draws import Draws
     from tocsin.interventions.apply import Changed
     from tocsin.interventions.declared import Intervention
     from tocsin.kernels.layout import Layout, Tables
@@ -183,6 +186,81 @@ def check_numbers(worlds: object, seed: object) -> None:
     check_seed(seed)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What it takes to draw the worlds that are asked for, and to say what they are.
+
+    Attributes:
+        program, vector: the program, and the parameters where none are drawn.
+        recipe: draws worlds.
+        changed: the program as interventions have it, for names in messages.
+        drawn: parameters drawn from their uncertainty, None where all worlds have `vector`.
+        frame: what the worlds have in common.
+    """
+
+    program: Program
+    vector: NDArray[np.float64]
+    recipe: Recipe
+    changed: Changed
+    drawn: Draws | None
+    condition: Condition
+    frame: Frame
+
+    @staticmethod
+    def of(
+        program: Program,
+        vector: NDArray[np.float64],
+        seed: int,
+        interventions: Sequence[Intervention | str],
+        condition: Condition,
+        draws: Any,
+    ) -> Prepared:
+        """Prepare worlds; see `simulate`."""
+        drawn = None if draws is None else draws_of(draws, program.parameter_names, program.learned)
+        recipe, changed = recipe_of(program, vector, seed, interventions)
+        shown = changed.layout
+        if condition != NOTHING or drawn is not None:
+            from tocsin.ensemble.conditional import Setting
+
+            setting = Setting(program, changed, recipe, condition)
+            shown = setting.shown
+            if drawn is not None:
+                recipe = setting.drawn(drawn, most_drawn(program))
+            elif (
+                program.spans is not None and condition.given != "nothing"
+            ):  # times are drawn, parameters are not
+                recipe = setting.drawn(np.tile(vector, (TIMES, 1)))
+            else:
+                recipe = setting.recipe(vector)
+        return Prepared(
+            program, vector, recipe, changed, drawn, condition, frame_of_worlds(changed.program, shown)
+        )
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Return what was changed."""
+        return tuple(str(intervention) for intervention in self.changed.interventions)
+
+    def refuse(self, failure: Stopped) -> NoReturn:
+        """Raise the error for a world that could not be drawn."""
+        _refuse(self.changed.program, failure, None if self.drawn is None else most_drawn(self.program))
+
+    def content(self, worlds: int, size: int) -> dict[str, Any]:
+        """Return what a folder says of the run, whose parts have so many worlds."""
+        from tocsin.ensemble.runner import manifest_of
+
+        return manifest_of(
+            self.recipe,
+            worlds,
+            size,
+            self.program,
+            self.vector,
+            self.changed.interventions,
+            str(self.condition),
+            self.drawn,
+        )
+
+
 def simulate(
     program: Program,
     vector: NDArray[np.float64],
@@ -191,7 +269,7 @@ def simulate(
     interventions: Sequence[Intervention | str] = (),
     progress: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
-    runner: Client | None = None,
+    runner: Client | Executor | None = None,
     condition: Condition = NOTHING,
     draws: Any = None,
 ) -> Ensemble:
@@ -200,7 +278,7 @@ def simulate(
     Parameters:
         folder: keep the worlds there, as Parquet parts, instead of in memory; a run that was interrupted goes
             on from its finished parts.
-        runner: a dask.distributed Client, whose machines draw the worlds.
+        runner: what draws the worlds elsewhere: a `concurrent.futures.Executor`, or a dask.distributed Client.
         condition: what of the observed history the worlds share.
         draws: parameters drawn from their uncertainty, instead of `vector` for all; see `draws_of`. A world that
             does not end, or whose hazard overflows, is then stopped and told in `Ensemble.stopped`.
@@ -209,61 +287,68 @@ def simulate(
         FitError: at `vector`, a world does not end or a hazard overflows; or under draws every world.
     """
     check_numbers(worlds, seed)
-    drawn = None if draws is None else draws_of(draws, program.parameter_names, program.learned)
-    recipe, changed = recipe_of(program, vector, seed, interventions)
-    shown = changed.layout
-    most = most_drawn(program)
-    if condition != NOTHING or drawn is not None:
-        from tocsin.ensemble.conditional import Setting
-
-        setting = Setting(program, changed, recipe, condition)
-        shown = setting.shown
-        if drawn is not None:
-            recipe = setting.drawn(drawn, most)
-        elif (
-            program.spans is not None and condition.given != "nothing"
-        ):  # times are drawn, parameters are not
-            recipe = setting.drawn(np.tile(vector, (TIMES, 1)))
-        else:
-            recipe = setting.recipe(vector)
-    frame = frame_of_worlds(changed.program, shown)
-    sentences = tuple(str(intervention) for intervention in changed.interventions)
-
-    def refuse(failure: Stopped) -> NoReturn:
-        _refuse(changed.program, failure, None if drawn is None else most)
-
+    asked = Prepared.of(program, vector, seed, interventions, condition, draws)
+    recipe, refuse = asked.recipe, asked.refuse
     if runner is None:
         check_room(recipe, int(worlds), None if folder is None else Path(folder), threads())
     stopped: tuple[Stopped, ...] = ()
     if folder is None and runner is None:
         table, stopped = draw_all(recipe, int(worlds), refuse, progress)
     else:
-        from tocsin.ensemble.runner import check_runner, gather, keep, manifest_of, part_size
+        from tocsin.ensemble.runner import check_runner, gather, keep, part_size
 
         if runner is not None:
             check_runner(runner)
-        content = manifest_of(
-            recipe,
-            int(worlds),
-            part_size(recipe, int(worlds), refuse),
-            program,
-            vector,
-            changed.interventions,
-            str(condition),
-            drawn,
-        )
+        content = asked.content(int(worlds), part_size(recipe, int(worlds), refuse))
         if folder is not None:
             from tocsin.ensemble.on_disk import EnsembleParts
 
-            parts = keep(recipe, content, frame, Path(folder), refuse, progress, runner)
+            parts = keep(recipe, content, asked.frame, Path(folder), refuse, progress, runner)
             refused_or_told(parts.stopped(), int(worlds), refuse)
-            return EnsembleParts(parts, frame, program.history, sentences)
+            return EnsembleParts(parts, asked.frame, program.history, asked.sentences)
         assert runner is not None
         table, stopped = gather(recipe, content, refuse, progress, runner)
-    if stopped and drawn is None:
+    if stopped and asked.drawn is None:
         refuse(min(stopped))
-    shared = (program.history, sentences, str(condition), drawn, stopped)
-    return Ensemble(table, int(worlds), int(seed), frame, *shared)
+    shared = (program.history, asked.sentences, str(condition), asked.drawn, stopped)
+    return Ensemble(table, int(worlds), int(seed), asked.frame, *shared)
+
+
+def simulate_share(
+    program: Program,
+    vector: NDArray[np.float64],
+    worlds: int,
+    seed: int,
+    share: tuple[int, int],
+    folder: Path,
+    interventions: Sequence[Intervention | str] = (),
+    condition: Condition = NOTHING,
+    draws: Any = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Draw one share of the worlds of a run into a folder where other processes draw the others.
+
+    Parameters:
+        share: (k, n): the k-th of n shares, from 1. Which worlds it has follows from the run alone.
+        folder: the same for all; `gather_shares` makes it whole.
+
+    Returns:
+        How many worlds the share has; what is there already is not drawn again.
+
+    Raises:
+        ModelError: a share that is none.
+        TocsinError: the folder holds the worlds of another run.
+    """
+    from tocsin.ensemble.runner import cut, draw_share
+
+    check_numbers(worlds, seed)
+    number, shares = share
+    if not 1 <= number <= shares:
+        raise ModelError(f"there is no share {number} of {shares}: they are numbered from 1 to {shares}")
+    asked = Prepared.of(program, vector, seed, interventions, condition, draws)
+    size = cut(asked.recipe, int(worlds), shares, asked.refuse)
+    content = {**asked.content(int(worlds), size), "shares": shares}
+    return draw_share(asked.recipe, content, asked.frame, folder, asked.refuse, share, progress)
 
 
 def draw_all(

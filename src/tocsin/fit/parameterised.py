@@ -10,6 +10,8 @@ from tocsin.errors import ModelError, TocsinError
 from tocsin.model.learned import Learned
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
     from distributed import Client
 
@@ -73,7 +75,7 @@ class Parameterised:
         interventions: Sequence[Intervention | str] = (),
         progress: Callable[[int, int], None] | None = None,
         folder: str | Path | None = None,
-        runner: Client | None = None,
+        runner: Client | Executor | None = None,
         given: str = "nothing",
         clocks: str = "cause",
         draws: Any = "fit",
@@ -86,7 +88,7 @@ class Parameterised:
                 parameter (`draws`), or a posterior. World k has draw k modulo their number. Given parameters have
                 no uncertainty, and none is drawn.
             folder: keep the worlds there, as Parquet parts, instead of in memory.
-            runner: a dask.distributed Client, whose machines draw the worlds.
+            runner: what draws the worlds elsewhere: a `concurrent.futures.Executor`, or a dask.distributed Client.
         """
         from tocsin.ensemble.simulate import simulate
         from tocsin.fit.draws_kept import draws_for
@@ -98,6 +100,55 @@ class Parameterised:
         condition = Condition.parse(given, clocks, history)
         return simulate(
             program, vector, worlds, seed, interventions, progress, folder, runner, condition, drawn
+        )
+
+    def draw_share(
+        self,
+        history: History,
+        share: tuple[int, int],
+        folder: str | Path,
+        worlds: int = 10_000,
+        seed: int = 1917,
+        interventions: Sequence[Intervention | str] = (),
+        given: str = "nothing",
+        draws: Any = "fit",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Draw one share of many worlds into a folder where other processes draw the others.
+
+        Processes need not know of each other, and two may draw the same share; `tc.gather_shares` makes the folder
+        whole.
+
+        Parameters:
+            share: (k, n): the k-th of n shares, from 1.
+            folder: the same for all, on a disk that they share (or copied together afterwards).
+            worlds, seed, interventions, given, draws: of the whole run; see `simulate`.
+
+        Returns:
+            How many worlds the share has; what is there already is not drawn again.
+
+        Raises:
+            ModelError: a share that is none.
+            TocsinError: the folder holds the worlds of another run.
+        """
+        from tocsin.ensemble.simulate import simulate_share
+        from tocsin.fit.draws_kept import draws_for
+        from tocsin.program.condition import Condition
+
+        program = self.program(history)
+        drawn = draws_for(self, program, draws)
+        condition = Condition.parse(given, "cause", history)
+        return simulate_share(
+            program,
+            program.pack(self.values),
+            worlds,
+            seed,
+            share,
+            Path(folder),
+            interventions,
+            condition,
+            drawn,
+            progress,
         )
 
     def what_if(
