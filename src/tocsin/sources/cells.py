@@ -45,6 +45,7 @@ class Cells:
         self._missing = missing
         self._decimal = decimal
         self._problems: list[Problem] = []
+        self._codes: dict[str, tuple[NDArray[np.integer[Any]], list[str]]] = {}
 
     def leave(self, rows: Any, reason: str) -> None:
         """Leave out rows (a mask), those that are still there."""
@@ -78,16 +79,16 @@ class Cells:
 
     def text(self, column: str) -> NDArray[Any]:
         """Return a column of texts, "" where missing."""
-        values = self.frame[column]
-        if values.dtype.kind in "iuf":
-            numbers = values.to_numpy(float)
-            whole = np.isfinite(numbers) & (numbers == np.floor(numbers))
-            told = [
-                str(int(x)) if w else "" if x != x else repr(x) for x, w in zip(numbers, whole, strict=True)
-            ]
-        else:
-            told = ["" if v is None or v != v or is_missing(str(v)) else str(v).strip() for v in values]
-        return np.array(told, object)
+        codes, told = self._coded(column)
+        return np.asarray(np.array([*told, ""], object)[codes])
+
+    def blank(self) -> NDArray[np.bool_]:
+        """Return which rows have nothing in any column."""
+        found = np.ones(self.rows, bool)
+        for column in self.frame.columns:
+            codes, told = self._coded(column)
+            found &= np.array([not cell for cell in told] + [True])[codes]
+        return found
 
     def number(self, column: str, whole: bool = False) -> NDArray[np.float64]:
         """Return a column of numbers, NaN where missing; codes for what is not known are counted.
@@ -110,11 +111,13 @@ class Cells:
         values = self.frame[column]
         if values.dtype.kind == "M":
             return values.to_numpy("datetime64[D]")
-        cells = self.text(column)
-        known = {cell: _day(cell) if cell else NEVER for cell in set(cells.tolist())}
-        wrong = np.array([known[cell] is None for cell in cells], bool)
-        self.check(column, cells, wrong, "a day such as 1999-12-31 is wanted (1/2/1999 may be two days)")
-        return np.array([NEVER if known[cell] is None else known[cell] for cell in cells], "datetime64[D]")
+        codes, told = self._coded(column)
+        known = [_day(cell) if cell else NEVER for cell in told]
+        wrong = np.array([day is None for day in known] + [False])[codes]
+        why = "a day such as 1999-12-31 is wanted (1/2/1999 may be two days)"
+        self.check(column, self.text(column) if wrong.any() else codes, wrong, why)
+        days = np.array([NEVER if day is None else day for day in known] + [NEVER], "datetime64[D]")
+        return np.asarray(days[codes])
 
     def check(self, column: str, values: Any, wrong: Any, why: str) -> None:
         """Note values (under a mask) that are wrong, each with its row."""
@@ -153,19 +156,37 @@ class Cells:
         values = self.frame[column]
         if values.dtype.kind in "iufb":
             return values.to_numpy(float).copy()
-        cells = self.text(column)
-        plain = pd.Series(cells, dtype=object)
+        codes, told = self._coded(column)
+        plain = pd.Series([*told, ""], dtype=object)
         if self._decimal != ".":
             plain = plain.str.replace(self._decimal, ".", regex=False)
-        found = np.array(pd.to_numeric(plain, errors="coerce"), float)
-        self.check(column, cells, ~np.isfinite(found) & (cells != ""), "a number is wanted")
-        return found
+        parsed = np.array(pd.to_numeric(plain, errors="coerce"), float)
+        wrong = (~np.isfinite(parsed) & (plain != "").to_numpy())[codes]
+        self.check(column, self.text(column) if wrong.any() else codes, wrong, "a number is wanted")
+        return np.asarray(parsed[codes])
+
+    def _coded(self, column: str) -> tuple[NDArray[np.integer[Any]], list[str]]:
+        """A column as codes into its distinct cells as texts; "" and -1 for what is missing."""
+        import pandas as pd
+
+        if column not in self._codes:
+            codes, values = pd.factorize(self.frame[column])
+            self._codes[column] = codes, [_told(value) for value in values]
+        return self._codes[column]
 
     def _meanings(self, column: str) -> NDArray[Any]:
         found, values = np.full(self.rows, "", object), self._parsed(column)
         for code, meaning in self._known(column).items():
             found[values == code] = meaning
         return found
+
+
+def _told(value: Any) -> str:
+    """A cell as text: whole numbers without a decimal point, "" where it is missing."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return "" if is_missing(text) else text
 
 
 def _day(cell: str) -> Any:

@@ -99,7 +99,9 @@ def _text(
             ),
             arrow.ParseOptions(delimiter=sign, newlines_in_values=True, invalid_row_handler=ragged),
             arrow.ConvertOptions(
-                column_types={str(place): pa.string() for place in range(len(names))},
+                column_types=dict.fromkeys(
+                    map(str, range(len(names))), pa.dictionary(pa.int32(), pa.string())
+                ),
                 include_columns=[str(names.index(name)) for name in kept],
                 strings_can_be_null=False,
             ),

@@ -115,11 +115,10 @@ def read(
         return bool(_fits([simplified(name) for name in header], dataset))
 
     frame = load(file, wanted, fits, encoding, separator)
-    empty = _empty(frame)
     source, layout = found[0] if found else (None, "")
     cells = Cells(frame if source is None else frame.rename(columns=simplified), file.name,
                   source.codes if source else {}, decimal)  # fmt: skip
-    cells.leave(empty, "the row is empty")
+    cells.leave(cells.blank(), "the row is empty")
     made = _as_it_is(cells) if source is None else _tidy(cells, source, layout)
     made |= {name: frame[name].to_numpy() for name in columns if source is not None and name not in made}
     tidy = cells.result(made)
@@ -227,14 +226,6 @@ def _as_it_is(cells: Cells) -> dict[str, Any]:
         clean = bool((numbers.notna() | (texts == "")).all()) and bool(numbers.notna().any())
         found[column] = numbers.to_numpy(float) if clean else texts
     return found
-
-
-def _empty(frame: pd.DataFrame) -> Any:
-    blank = np.ones(len(frame), bool)
-    for place in range(frame.shape[1]):
-        column = frame.iloc[:, place]
-        blank &= (column.isna() | (column.astype(str).str.strip() == "")).to_numpy()
-    return blank
 
 
 def _codes(cells: Cells) -> pd.DataFrame:

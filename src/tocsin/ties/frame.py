@@ -42,11 +42,15 @@ def ties_frame(
 
 def identifiers(values: Any) -> list[str]:
     """Return identifiers as a history has them: whole numbers without a decimal point."""
-    texts = [plain(value.item() if isinstance(value, np.generic) else value) for value in values]
-    missing = sum(text is None or not text.strip() for text in texts)
+    import pandas as pd
+
+    codes, distinct = pd.factorize(pd.Series(list(values), dtype=object))
+    texts = [plain(value.item() if isinstance(value, np.generic) else value) or "" for value in distinct]
+    named = np.array([*texts, ""], object)[codes]
+    missing = int(np.array([not text.strip() for text in [*texts, ""]])[codes].sum())
     if missing:
-        raise TocsinError(f"{missing:,} of {len(texts):,} units have no name")
-    return [str(text) for text in texts]
+        raise TocsinError(f"{missing:,} of {len(codes):,} units have no name")
+    return list(named)
 
 
 def column(frame: pd.DataFrame, name: str, argument: str) -> pd.Series[Any]:

@@ -13,7 +13,7 @@ from tocsin.ties.frame import column, identifiers, ties_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-DAY = np.timedelta64(1, "D")
+EARLY, LATE = -(10**6), 10**7  # days from 1970: before and after all dates
 
 
 def contiguity(
@@ -113,19 +113,21 @@ def joined(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return spells of one pair and weight that overlap, or follow on each other by a day, as one."""
     import pandas as pd
 
-    early, late = pd.Timestamp("0001-01-01").as_unit("s"), pd.Timestamp("9999-12-30").as_unit("s")
-    found = pairs.assign(start=pairs["start"].fillna(early), end=pairs["end"].fillna(late))
-    key = ["source", "target", "weight"]
-    found = found.sort_values([*key, "start", "end"], kind="stable").reset_index(drop=True)
-    group = found.groupby(key, sort=False).ngroup()
-    until = found.groupby(group)["end"].cummax()
-    goes_on = (group == group.shift()) & (found["start"] <= until.shift() + DAY)
-    out = found.groupby((~goes_on).cumsum().to_numpy(), sort=False).agg(
-        {"source": "first", "target": "first", "weight": "first", "start": "min", "end": "max"}
-    )
-    out["start"] = out["start"].where(out["start"] != early)
-    out["end"] = out["end"].where(out["end"] != late)
-    return out.reset_index(drop=True)
+    first, last = (pairs[name].to_numpy("datetime64[D]").astype(np.int64) for name in ("start", "end"))
+    first = np.where(pairs["start"].isna(), EARLY, first)
+    last = np.where(pairs["end"].isna(), LATE, last)
+    names = [pd.factorize(pairs[name], sort=True)[0] for name in ("source", "target", "weight")]
+    order = np.lexsort((last, first, *names[::-1]))
+    same = np.all([np.diff(each[order]) == 0 for each in names], axis=0)
+    group = np.append(0, np.cumsum(~same))
+    until = np.maximum.accumulate(last[order] + group * (LATE - EARLY)) - group * (LATE - EARLY)
+    begins = np.append(True, ~same | (first[order][1:] > until[:-1] + 1))[: len(order)]
+    heads = np.flatnonzero(begins)
+    out = pairs[["source", "target", "weight"]].iloc[order[heads]].reset_index(drop=True)
+    for name, days in (("start", first[order][heads]), ("end", np.maximum.reduceat(last[order], heads))):
+        open_ended = (days == EARLY) | (days == LATE)
+        out[name] = pd.Series(days.astype("datetime64[D]").astype("datetime64[s]")).mask(open_ended)
+    return out
 
 
 def _ties(found: pd.DataFrame, layer: str, said: str) -> pd.DataFrame:

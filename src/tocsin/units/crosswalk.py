@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tocsin.errors import TocsinError, suggestion
 from tocsin.units.resolve import Period, found, period, preferred, refusal
 from tocsin.units.table import EARLIEST, LATEST, Stretch, check_scheme
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Piece = tuple[datetime.date, datetime.date, str]  # first and last day, code
+Fault = tuple[Any, ...]  # first and last day, why there is no code
 
 DAY = datetime.timedelta(days=1)
 
@@ -85,22 +88,31 @@ def crosswalk(
     cut = _pieces if spans else partial(_single, year=year)
     keys = frame[[*names, *times]].astype(object)
     keys = keys.where(keys.notna(), None)
-    known: dict[tuple[Any, ...], tuple[list[Piece], list[tuple[Any, ...]]]] = {}
+    asked = {
+        name: keys.groupby([name, *times], dropna=False, sort=False).ngroup().to_numpy() for name in names
+    }
+    answers: dict[str, list[tuple[list[Piece], list[Fault]]]] = {}
+    plain = np.ones(len(frame), bool)  # rows whose units have one code throughout
+    for name, group in asked.items():
+        firsts = keys[[name, *times]].iloc[np.unique(group, return_index=True)[1]]
+        answers[name] = [
+            cut(unit, scheme, wanted, _span(when)) for unit, *when in firsts.itertuples(False, None)
+        ]
+        plain &= np.array([len(pieces) == 1 and not faults for pieces, faults in answers[name]], bool)[group]
     taken: list[int] = []
     made: list[tuple[Piece, ...]] = []
     unclear: list[tuple[Any, ...]] = []
     used = parted = 0
-    for row, key in enumerate(keys.itertuples(index=False, name=None)):
-        units, when = key[: len(names)], key[len(names) :]
-        together: list[tuple[Piece, ...]] | None = None
-        for name, unit in zip(names, units, strict=True):
-            ask = (unit, *when)
-            if ask not in known:
-                known[ask] = cut(unit, scheme, wanted, _span(when))
-            pieces, faults = known[ask]
-            unclear += [(row + 1, name, unit, *fault) for fault in faults]
-            together = [(piece,) for piece in pieces] if together is None else _meet(together, pieces)
-        parts = together or []
+    for row, alone in enumerate(plain.tolist()):
+        found = [answers[name][asked[name][row]] for name in names]
+        if alone:
+            parts = [tuple(pieces[0] for pieces, _ in found)]
+        else:
+            for name, (_, faults) in zip(names, found, strict=True):
+                unclear += [(row + 1, name, keys.at[keys.index[row], name], *fault) for fault in faults]
+            parts = [(piece,) for piece in found[0][0]]
+            for pieces, _ in found[1:]:
+                parts = _meet(parts, pieces)
         used += bool(parts)
         parted += len(parts) > 1
         taken += [row] * len(parts)
@@ -109,14 +121,13 @@ def crosswalk(
     for place, name in enumerate(names):
         out[name] = [part[place][2] for part in made]
     if spans:
-        firsts, lasts = [part[0][0] for part in made], [part[0][1] for part in made]
-        out[times[0]] = [None if day == EARLIEST else day.isoformat() for day in firsts]
-        out[times[1]] = [None if day == LATEST else day.isoformat() for day in lasts]
+        out[times[0]] = [None if part[0][0] == EARLIEST else part[0][0].isoformat() for part in made]
+        out[times[1]] = [None if part[0][1] == LATEST else part[0][1].isoformat() for part in made]
     rows = {"in": len(frame), "used": used, "left out": len(frame) - used, "cut": parted}
     return Crosswalk(out.reset_index(drop=True), _table(unclear), rows)
 
 
-def _span(when: tuple[Any, ...]) -> Period:
+def _span(when: Sequence[Any]) -> Period:
     if len(when) == 2:
         first = EARLIEST if when[0] is None else period(when[0])[0]
         last = LATEST if when[1] is None else period(when[1])[1]
@@ -148,7 +159,7 @@ def _rows(unit: object, of: str, span: Period) -> tuple[list[Stretch], list[Stre
 
 def _single(
     unit: object, of: str, to: str, span: Period, year: str | None
-) -> tuple[list[Piece], list[tuple[Any, ...]]]:
+) -> tuple[list[Piece], list[Fault]]:
     """The one code of a unit in a period, or why there is none."""
     first, last = span
     if year is not None:
@@ -162,7 +173,7 @@ def _single(
     return [], [(first, last, why or refusal(unit, on, to, rows, there))]
 
 
-def _pieces(unit: object, of: str, to: str, span: Period) -> tuple[list[Piece], list[tuple[Any, ...]]]:
+def _pieces(unit: object, of: str, to: str, span: Period) -> tuple[list[Piece], list[Fault]]:
     """The codes of a unit through a span of days, and the days on which it has none or several."""
     first, last = span
     if first > last:
@@ -184,7 +195,7 @@ def _pieces(unit: object, of: str, to: str, span: Period) -> tuple[list[Piece], 
             _joined(pieces, (begin, end, codes.pop()))
         else:
             _joined(faults, (begin, end, refusal(unit, None if codes else begin, to, rows, now)), bool(codes))
-    return pieces, list(faults)
+    return pieces, [*faults]
 
 
 def _joined(pieces: list[Piece], piece: Piece, same: bool = True) -> None:
