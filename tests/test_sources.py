@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -339,3 +340,54 @@ def test_a_table_of_no_data_set_is_read_as_it_is(tmp_path: Path) -> None:
     reading = tc.read(written(tmp_path, "who,when,how much\na,1999,1.5\nb,2000,NA\n"))
     assert reading.kind == "table" and reading.frame["when"].tolist() == [1999, 2000]
     assert np.isnan(reading.frame["how much"][1]) and reading.frame["who"].tolist() == ["a", "b"]
+
+
+def workbook(path: Path, rows: list[list[str]]) -> Path:
+    """A workbook of one sheet: the fewest parts that a reader of Excel files asks for."""
+    cells = "".join(
+        "<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in row) + "</row>"
+        for row in rows
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
+        f'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" '
+        f'ContentType="{kind}.sheet.main+xml"/><Override PartName="/xl/s.xml" ContentType="{kind}.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="one" sheetId="1" '
+        'r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{office}/worksheet" Target="s.xml"/></Relationships>',
+        "xl/s.xml": f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>',
+    }
+    with zipfile.ZipFile(path, "w") as book:
+        for name, text in parts.items():
+            book.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)
+    return path
+
+
+def test_excel_and_r(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    rdata = pytest.importorskip("rdata")
+    text = tc.read(written(tmp_path, case("polity"))).frame
+    book = workbook(tmp_path / "p.xlsx", [line.split(",") for line in case("polity").splitlines()])
+    pd.testing.assert_frame_equal(tc.read(book).frame, text, check_dtype=False)
+    frame = pd.read_csv(tmp_path / "my data.csv", dtype={"scode": object, "country": object})
+    rdata.write_rds(tmp_path / "p.rds", frame)
+    rdata.write_rda(tmp_path / "p.rda", {"p5": frame})
+    for name in ("p.rds", "p.rda"):
+        pd.testing.assert_frame_equal(tc.read(tmp_path / name).frame, text, check_dtype=False)
+
+
+def test_a_wide_file_is_read_by_the_columns_that_are_wanted(tmp_path: Path) -> None:
+    many = [f"v2x{k}" for k in range(3000)]
+    header, *lines = case("vdem").splitlines()
+    wide = (
+        "\n".join([",".join([header, *many]), *(",".join([line, *["0.5"] * 3000]) for line in lines)]) + "\n"
+    )
+    reading = tc.read(written(tmp_path, wide), columns=["v2x2999"])
+    assert reading.frame.shape[1] < 20 and reading.frame["v2x2999"].astype(float).tolist() == [0.5, 0.5]

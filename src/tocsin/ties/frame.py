@@ -44,7 +44,8 @@ def identifiers(values: Any) -> list[str]:
     """Return identifiers as a history has them: whole numbers without a decimal point."""
     import pandas as pd
 
-    codes, distinct = pd.factorize(pd.Series(list(values), dtype=object))
+    column = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype=object)
+    codes, distinct = pd.factorize(column)
     texts = [plain(value.item() if isinstance(value, np.generic) else value) or "" for value in distinct]
     named = np.array([*texts, ""], object)[codes]
     missing = int(np.array([not text.strip() for text in [*texts, ""]])[codes].sum())

@@ -148,11 +148,12 @@ def _symmetric(frame: pd.DataFrame, layer: str, mirror: bool | None, what: str) 
 
     if not len(frame):
         raise TocsinError(f"there are no {what}")
-    found = pd.DataFrame({name: identifiers(column(frame, name, "pairs")) for name in ("source", "target")})
+    ends = {name: identifiers(column(frame, name, "pairs")) for name in ("source", "target")}
+    found = pd.DataFrame(ends, dtype=object)
     found["weight"] = 1.0
     for name in ("start", "end"):
         found[name] = pd.to_datetime(column(frame, name, "pairs")).dt.as_unit("s").to_numpy()
-    pairs = set(zip(found["source"], found["target"], strict=True))
+    pairs = set(zip(*ends.values(), strict=True))
     once = [pair for pair in pairs if pair[::-1] not in pairs]
     if once and mirror is None:
         count = len({frozenset(pair) for pair in pairs})

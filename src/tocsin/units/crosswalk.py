@@ -99,6 +99,7 @@ def crosswalk(
             cut(unit, scheme, wanted, _span(when)) for unit, *when in firsts.itertuples(False, None)
         ]
         plain &= np.array([len(pieces) == 1 and not faults for pieces, faults in answers[name]], bool)[group]
+    given = {name: keys[name].tolist() for name in names}
     taken: list[int] = []
     made: list[tuple[Piece, ...]] = []
     unclear: list[tuple[Any, ...]] = []
@@ -109,7 +110,7 @@ def crosswalk(
             parts = [tuple(pieces[0] for pieces, _ in found)]
         else:
             for name, (_, faults) in zip(names, found, strict=True):
-                unclear += [(row + 1, name, keys.at[keys.index[row], name], *fault) for fault in faults]
+                unclear += [(row + 1, name, given[name][row], *fault) for fault in faults]
             parts = [(piece,) for piece in found[0][0]]
             for pieces, _ in found[1:]:
                 parts = _meet(parts, pieces)
