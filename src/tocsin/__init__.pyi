@@ -18,8 +18,14 @@ from .errors import TocsinError as TocsinError
 from .fit.estimates import Fit as Fit
 from .fit.maximum.constraint import Prior as Prior
 from .fit.maximum.constraint import weak_prior as weak_prior
+from .fit.over_codings import OverCodings as OverCodings
+from .fit.over_codings import over_codings as over_codings
 from .fit.parameterised import Parameterised as Parameterised
 from .fit.save import load_fit as load_fit
+from .fit.tidy import glance as glance
+from .fit.tidy import side_by_side as side_by_side
+from .fit.tidy import tidy as tidy
+from .fit.tidy import write_table as write_table
 from .forecasts.backtest import Backtest as Backtest
 from .forecasts.backtest import backtest as backtest
 from .forecasts.forecast import Forecast as Forecast

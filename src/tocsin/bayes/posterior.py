@@ -209,6 +209,19 @@ class Posterior:
             groups["log_likelihood"] = self.log_likelihood.assign_attrs(facts)
         return xarray.DataTree.from_dict(groups, name="tocsin")
 
+    def to_arviz(self, worlds: int = 200, seed: int = 1917) -> xarray.DataTree:
+        """Return `data` with groups prior, observed_data and posterior_predictive, for checks with ArviZ.
+
+        `events` are counts by state entered and unit: observed, and in worlds with parameters of the posterior.
+
+        Parameters:
+            worlds: how many worlds, and draws of the prior.
+            seed: of the worlds.
+        """
+        from tocsin.bayes.predictive_groups import with_predictions
+
+        return with_predictions(self, worlds, seed)
+
     @cached_property
     def drawn_times(self) -> tuple[NDArray[np.int64], Floats] | None:
         """Return which events have open times, and draws of these (..., K); None where all times are known.

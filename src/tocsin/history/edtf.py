@@ -23,15 +23,16 @@ _CONFIDENCE = {"~": "medium", "?": "low", "%": "low"}
 _RANK = ("low", "medium")
 
 
-def read_edtf(text: str) -> tuple[str, str, str | None] | None:
+def read_edtf(text: str, clock: str = "day") -> tuple[str, str, str | None] | None:
     """Return first and last day (ISO) and the confidence of a date known in part; None for what is none.
 
     Of an interval both ends must be given. An X stands for any digit; ~ is approximate, ? uncertain, % both.
-    A plain day, month or year is no date of this kind here: those are read by the clock of the history.
+    A plain day or year, and under another clock than the day's a month, is read by the clock of the history.
     """
     text = text.strip()
     ends = text.split("/")
-    if len(ends) > 2 or (len(ends) == 1 and not re.search("[X~?%]", text)):
+    month = clock == "day" and re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII)
+    if len(ends) > 2 or (len(ends) == 1 and not month and not re.search("[X~?%]", text)):
         return None
     found = [_one(end) for end in ends]
     if any(each is None for each in found):
@@ -79,7 +80,7 @@ def spelled_out(raw: Raw, clock: str) -> Raw:
         return raw
     codes, values = cells.encode(column)
     words = [value if isinstance(value, str) else "" for value in cells.listed(values)]
-    found = {place: read for place, word in enumerate(words) if (read := read_edtf(word)) is not None}
+    found = {place: read for place, word in enumerate(words) if (read := read_edtf(word, clock)) is not None}
     if not found:
         return raw
     texts = [frames.plain(value) for value in cells.listed(values)] + [None]

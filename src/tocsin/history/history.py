@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Container, Iterable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from tocsin.errors import TocsinError
+from tocsin.errors import TocsinError, suggestion
 from tocsin.history.assemble import Declared, assemble
+from tocsin.history.codings import parts_of
 from tocsin.history.intake.account import Intake, account_of
 from tocsin.history.tables import frames, schema
 from tocsin.history.tables.cells import are_numbers
@@ -43,7 +45,8 @@ class History:
             another; own columns agree in them. A row whose `unobserved` is true is no presence: the place is there,
             but not coded.
         events: table with `unit`, `variable`, `state` (the one entered), `time`; optionally time_latest,
-            sequence. A time may be a date known in part (EDTF): 1848-03~, 1917-11/1917-12, 1919-03-2X.
+            sequence, coding (of rival codings; an empty one belongs to all: see `coding`).
+            A time may be a date known in part (EDTF): 1848-03~, 1917-11/1917-12, 1919-03-2X.
         ties: table with `layer`, `source`, `target`; optionally weight (1), start, end (the window). Also a networkx
             graph, a symmetric SciPy matrix over the units in their order, or a dict of these by layer.
         covariates: table with `unit` ("*" for all), `covariate`, `value`; optionally start, end.
@@ -131,6 +134,8 @@ class History:
         self, raws: Mapping[str, Raw], declared: Declared, clock: Clock, report: Report, where: str
     ) -> None:
         self._account = account_of(raws)
+        parts = parts_of(raws["events"], report)
+        raws = {**raws, "events": next(iter(parts.values()))}
         assembled = assemble(raws, declared, clock, report, self._account)
         report.raise_if_any(where)
         assert assembled is not None  # nothing is missing without a problem
@@ -143,7 +148,24 @@ class History:
         self._layers = {name: declared.layers.get(name) for name in sorted({*declared.layers, *used})}
         self._outside = dict(sorted(declared.outside.items()))
         self._extra = tuple(sorted(declared.extra))
+        self._codings: dict[str, History] = {}
+        if len(parts) > 1:
+            self._codings = {
+                name: self._reading(raws, part, declared, clock, where) for name, part in parts.items()
+            }
+            first, *others = self._codings
+            self._account.note(
+                f"rival codings: this is {first!r}; history.coding({others[0]!r}) is another, of {len(parts)}"
+            )
         self._levels = dict(sorted(levels.items()))
+
+    def _reading(
+        self, raws: Mapping[str, Raw], events: Raw, declared: Declared, clock: Clock, where: str
+    ) -> History:
+        """The history of one coding, checked as any other; it gets its descriptions when it is asked for."""
+        other = History.__new__(History)
+        other._build({**raws, "events": events}, declared, clock, Report(), where)
+        return other
 
     def _describe(
         self,
@@ -365,6 +387,34 @@ class History:
     def intake(self) -> Intake:
         """What became of the rows that it was made of: read, used, left out and why; ``print`` it."""
         return Intake(self, self._account)
+
+    @property
+    def codings(self) -> tuple[str, ...]:
+        """Names of the rival codings of its events, in order; it is itself the first. Empty without a column coding."""
+        return tuple(self._codings)
+
+    def coding(self, name: str) -> History:
+        """Return the history as one coding has it: the events of that coding and those that belong to all.
+
+        Raises:
+            TocsinError: there is no such coding.
+        """
+        if name not in self._codings:
+            there = suggestion(name, self._codings) if self._codings else "; no event has a coding"
+            raise TocsinError(f"there is no coding {name!r} of {self.name!r}{there}")
+        other = copy(self._codings[name])
+        told = (
+            "title",
+            "description",
+            "citation",
+            "licence",
+            "model_path",
+            "borders_path",
+            "claims_path",
+            "waves",
+        )
+        other._describe(f"{self.name}, coding {name}", **{key: getattr(self, key) for key in told})
+        return other
 
     # Its times.
 

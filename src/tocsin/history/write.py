@@ -20,6 +20,7 @@ from tocsin.files.locks import alone
 from tocsin.files.reading import read_text
 from tocsin.files.results import staged
 from tocsin.files.whole import finished, moving, settle
+from tocsin.history.codings import together
 from tocsin.history.describe import LEDGER, SCENARIOS, TOUR, beside
 from tocsin.history.tables import frames, schema
 from tocsin.history.tables.cells import encode
@@ -56,7 +57,8 @@ def write(history: History, folder: Path, format: str) -> None:
 
 def _fill(history: History, stage: Path, format: str) -> None:
     for kind in schema.SCHEMAS:
-        table = history.table(kind.name)
+        rivals = history._codings if kind.name == "events" else {}
+        table = together(rivals) if rivals else history.table(kind.name)
         if not (table.num_rows or kind.name in ALWAYS):
             continue
         table = _with_provenance(table, kind)

@@ -104,4 +104,10 @@ def _help(sentence: str) -> str:
         plain = [noun for noun in nouns if not noun.startswith("{")]
         near = suggestion(words[1], plain)
         told = near if "did you mean" in near else ""
-    return f"{told}; write it as " + " or ".join(repr(shown(kind.FORM)) for kind in forms)
+    least = min(len(kind.FORM.partition("[")[0].split()) for kind in forms)
+    quotes = (
+        ""
+        if '"' in sentence or len(words) <= least
+        else '; a name with spaces stands in quotes, as "New Zealand"'
+    )
+    return f"{told}; write it as " + " or ".join(repr(shown(kind.FORM)) for kind in forms) + quotes

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import ModelError, suggestion
-from tocsin.model.declaration import Contagion, Transition
+from tocsin.model.declaration import Contagion, Transition, contagion
+from tocsin.model.declaration import baseline as home
 from tocsin.states import FORBIDDEN_IN_STATES, StateVariable, parse_clause
 
 if TYPE_CHECKING:
@@ -84,6 +85,40 @@ class Model:
         for cause in transition.causes:
             if isinstance(cause, Contagion):
                 parse_clause(cause.when, self.by_name)
+
+    @staticmethod
+    def of(
+        variable: str,
+        origin: str,
+        to: str,
+        along: Sequence[str] | str = (),
+        *,
+        baseline: str = "1",
+        susceptibility: str = "1",
+        recurrent: bool = False,
+        **options: Any,
+    ) -> Model:
+        """Return the usual model of one move: a baseline, and contagion along each layer from units in state `to`.
+
+        Parameters:
+            variable, origin, to: the state variable and its move; of a recurrent one every event, a first or a further.
+            along: names of the layers of ties.
+            baseline, susceptibility: formulas of the unit at risk, of the baseline and of every contagion.
+            recurrent: whether events into the state already held are explained too (origin ``"none|coup"``).
+            options: of every contagion: half_life, normalise, infectiousness, response.
+
+        Raises:
+            ModelError: a name, a formula or an option is wrong.
+
+        >>> tc.Model.of("vote", "no", "yes", along=["border"])
+        """
+        layers = [along] if isinstance(along, str) else list(along)
+        causes = [contagion(layer, f"{variable}={to}", susceptibility, **options) for layer in layers]
+        origins = dict.fromkeys([origin, to] if recurrent else [origin])
+        move = Transition(variable, list(origins), to, home(baseline), *causes)
+        return Model(
+            [StateVariable(variable, list(dict.fromkeys([origin, to])), recurrent=recurrent)], [move]
+        )
 
     # The verbs of a model. Each imports what it needs when it is called, so that a declaration stays light.
 

@@ -18,6 +18,7 @@ from tocsin.history.time import EARLIEST, LATEST, Clock
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.history.intake.account import Account
     from tocsin.history.tables.schema import Report
 
     Ints = NDArray[np.int64]
@@ -185,6 +186,16 @@ class Covariates:
     numbers: dict[str, NDArray[np.float64]]
     texts: dict[str, tuple[NDArray[np.int32], Any]]
     carried: int = 0
+
+    def say(self, account: Account) -> None:
+        """Note how many cells were filled."""
+        if self.carried:
+            cells_ = (
+                "1 cell without a value carries"
+                if self.carried == 1
+                else f"{self.carried:,} cells without a value carry"
+            )
+            account.note(f"{cells_} the last one of its unit")
 
     @classmethod
     def read(

@@ -121,8 +121,7 @@ def from_intervals(
     if len(lost_events):
         who = some(str(names[int(u[place])].as_py()) for place in lost_events.tolist())
         account.note(f"{len(lost_events):,} events lie in rows that are left out, and only set states: {who}")
-    if columns.carried:
-        account.note(f"{columns.carried:,} cells without a value carry the last one of their unit")
+    columns.say(account)
     history = History(
         **tables,
         ties=ties,

@@ -472,8 +472,7 @@ def _say(
             f"{len(lost):,} event{'s' if len(lost) != 1 else ''} lie in rows that are left out, and only set states: "
             f"{some(who)}"
         )
-    if columns.carried:
-        account.note(f"{columns.carried:,} cells without a value carry the last one of their unit")
+    columns.say(account)
 
 
 def _ties(ties: object, time: str, lag: int, periods: Periods, account: Account, report: Report) -> object:

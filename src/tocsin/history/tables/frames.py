@@ -102,7 +102,7 @@ def take_rows(raw: Raw, rows: NDArray[np.integer[Any]]) -> Raw:
     take = numeric(np.asarray(rows, np.int64))
     lines = np.arange(1, raw.rows + 1) if raw.lines is None else raw.lines
     columns = {name: column.take(take) for name, column in raw.columns.items()}
-    return replace(raw, columns=columns, rows=len(rows), lines=lines[rows])
+    return replace(raw, columns=columns, rows=len(rows), lines=lines[rows], empty=())
 
 
 def without_empty(raw: Raw) -> Raw:
