@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import networkx as nx
@@ -456,3 +457,13 @@ def test_tables_out(tmp_path: Path) -> None:
     assert read.note[0] == "=1+1" and (tmp_path / "t.csv").read_text().count("'=1+1") == len(table)
     with pytest.raises(tc.TocsinError, match="as .csv or .parquet"):
         tc.write_table(table, tmp_path / "t.xlsx")
+
+
+@pytest.mark.parametrize("page", ["own_data.md", "time.md"])
+def test_pages_run(page: str) -> None:
+    text = (Path(__file__).parents[1] / "docs" / page).read_text(encoding="utf-8")
+    cells = re.findall(r"```\{code-cell\}\n(.*?)```", text, re.S)
+    assert len(cells) > 4
+    names: dict[str, object] = {}
+    for number, cell in enumerate(cells):
+        exec(compile(cell, f"{page}, cell {number}", "exec"), names)

@@ -100,6 +100,7 @@ def from_intervals(
         told = 'a gap after the row before it of this unit: say gaps="not at risk" or gaps="carry"'
         report.rows(raw, order[joined & (b > before)], start, told, kind="gap")
     columns = Covariates.read(raw, order, joined, covariates, missing == "carry", report)
+    report.raise_if_any(name)
     kept = np.ones(len(order), bool)
     for key in [*columns.numbers, *columns.texts]:
         empty_cells = np.isnan(columns.numbers[key]) if key in columns.numbers else columns.texts[key][0] < 0

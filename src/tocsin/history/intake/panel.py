@@ -123,6 +123,7 @@ def from_panel(
         course = _from_state(rows, outcome, declared, row == "start", gaps == "carry", report)
     report.raise_if_any(name)
     columns = Covariates.read(raw, rows.order, rows.joined, covariates, missing == "carry", report)
+    report.raise_if_any(name)
     watched = _watched(rows, course, columns, lag, gaps, missing, account, report)
     report.raise_if_any(name)
     tables, last = _tables(rows, course, columns, watched, lag, gaps == "carry", declared, account)
@@ -197,7 +198,7 @@ class _Course:
         count: events in the row's period.
         before, after: codes of the state before and after the row's period.
         known: whether the outcome of the row's period is known.
-        why: why not, where it is not.
+        why: why not: reasons, and for which rows they hold; the first is that no value is given.
         settled: whether the unit is in a state that nobody leaves when the period begins.
     """
 
@@ -205,7 +206,7 @@ class _Course:
     before: Ints
     after: Ints
     known: Bools
-    why: NDArray[np.object_]
+    why: list[tuple[str, Bools]]
     settled: Bools
 
 
@@ -232,7 +233,7 @@ def _from_event(rows: _Rows, column: str, declared: StateVariable, report: Repor
         )
         report.rows(rows.raw, rows.order[again], column, told)
     settled = (before > 0) & (not declared.recurrent)
-    why = np.where(known, "", f"no value of {column!r}").astype(object)
+    why = [(f"no value of {column!r}", gone)]
     return _Course(count, before, np.maximum(before, count > 0), known | settled, why, settled)
 
 
@@ -257,15 +258,9 @@ def _from_state(
     settled = told & ~left[held] & (~moves if starts else (before == held))
     which = "after" if starts else "before"
     edge = ~np.append(rows.joined[1:], False) if starts else ~rows.joined
-    why = np.where(
-        ~told,
-        f"no value of {column!r}",
-        np.where(
-            edge,
-            f"{'last' if starts else 'first'} row of its unit: the state {which} it is not known",
-            f"no row of the period {which} it, so that it is not known when the state changed",
-        ),
-    ).astype(object)
+    first = f"{'last' if starts else 'first'} row of its unit: the state {which} it is not known"
+    apart = f"no row of the period {which} it, so that it is not known when the state changed"
+    why = [(f"no value of {column!r}", ~told), (first, edge), (apart, ~link)]
     before = np.where(before < 0, held, before)
     return _Course(
         moves.astype(np.int64), before, np.where(after < 0, held, after), known | settled, why, settled
@@ -316,12 +311,12 @@ def _watched(
 
     unknown = ~course.known
     if missing == "error":
-        empty = unknown & np.array([str(why).startswith("no value") for why in course.why])
+        empty = unknown & course.why[0][1]
         report.rows(
             raw, order[empty], None, 'no outcome is given: say missing="not at risk"', kind="no outcome"
         )
-    for reason in dict.fromkeys(course.why[unknown].tolist()):
-        drop(reason, unknown & (course.why == reason))
+    for reason, holds in course.why:
+        drop(reason, unknown & holds)
     if lag and columns.numbers:
         link = rows.joined if gaps == "carry" else rows.near
         first = "first row of its unit: it gives its covariates to the next row, and no row gives it any"

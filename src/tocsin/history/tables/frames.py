@@ -317,8 +317,11 @@ MOST_BAD_LINES = 20
 
 _NEWLINE = re.compile(rb"\r\n|\r|\n")
 
+# A quotation mark within a cell, doubled or alone.
+_ODD_QUOTE = re.compile(rb'[^,\n]"[^,\n]')
+
 # Files larger than this are first tried with Arrow's reader, which is fast but knows no line numbers.
-LARGE = 16 * 2**20
+LARGE = 2**20
 
 
 def read_csv(path: Path, report: Report) -> Raw:
@@ -374,20 +377,28 @@ def decode(file: str, content: bytes, report: Report) -> tuple[str, bool] | None
 
 def _quickly(file: str, content: bytes) -> Raw | None:
     """Read a large clean file with Arrow; None where only the careful reader can tell what is wrong."""
-    if b'"' in content or b"\0" in content or b"\r" in content or b"\n\n" in content:
+    content = content.replace(b"\r\n", b"\n")
+    quoted = b'"' in content
+    if (
+        b"\0" in content
+        or b"\r" in content
+        or b"\n\n" in content
+        or (quoted and not _plainly_quoted(content))
+    ):
         return None
     import pyarrow.csv
 
     try:
-        header = content[: content.index(b"\n")].decode("utf-8-sig").split(",")
+        header = next(csv.reader([content[: content.index(b"\n")].decode("utf-8-sig")]))
         if len(set(header)) < len(header):
             return None
         table = pyarrow.csv.read_csv(
             pa.BufferReader(content),
-            parse_options=pyarrow.csv.ParseOptions(quote_char=False),
+            parse_options=pyarrow.csv.ParseOptions(quote_char='"' if quoted else False),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types={name: pa.string() for name in header},
                 strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
                 null_values=[""],
             ),
         )
@@ -396,6 +407,15 @@ def _quickly(file: str, content: bytes) -> Raw | None:
     columns = dict(zip(table.column_names, table.columns, strict=True))
     raw = Raw(file, columns, table.num_rows, np.arange(2, table.num_rows + 2, dtype=np.int64))
     return without_empty(raw)
+
+
+def _plainly_quoted(content: bytes) -> bool:
+    """Whether quotation marks stand only at the ends of cells, and no cell runs over a line."""
+    if _ODD_QUOTE.search(content) is not None:
+        return False
+    signs = np.frombuffer(content, np.uint8)
+    inside = np.cumsum(signs == ord('"'), dtype=np.int64) % 2
+    return not bool(inside[signs == ord("\n")].any())
 
 
 def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
@@ -425,7 +445,7 @@ def _rows(file: str, text: str, garbled: bool, report: Report) -> Raw:
             header = row
             if not _header(file, header, begun + 1, report):
                 return Raw(file, sound=False, garbled=garbled)
-        elif len(row) > 1 and not any(cell.strip() for cell in row):
+        elif len(row) > 1 and not row[0].strip() and not any(cell.strip() for cell in row):
             empty.append(len(rows) + len(empty))  # commas only, as spreadsheets leave behind
         elif len(row) != len(header):
             what = "few" if len(row) < len(header) else "many"

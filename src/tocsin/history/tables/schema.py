@@ -61,7 +61,9 @@ UNITS = Schema("units", ("unit",), ("label", "enter", "exit", MARK, "lon", "lat"
 REPORTED = "reported"
 
 EVENTS = Schema(
-    "events", ("unit", "variable", "state", "time"), ("time_latest", "sequence", "coding", REPORTED, *PROVENANCE)
+    "events",
+    ("unit", "variable", "state", "time"),
+    ("time_latest", "sequence", "coding", REPORTED, *PROVENANCE),
 )
 
 TIES = Schema("ties", ("layer", "source", "target"), ("weight", "start", "end", REPORTED, *PROVENANCE))
