@@ -7,6 +7,7 @@ from .curves import forest as forest
 from .curves import shares as shares
 from .curves import wave_curve as wave_curve
 from .differences import unit_differences as unit_differences
+from .effects import effect as effect
 from .parts import save_chart as save_chart
 from .survival_curves import survival_curve as survival_curve
 from .tree import spark_tree as spark_tree

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
 from tocsin.model.terms import Node, Term, Terms, names_of, parse, term_name, terms_of
+from tocsin.model.transforms import columns as bent_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,10 @@ def _sum_of_numbers(formula: str, frame: pd.DataFrame) -> tuple[NDArray[Any], li
 
 
 def design_matrix(
-    formula: str, frame: pd.DataFrame, intercept: bool = True
+    formula: str,
+    frame: pd.DataFrame,
+    intercept: bool = True,
+    transforms: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[NDArray[Any], list[str]]:
     """Evaluate a checked formula on the rows of a frame.
 
@@ -84,6 +88,7 @@ def design_matrix(
         frame: one column per name used; a category's first level is its reference. A column ``C(x)`` says what
             levels the numbers x have as a category; else it has those that stand in x, in order.
         intercept: False takes the intercept out after coding, so that categories keep their reference.
+        transforms: what each transform of the formula learnt, by its text; pieces stand in the frame as categories.
 
     Returns:
         The matrix (rows, terms) of float64, column after column where it is long, and the names of its terms.
@@ -100,8 +105,9 @@ def design_matrix(
         return not is_numeric_dtype(frame[name].dtype) or is_bool_dtype(frame[name].dtype)
 
     terms = terms_of(formula, category)
-    columns = _factors(formula, terms, frame)
-    text = " + ".join(["1" if terms.intercept or not intercept else "0", *map(_quoted, terms.terms)])
+    columns, several = _factors(formula, terms, frame, transforms or {})
+    listed = [one for term in terms.terms for one in _spread(term, several)]
+    text = " + ".join(["1" if terms.intercept or not intercept else "0", *map(_quoted, listed)])
     matrix = _evaluated(formula, text, columns)
     lost = [term for term, where in matrix.model_spec.term_indices.items() if not where]
     if lost:
@@ -135,13 +141,38 @@ def _quoted(term: Term) -> str:
     return ":".join(f"`{_column(*factor)}`" for factor in term)
 
 
-def _factors(formula: str, terms: Terms, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with one column for every factor of a formula and for every power of it."""
+def _spread(term: Term, several: Mapping[str, int]) -> list[Term]:
+    """Return the terms that a term stands for: one for each column of its bent factors, numbered as in R."""
+    found: list[Term] = [()]
+    for factor, power in term:
+        count = several.get(factor, 0)
+        names = [f"{factor}{k + 1}" for k in range(count)] or [factor]
+        found = [(*one, (name, power)) for name in names for one in found]
+    return found
+
+
+def _factors(
+    formula: str, terms: Terms, frame: pd.DataFrame, transforms: Mapping[str, Mapping[str, Any]]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return a frame with one column for every factor of a formula and for every power of it.
+
+    A factor of several columns has one for each; of such the numbers are returned too.
+    """
     import pandas as pd
 
     columns: dict[str, Any] = {}
     known: dict[str, Any] = {}
-    for factor, power in dict.fromkeys(each for term in terms.terms for each in term):
+    several: dict[str, int] = {}
+    for factor, node in terms.factors.items():
+        if node.function and node.function != "pieces":
+            bent = bent_columns(node, argument_of(formula, node, frame), transforms[factor])
+            if bent.shape[1] > 1:
+                several[factor] = bent.shape[1]
+            known |= {
+                f"{factor}{k + 1}" if factor in several else factor: bent[:, k] for k in range(bent.shape[1])
+            }
+    spread = [one for term in terms.terms for one in _spread(term, several)]
+    for factor, power in dict.fromkeys(each for term in spread for each in term):
         if factor not in known:
             known[factor] = _factor(formula, terms.factors[factor], frame)
         name, values = _column(factor, power), known[factor]
@@ -153,12 +184,28 @@ def _factors(formula: str, terms: Terms, frame: pd.DataFrame) -> pd.DataFrame:
             with np.errstate(over="ignore"):
                 values = np.asarray(values, dtype=np.float64) ** power
         columns[name] = values
-    return pd.DataFrame(columns, index=frame.index)
+    return pd.DataFrame(columns, index=frame.index), several
+
+
+def argument_of(formula: str, node: Node, frame: pd.DataFrame) -> NDArray[Any]:
+    """Return the numbers that a transform bends (rows,)."""
+    name = node.argument.strip("`")
+    if name not in frame:
+        inside = Node("call", f"I({node.argument})")
+        return np.asarray(_factor(formula, inside, frame), dtype=np.float64)
+    try:
+        return np.asarray(frame[name], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ModelError(
+            f"the formula {formula!r} bends {name!r} in {node.text}, which is a category: only numbers bend"
+        ) from None
 
 
 def _factor(formula: str, node: Node, frame: pd.DataFrame) -> Any:
     import pandas as pd
 
+    if node.function:
+        return frame[node.text]
     if node.inside:
         if node.text in frame:
             return frame[node.text]

@@ -8,13 +8,16 @@ itself. Nothing is dropped: what adds nothing, or takes away what is not there, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from tocsin.errors import ModelError, suggestion
 
 FUNCTIONS = ("C", "log", "log1p", "log2", "log10", "exp", "expm1", "sqrt", "abs")
+
+# Transforms that learn from the history that is fitted, and the options that each takes.
+TRANSFORMS = {"poly": ("degree",), "bs": ("df", "degree"), "center": (), "scale": (), "pieces": ("every",)}
 
 DEEPEST = 20
 
@@ -24,7 +27,7 @@ LONGEST_CHAIN = 50
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|(?P<quoted>`[^`\n]+`)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<power>\*\*|\^)|(?P<sign>[-+*/:()]))"
+    r"|(?P<power>\*\*|\^)|(?P<sign>[-+*/:()])|(?P<comma>[,=]))"
 )
 
 Token = tuple[str, str]
@@ -34,6 +37,13 @@ Term = tuple[tuple[str, int], ...]  # factors, each with its power; the empty on
 Same = frozenset[tuple[str, int]]  # a term whatever the order of its factors
 
 
+def _strange(formula: str, sign: str) -> ModelError:
+    return ModelError(
+        f"the formula {formula!r} holds {sign!r}, which formulas may not: use names, numbers, + - * / : ** ( ) and the "
+        "functions " + ", ".join((*FUNCTIONS, *TRANSFORMS))
+    )
+
+
 def tokens_of(formula: str) -> list[Token]:
     """Return the kind and the text of every token of a formula; raise ModelError for what none may hold."""
     found, position = [], 0
@@ -41,10 +51,7 @@ def tokens_of(formula: str) -> list[Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise ModelError(
-                f"the formula {formula!r} holds {text[position:].strip()[:1]!r}, which formulas may not: "
-                "use names, numbers, + - * / : ** ( ) and the functions " + ", ".join(FUNCTIONS)
-            )
+            raise _strange(formula, text[position:].strip()[:1])
         kind = str(match.lastgroup)
         found.append((kind, match.group(kind)))
         position = match.end()
@@ -61,6 +68,7 @@ class Node:
         parts: the operands.
         power: the exponent.
         inside: the name that a call of C holds.
+        function, argument, numbers, options: of a transform that learns, such as ``bs(log(x), df=4)``.
     """
 
     kind: str
@@ -68,6 +76,10 @@ class Node:
     parts: tuple[Node, ...] = ()
     power: int = 1
     inside: str = ""
+    function: str = ""
+    argument: str = ""
+    numbers: tuple[float, ...] = ()
+    options: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -110,6 +122,8 @@ class _Parser:
         node = self.sum()
         if self.next[1] == ")":
             raise self.refuse("has a bracket that closes and none that opens: its brackets do not match")
+        if self.next[0] == "comma":
+            raise _strange(self.formula, self.next[1])
         if self.next[0] != "end":
             raise self.refuse(f"lacks a sign between {self.tokens[self.place - 1][1]!r} and {self.next[1]!r}")
         return node
@@ -173,18 +187,25 @@ class _Parser:
         kind, text = self.take()
         if kind == "end":
             raise self.refuse("has a bracket that is never closed: its brackets do not match")
+        if kind == "comma":
+            raise _strange(self.formula, text)
         if text != ")":
             raise self.refuse(f"lacks a sign between {self.tokens[self.place - 2][1]!r} and {text!r}")
 
     def call(self, function: str) -> Node:
+        if function in TRANSFORMS:
+            return self.transform(function)
         if function not in FUNCTIONS:
-            raise self.refuse(f"calls {function!r}, which formulas may not{suggestion(function, FUNCTIONS)}")
+            known = (*FUNCTIONS, *TRANSFORMS)
+            raise self.refuse(f"calls {function!r}, which formulas may not{suggestion(function, known)}")
         self.take()
         first = self.place
         self.deeper()
         self.sum()  # what a function holds is arithmetic of the same form
         self.close()
         held = self.tokens[first : self.place - 1]
+        if any(text in TRANSFORMS and after[1] == "(" for (_, text), after in pairwise(held)):
+            raise self.refuse(f"has a transform that learns inside {function}(...): such a term stands alone")
         if any(text == ":" for _, text in held):
             raise self.refuse(f"has a ':' inside {function}(...), where arithmetic stands: write '*'")
         if any(token == ("name", "C") and after[1] == "(" for token, after in pairwise(held)):
@@ -195,6 +216,72 @@ class _Parser:
             raise self.refuse("takes as a category what is no name: C(...) holds one name")
         name = held[0][1].strip("`")
         return Node("call", f"C({name})", inside=name)
+
+    def transform(self, function: str) -> Node:
+        """Read a transform that learns: what it bends, then numbers and options."""
+        self.take()
+        first = self.place
+        self.deeper()
+        self.sum()
+        held = self.tokens[first : self.place]
+        if any(text in (":", "C", *TRANSFORMS) for _, text in held):
+            raise self.refuse(
+                f"has inside {function}(...) what is no number: it bends one covariate, or arithmetic"
+            )
+        numbers: list[float] = []
+        options: dict[str, float] = {}
+        while self.next[1] == ",":
+            self.take()
+            key = self.take()[1] if self.next[0] == "name" else ""
+            if key and (key not in TRANSFORMS[function] or key in options or self.take()[1] != "="):
+                near = suggestion(key, TRANSFORMS[function])
+                raise self.refuse(f"gives {function}(...) the option {key!r}, which it does not take{near}")
+            sign = -1.0 if self.next[1] == "-" and self.take() else 1.0
+            kind, text = self.take()
+            if kind != "number":
+                raise self.refuse(f"has {text!r} in {function}(...), where a number belongs")
+            if key:
+                options[key] = sign * float(text)
+            else:
+                numbers.append(sign * float(text))
+        self.close()
+        argument = "".join(_arithmetic(held))
+        said = [argument, *(f"{each:g}" for each in numbers), *(f"{k}={v:g}" for k, v in options.items())]
+        node = Node(
+            "call", f"{function}({', '.join(said)})", (), 1, "", function, argument, tuple(numbers), options
+        )
+        wrong = _wrong(node)
+        if wrong:
+            raise self.refuse(f"has {node.text}: {wrong}")
+        if function == "poly" and numbers:
+            return replace(node, numbers=(), options={"degree": numbers[0]})
+        return node
+
+
+def _wrong(node: Node) -> str:
+    """Say what is wrong with the numbers of a transform; empty if nothing."""
+    count, options = len(node.numbers), node.options
+    if node.function == "pieces":
+        if bool(count) == bool(options):
+            return "say where pieces begin, pieces(x, 10, 20), or how wide they are, pieces(x, every=30)"
+        rising = all(a < b for a, b in pairwise(node.numbers))
+        return (
+            ""
+            if rising and options.get("every", 1.0) > 0
+            else "its numbers increase, and a width is above zero"
+        )
+    if node.function == "poly":
+        given = [*node.numbers, *options.values()]
+        fits = len(given) == 1 and given[0] in range(1, 11)
+        return "" if fits else "it takes one degree from 1 to 10, as poly(x, 2)"
+    if count:
+        return (
+            "its numbers need names, as bs(x, df=4)"
+            if node.function == "bs"
+            else "it takes nothing beside a covariate"
+        )
+    whole = all(value == int(value) and 1 <= value <= 50 for value in options.values())
+    return "" if whole else "df and degree are whole numbers from 1 to 50"
 
 
 def _arithmetic(tokens: list[Token]) -> Iterator[str]:
@@ -226,11 +313,23 @@ def names_of(node: Node) -> Iterator[str]:
     elif node.inside:
         yield node.inside
     elif node.kind == "call":
-        for (kind, text), (_, after) in pairwise([*tokens_of(node.text), ("end", "")]):
+        for (kind, text), (_, after) in pairwise([*tokens_of(node.argument or node.text), ("end", "")]):
             if kind == "quoted" or (kind == "name" and after != "("):
                 yield text.strip("`")
     for part in node.parts:
         yield from names_of(part)
+
+
+def transforms_of(formula: str) -> dict[str, Node]:
+    """Return the transforms of a formula that learn, by their text."""
+
+    def inside(node: Node) -> Iterator[Node]:
+        if node.function:
+            yield node
+        for part in node.parts:
+            yield from inside(part)
+
+    return {node.text: node for node in inside(parse(formula))}
 
 
 def categories_of(formula: str) -> set[str]:
@@ -322,6 +421,8 @@ class _Expansion:
 
     def is_category(self, text: str) -> bool:
         node = self.factors[text]
+        if node.function == "pieces":
+            return True
         if node.kind != "name" or self.category is None:
             return bool(node.inside)
         return self.category(text)

@@ -17,9 +17,10 @@ import numpy as np
 
 from tocsin.errors import FitError, ModelError, suggestion
 from tocsin.history.arrays import THINNED
-from tocsin.model.formula import check_formula, design_matrix, summands
+from tocsin.model.formula import argument_of, check_formula, design_matrix, summands
 from tocsin.model.learned import Level, Role
-from tocsin.model.terms import categories_of
+from tocsin.model.terms import Node, categories_of, names_of, parse, transforms_of
+from tocsin.model.transforms import cuts_of, learn, piece_names, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,8 @@ CALENDAR = ("t", "month", "year")
 MOST_PIECES = 50_000_000
 
 MANY_PIECES = 20_000
+
+MANY_NUMBERS = 1_000_000  # in a matrix, from which looking for equal rows costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _calendar_values(history: History, name: str, starts: NDArray[np.float64]) -
 
 
 def _pieces(
-    history: History, dated: list[str], calendar: bool
+    history: History, dated: list[str], calendar: bool, cuts: Sequence[float] = ()
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return unit and start of every piece, sorted; each unit's first piece starts when it enters."""
     numbers = history.numbers
@@ -137,6 +140,7 @@ def _pieces(
             everyone.append(np.unique(times[~own]))
     if calendar:
         everyone.append(_calendar_starts(history))
+    everyone.append(np.array(cuts, dtype=np.float64))
     common = np.unique(np.concatenate(everyone)) if everyone else np.empty(0)
     if common.size * count > MOST_PIECES:
         raise FitError(
@@ -312,6 +316,7 @@ def _levels(
     combination: NDArray[np.int64],
     unit: NDArray[np.int64],
     learnt: Role | None,
+    transforms: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, tuple[Level, ...]]:
     """Return the levels of every category of a formula, by what reads it: ``x``, or ``C(year)`` for numbers.
 
@@ -340,7 +345,9 @@ def _levels(
             continue
         there = set(pd.unique(values[known]).tolist())
         if learnt is None:
-            order = history.numbers.levels.get(name, sorted(there)) if text else sorted(there)
+            order: Sequence[Any] = history.numbers.levels.get(name, sorted(there)) if text else sorted(there)
+            if name in transforms:
+                order = piece_names(transforms[name]["cuts"])
             found[column] = tuple(level for level in order if level in there)
             continue
         found[column] = learnt.levels.get(column, ())
@@ -366,6 +373,64 @@ def _never_seen(
 
 
 Moments = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
+
+
+def _spoken(formula: str, without: set[str]) -> list[str]:
+    """Return the names that a formula uses outside of some of its transforms."""
+
+    def inside(node: Node) -> list[str]:
+        if node.text in without and node.function:
+            return []
+        own = list(names_of(replace(node, parts=())))
+        return own + [name for part in node.parts for name in inside(part)]
+
+    return inside(parse(formula))
+
+
+def _times(history: History) -> NDArray[np.float64]:
+    """Return what `t` is when the window begins and when it ends."""
+    numbers = history.numbers
+    first = 0.0 if history.dated else float(history._clock.began(numbers.start))
+    return np.array([first, first + numbers.end - numbers.start])
+
+
+def _cut(node: Node, values: NDArray[np.float64]) -> dict[str, Any]:
+    """Return what pieces learn: where they begin."""
+    if not values.size:
+        return {"cuts": list(node.numbers)}
+    return {"cuts": cuts_of(node, float(values.min()), float(values.max()))}
+
+
+def _weighed(
+    history: History,
+    values: NDArray[np.float64],
+    combination: NDArray[np.int64],
+    unit: NDArray[np.int64],
+    start: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the values that each unit has, and how long it is there with them, in all as many as there are units.
+
+    Parameters:
+        values: by combination; combination: of each piece of time, -1 where it is missing; unit, start: of the pieces.
+    """
+    numbers = history.numbers
+    last = np.append(unit[1:] != unit[:-1], True)
+    end = np.where(last, numbers.exit[unit], np.append(start[1:], 0.0))
+    time = np.maximum(end - start, 0.0)
+    away = numbers.absences
+    for i, begin, finish in zip(away.unit, away.start, away.end, strict=True):
+        mine = slice(*np.searchsorted(unit, [i, i + 1]))
+        time[mine] -= np.maximum(np.minimum(end[mine], finish) - np.maximum(start[mine], begin), 0.0)
+    chosen = combination[: unit.size]
+    kept = (chosen >= 0) & (time > 0)
+    who, value, time = unit[kept], values[chosen[kept]], time[kept]
+    order = np.lexsort((value, who))
+    who, value, time = who[order], value[order], time[order]
+    fresh = (
+        np.append(True, (who[1:] != who[:-1]) | (value[1:] != value[:-1])) if who.size else np.zeros(0, bool)
+    )
+    total = np.add.reduceat(time, np.flatnonzero(fresh)) if who.size else time
+    return value[fresh], total * np.unique(who).size / max(float(total.sum()), 1e-300)
 
 
 def build_design(
@@ -405,11 +470,21 @@ def build_design(
     states = [name for name in names if name in joint.names]
     others = [name for name in names if name not in joint.names]
     dated = [name for name in others if name in history.numbers.covariates]
-    calendar = any(
-        name in CALENDAR and name not in history.numbers.static and name not in dated for name in others
-    )
-    unit, start = _pieces(history, dated, calendar)
-    pieces = unit.size
+    bent = transforms_of(formula)
+    own = {*history.numbers.static, *dated}
+    timed = [
+        node for node in bent.values() if (node.function, node.argument) == ("pieces", "t") and "t" not in own
+    ]
+    spoken = set(_spoken(formula, {node.text for node in timed}))
+    calendar = any(name in CALENDAR and name not in own for name in others if name in spoken)
+    others = [name for name in others if name in spoken]
+    taught = {} if learnt is None else learnt.transforms
+    transforms = {node.text: dict(taught.get(node.text) or _cut(node, _times(history))) for node in timed}
+    # Pieces of time begin at their cuts, and at no other unit of the clock.
+    shift = history.numbers.start - _times(history)[0]
+    cuts = [cut + shift for node in timed for cut in transforms[node.text]["cuts"]]
+    unit, start = _pieces(history, dated, calendar, cuts)
+    count = unit.size
     early_unit, early_time = early if early is not None else (np.empty(0, dtype=np.int64), np.empty(0))
     # Just before an event, the row in force is the one that holds at its instant: rows hold on (start, end].
     raw = _raw_columns(
@@ -418,8 +493,26 @@ def build_design(
         np.concatenate([unit, early_unit]),
         np.concatenate([start, np.nextafter(early_time, -np.inf)]),
     )
-    frame, combination = _distinct(raw, pieces + early_unit.size)
-    levels = _levels(formula, history, raw, combination, np.concatenate([unit, early_unit]), learnt)
+    everywhere, when = (
+        np.concatenate([unit, early_unit]),
+        np.concatenate([start, np.nextafter(early_time, -np.inf)]),
+    )
+    for node in (each for each in bent.values() if each.function == "pieces"):
+        values = when - shift if node in timed else argument_of(formula, node, pd.DataFrame(raw, copy=False))
+        if node not in timed:
+            transforms[node.text] = dict(taught.get(node.text) or _cut(node, values[np.isfinite(values)]))
+        raw[node.text] = pieces(values, transforms[node.text]["cuts"])
+        if not {*names_of(node)} & set(_spoken(formula, {node.text})):
+            for name in names_of(node):
+                raw.pop(name, None)
+    others = list(raw)
+    frame, combination = _distinct(raw, count + early_unit.size)
+    levels = _levels(formula, history, raw, combination, everywhere, learnt, transforms)
+    for node in (each for each in bent.values() if each.function != "pieces"):
+        values = argument_of(formula, node, frame)
+        transforms[node.text] = dict(
+            taught.get(node.text) or learn(node, *_weighed(history, values, combination, unit, start))
+        )
     for name, known in levels.items():
         column = frame[name.removeprefix("C(").removesuffix(")") if name not in frame else name]
         frame[name] = pd.Categorical(column, categories=list(known))
@@ -436,11 +529,12 @@ def build_design(
             f"the formula {formula!r} has no row without a missing value: "
             f"{', '.join(others)} is known for no unit at any time"
         )
-    matrix, terms = design_matrix(formula, table, intercept)
+    matrix, terms = design_matrix(formula, table, intercept, transforms)
     if not np.isfinite(matrix).all():
         bad = table.iloc[int(np.argwhere(~np.isfinite(matrix))[0, 0])].to_dict()
         raise ModelError(f"the formula {formula!r} is not finite where {bad}")
-    if len(frame) > 0.5 * (pieces + early_unit.size) > 0.5 * MANY_PIECES:
+    many = len(frame) > 0.5 * (count + early_unit.size) > 0.5 * MANY_PIECES
+    if many or matrix.size > MANY_NUMBERS:  # combinations differ, and hardly two of them make one row
         unique, number = matrix, np.arange(len(table), dtype=np.int64)[:, None]
     else:
         unique, number = np.unique(matrix, axis=0, return_inverse=True)
@@ -453,11 +547,16 @@ def build_design(
         unique,
         start,
         first,
-        rows[:pieces],
+        rows[:count],
         joint.columns(states),
-        rows[pieces:],
+        rows[count:],
         names,
-        Role(tuple(terms), levels, tuple(name for name in others if raw[name].dtype.kind in "fi")),
+        Role(
+            tuple(terms),
+            levels,
+            tuple(name for name in others if raw[name].dtype.kind in "fi"),
+            transforms=transforms,
+        ),
     )
 
 

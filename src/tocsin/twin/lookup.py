@@ -11,11 +11,14 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tocsin.model.declaration import Contagion, Transition
-from tocsin.model.formula import check_formula, design_matrix
+from tocsin.model.formula import argument_of, check_formula, design_matrix
 from tocsin.model.model import Model
+from tocsin.model.terms import transforms_of
+from tocsin.model.transforms import cuts_of, learn, piece_names, pieces
 from tocsin.states import parse_clause
 
 if TYPE_CHECKING:
@@ -187,8 +190,45 @@ class Record:
                 frame[name] = pd.Categorical(frame[name], categories=known)
         for variable in inner:
             frame[variable.name] = pd.Categorical(frame[variable.name], categories=list(variable.states))
-        matrix, columns = design_matrix(formula, frame, intercept)
+        learnt = {}
+        for text, node in transforms_of(formula).items():
+            bent = argument_of(formula, node, frame)
+            if node.function == "pieces":
+                cuts = cuts_of(node, *self.reach(node.argument, bent))
+                cut = pieces(bent, cuts)
+                there = [name for name in piece_names(cuts) if name in set(cut)]
+                frame[text] = pd.Categorical(cut, categories=there)
+            else:
+                learnt[text] = learn(
+                    node, *self.weighed(formula, outer, dict(zip(keys, bent, strict=True)), inner)
+                )
+        matrix, columns = design_matrix(formula, frame, intercept, learnt)
         return columns, {key: [float(x) for x in row] for key, row in zip(keys, matrix, strict=True)}
+
+    def reach(self, argument: str, values: Any) -> tuple[float, float]:
+        """Return the least and the greatest value of what pieces cut: of t, those of the window."""
+        if argument == "t":
+            first = self.start if self.history.clock in ("number", "continuous", "step") else 0.0
+            return first, first + self.end - self.start
+        return float(min(values)), float(max(values))
+
+    def weighed(
+        self, formula: str, outer: list[str], bent: Mapping[tuple[Any, ...], float], inner: list[Any]
+    ) -> tuple[Any, Any]:
+        """Return the values that each unit has, and how long it is there with them; that sums to the units."""
+        states = tuple(variable.states[0] for variable in inner)
+        spent: dict[tuple[str, float], float] = {}
+        for unit in self.units:
+            before = self.start
+            for when in self.moments():
+                key = (*(self.covariate(name, unit, when) for name in outer), *states)
+                if self.present(unit, when) and not any(isinstance(x, float) and math.isnan(x) for x in key):
+                    place = (unit, float(bent[key]))
+                    spent[place] = spent.get(place, 0.0) + when - before
+                before = when
+        time = np.array(list(spent.values()))
+        units = len({unit for unit, _ in spent})
+        return np.array([value for _, value in spent]), time * units / time.sum()
 
     def row(
         self, formula: str, unit: str, states: States, when: float, intercept: bool = True
