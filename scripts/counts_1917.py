@@ -7,28 +7,31 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from make_history_1917 import DAY, KINDS, Row, read
+from make_history_1917 import KINDS
+from record import DAY, Row, read
 
 CONFIDENCE = ("high", "medium", "low", "unrated")  # the last where the record gives no rating
 
 
 def counts(folder: Path) -> str:
     """Return the counts of the packaged files as tables in Markdown."""
-    episodes, events = read(folder, "episodes.csv"), read(folder, "events.csv")
+    episodes = read(folder, "episodes.csv")
+    events, strict = (in_scope(read(folder, "events.csv"), name) for name in ("broad", "strict"))
     ties, covariates = read(folder, "ties.csv"), read(folder, "covariates.csv")
     units = read(folder, "units.csv")
     lines = ["| table | rows |", "|---|---|"]
     for path in sorted(folder.glob("*.csv")):
         lines.append(f"| {path.name} | {len(read(folder, path.name))} |")
 
-    lines += ["", "| kind of episode | rows | variable | spells | left |", "|---|---|---|---|---|"]
-    for kind, total in Counter(row["kind"] for row in episodes).most_common():
-        if kind not in KINDS:
-            lines.append(f"| {kind} | {total} | none | | |")
-            continue
-        variable, inside, _ = KINDS[kind]
-        entered = [row["state"] == inside for row in events if row["variable"] == variable]
-        lines.append(f"| {kind} | {total} | {variable} | {sum(entered)} | {len(entered) - sum(entered)} |")
+    kinds = Counter(row["kind"] for row in episodes).most_common()
+    lines += ["", "| kind of episode | rows |", "|---|---|", *(f"| {kind} | {total} |" for kind, total in kinds)]
+    lines += ["", "| state | rows | spells, broad | left | spells, strict | left |", "|---|---|---|---|---|---|"]
+    for kind in KINDS:
+        cells = [sum(map(kind.chosen, episodes))]
+        for rows in (events, strict):
+            mine = [row["state"] == kind.inside for row in rows if row["variable"] == kind.variable]
+            cells += [sum(mine), len(mine) - sum(mine)]
+        lines.append(f"| {kind.variable}={kind.inside} | " + " | ".join(map(str, cells)) + " |")
 
     lines += ["", "| layer | rows | pairs | weights | confidence |", "|---|---|---|---|---|"]
     for layer, total in Counter(row["layer"] for row in ties).items():
@@ -48,7 +51,7 @@ def counts(folder: Path) -> str:
         )
 
     lines += ["", "| joined spell | first day | left | episodes |", "|---|---|---|---|"]
-    lefts = [row for row in events if row["state"] in {after for _, _, after in KINDS.values()}]
+    lefts = [row for row in events if row["state"] in {kind.after for kind in KINDS}]
     for row in events:
         if "; " in row["episodes"] and row not in lefts:
             same = [other["time"] for other in lefts if other["episodes"] == row["episodes"]]
@@ -69,7 +72,8 @@ def remarks(
     """Return the counts on which the cautions in the documentation rest, one to a line."""
     republics = [row for row in episodes if row["kind"] == "soviet_republic"]
     entries = [row for row in events if row["state"] == "soviet"]
-    one_day = [row for row in episodes if row["kind"] in KINDS and row["end"] == row["start"]]
+    chosen = [row for row in episodes if any(kind.chosen(row) for kind in KINDS)]
+    one_day = [row for row in chosen if row["end"] == row["start"]]
     behind_army = [
         row
         for row in entries
@@ -100,6 +104,8 @@ def remarks(
         f"- episodes by confidence: {ratings(episodes)}; by scope: {tally(episodes, 'scope')}",
         f"- episodes whose source was looked at while compiling: {checked} of {len(episodes)}",
         f"- episodes whose first day is shared with another's: {shared} of {len(episodes)}",
+        f"- soviet republics (rows) by form: {tally(republics, 'form')}",
+        f"- risings, mutinies and strikes by aim: {tally([row for row in episodes if row['aim']], 'aim')}",
         f"- soviet republics (rows) by scope: {tally(republics, 'scope')}; "
         f"by origin: {tally(republics, 'origin')}",
         f"- soviet republics (spells) by scope: {tally(entries, 'scope')}; "
@@ -114,6 +120,11 @@ def remarks(
         f"{len(on_founding)} of {len(splits)}",
         f"- rows of party_split that begin before the window: {', '.join(row['unit'] for row in older)}",
     ]
+
+
+def in_scope(events: Sequence[Row], scope: str) -> list[Row]:
+    """Return the events of a reading of the record."""
+    return [row for row in events if not row["scopes"] or scope in row["scopes"].split("; ")]
 
 
 def in_force(tie: Row, day: str) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tocsin.history.arrays import Numbers
+    from tocsin.history.question import Question
 
 # Above this many rows, names in the public tables stay categorical: one string object per cell is too much.
 CATEGORICAL_ROWS = 200_000
@@ -178,6 +179,10 @@ class History:
         borders_path: str | Path | None = None,
         claims_path: str | Path | None = None,
         waves: Mapping[str, tuple[str, str]] | None = None,
+        layer_labels: Mapping[str, str] | None = None,
+        question: Question | None = None,
+        scopes: Mapping[str, str] | None = None,
+        scope: str = "",
     ) -> None:
         self._name, self._title, self._description = str(name), str(title), str(description)
         self._citation, self._licence = str(citation), str(licence)
@@ -185,6 +190,8 @@ class History:
         self._borders_path = None if borders_path is None else Path(borders_path)
         self._claims_path = None if claims_path is None else Path(claims_path)
         self._waves = dict(sorted((waves or {}).items()))
+        self._layer_labels = dict(layer_labels or {})
+        self._question, self._scopes, self._scope = question, dict(scopes or {}), scope
 
     # What it says about itself.
 
@@ -232,6 +239,26 @@ class History:
     def waves(self) -> dict[str, tuple[str, str]]:
         """What sentences call a state, one and many, by clause such as ``regime=soviet``."""
         return dict(self._waves)
+
+    @property
+    def layer_labels(self) -> dict[str, str]:
+        """What sentences call a layer, by its key, where it is not the key itself."""
+        return dict(self._layer_labels)
+
+    @property
+    def question(self) -> Question | None:
+        """What it asks unless another question is put; None where history.toml has no ``[question]``."""
+        return self._question
+
+    @property
+    def scopes(self) -> dict[str, str]:
+        """The readings of its record by name, each with what it counts; empty where there is one."""
+        return dict(self._scopes)
+
+    @property
+    def scope(self) -> str:
+        """The reading that its events are; see `load_history`."""
+        return self._scope
 
     @property
     def clock(self) -> str:
@@ -531,15 +558,19 @@ class History:
         return as_html(self)
 
 
-def load_history(name_or_path: str | Path) -> History:
+def load_history(name_or_path: str | Path, scope: str | None = None) -> History:
     """Load a packaged history by name, or a folder.
 
+    Parameters:
+        scope: a reading of the record, where history.toml declares ``[scopes]``, such as ``strict``; by default that
+            of its question, or the first.
+
     Raises:
-        HistoryError: there is no such history, or anything in it is wrong; `problems` lists every fault.
+        HistoryError: there is no such history or reading, or anything in it is wrong; `problems` lists every fault.
     """
     from tocsin.history.read import read_folder
 
-    return read_folder(name_or_path)
+    return read_folder(name_or_path, scope)
 
 
 def _date(days: float) -> datetime.date:

@@ -13,6 +13,7 @@ from tocsin.files.reading import TABLE, ask, read_bytes
 from tocsin.files.results import stopped
 from tocsin.history.borders import check_borders, features_in, match_units
 from tocsin.history.describe import LEDGER, SCENARIOS, TOUR, histories_folder, packaged
+from tocsin.history.question import chosen_scope, in_scope
 from tocsin.history.tables import schema
 from tocsin.history.tables.frames import Raw, read_csv
 from tocsin.history.tables.schema import Report, misspelt
@@ -60,7 +61,7 @@ def find_folder(name_or_path: str | Path) -> Path:
     raise HistoryError([Problem(text, None, None, None, message, nearest(text, names))], "history")
 
 
-def read_folder(name_or_path: str | Path) -> History:
+def read_folder(name_or_path: str | Path, scope: str | None = None) -> History:
     """Read a folder; see `load_history`."""
     from tocsin.history.history import History
 
@@ -80,6 +81,8 @@ def read_folder(name_or_path: str | Path) -> History:
         raise AssertionError("an unreadable head was reported")
     model = _model(folder, head.texts.pop("default_model", None), head.model_line, report)
     borders = _borders(folder, head.texts.pop("borders", None), head.borders_line, report)
+    scope = chosen_scope(scope, head.scopes, head.question, where)
+    raws["events"] = in_scope(raws["events"], head.scopes, scope) if head.scopes else raws["events"]
     about = {
         "name": folder.resolve().name,
         **{key: head.texts.get(key, "") for key in ("title", "description", "citation", "licence")},
@@ -87,6 +90,10 @@ def read_folder(name_or_path: str | Path) -> History:
         "borders_path": borders[0],
         "claims_path": claims if (claims := folder / CLAIMS).is_file() else None,
         "waves": head.waves,
+        "layer_labels": head.layer_labels,
+        "question": head.question,
+        "scopes": head.scopes,
+        "scope": scope,
     }
     history = History._from_raws(raws, head.declared, head.clock, report, where, about)
     many = sum(raw.rows for raw in raws.values()) >= MANY_ROWS

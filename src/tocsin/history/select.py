@@ -59,6 +59,10 @@ def rebuilt(
             "borders_path",
             "waves",
             "claims_path",
+            "layer_labels",
+            "question",
+            "scopes",
+            "scope",
         )
     }
     return History._from_raws(

@@ -7,13 +7,14 @@ import re
 import tomllib
 from bisect import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import ModelError, nearest
 from tocsin.files.format import format_fault
 from tocsin.files.reading import read_bytes
 from tocsin.history.assemble import Declared
+from tocsin.history.question import Question, read_question
 from tocsin.history.tables.frames import decode
 from tocsin.history.time import Clock, read_clock
 from tocsin.states import StateVariable, parse_clause
@@ -29,7 +30,9 @@ _WORDS = re.compile(r"\w+")
 
 TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
 
-KEYS = ("format", *TEXTS, "window", "clock", "extra", "variables", "layers", "covariates", "columns", "waves")
+TABLES = ("variables", "layers", "covariates", "columns", "waves", "question", "scopes")
+
+KEYS = ("format", *TEXTS, "window", "clock", "extra", *TABLES)
 
 COMBINE = ("max", "sum")
 
@@ -44,6 +47,9 @@ class Head:
     model_line: int | None = None
     borders_line: int | None = None
     waves: dict[str, tuple[str, str]] = field(default_factory=dict)
+    layer_labels: dict[str, str] = field(default_factory=dict)
+    question: Question | None = None
+    scopes: dict[str, str] = field(default_factory=dict)
 
 
 def read_head(path: Path, report: Report) -> Head | None:
@@ -122,7 +128,32 @@ class _Head:
             lines=lines,
         )
         nouns = self.waves(self.section(data, "waves"), declared)
-        return Head(clock, declared, texts, self.line("default_model"), self.line("borders"), nouns)
+        return Head(
+            clock,
+            declared,
+            texts,
+            self.line("default_model"),
+            self.line("borders"),
+            nouns,
+            {name: str(table["label"]) for name, table in data.get("layers", {}).items() if "label" in table}
+            if isinstance(data.get("layers"), dict)
+            else {},
+            self.question(data.get("question", {})),
+            self.scopes(data.get("scopes", {})),
+        )
+
+    def question(self, table: Any) -> Question | None:
+        if not isinstance(table, dict):
+            self.bad("question", "question must be a table: [question]", table)
+            return None
+        self.known("question", table, [each.name for each in fields(Question)])
+        return read_question(table, lambda message, at, value: self.bad("question", message, value, at=at))
+
+    def scopes(self, table: Any) -> dict[str, str]:
+        if not isinstance(table, dict) or not all(isinstance(text, str) for text in table.values()):
+            self.bad("scopes", 'scopes must be a table of texts: [scopes] NAME = "what it counts"', table)
+            return {}
+        return dict(table)
 
     def extra(self, given: object) -> frozenset[str]:
         if isinstance(given, list) and all(isinstance(name, str) for name in given):
@@ -165,7 +196,7 @@ class _Head:
     def layers(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
         rules: dict[str, str | None] = {}
         for name, table in tables.items():
-            self.known(name, table, ("combine",))
+            self.known(name, table, ("combine", "label"))
             rule = table.get("combine")
             if rule is not None and rule not in COMBINE:
                 self.bad(
@@ -177,7 +208,7 @@ class _Head:
                 )
                 rule = "max"  # whatever was meant, parallel ties of this layer are no further fault
             rules[name] = (
-                "max" if "combine" not in table and table else rule
+                "max" if "combine" not in table and set(table) - {"label"} else rule
             )  # a misspelt key, reported above
         return rules
 

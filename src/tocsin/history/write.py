@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +172,10 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
         | ({"recurrent": True} if variable.recurrent else {})
         for variable in history.variables
     }
-    layers = {name: {} if rule is None else {"combine": rule} for name, rule in history.layers.items()}
+    layers: dict[str, dict[str, str]] = {name: {} for name in history.layers}
+    for key, said in (("label", history.layer_labels), ("combine", history.layers)):
+        for name in layers.keys() & said.keys():
+            layers[name] |= {key: said[name]} if said[name] else {}
     if layers:
         head["layers"] = layers
     known: dict[str, Any] = {name: {"outside": value} for name, value in history.outside.items()}
@@ -180,6 +184,12 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
         head["covariates"] = known
     if history.waves:
         head["waves"] = {clause: {"one": one, "many": many} for clause, (one, many) in history.waves.items()}
+    if history.question is not None:  # the readings stay behind: what is written is one of them
+        head["question"] = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(history.question).items()
+            if value and key != "scope"
+        }
     texts = history._number_like
     if texts:
         head["columns"] = {name: {"type": "text"} for name in texts}
