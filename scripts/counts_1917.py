@@ -24,8 +24,17 @@ def counts(folder: Path) -> str:
         lines.append(f"| {path.name} | {len(read(folder, path.name))} |")
 
     kinds = Counter(row["kind"] for row in episodes).most_common()
-    lines += ["", "| kind of episode | rows |", "|---|---|", *(f"| {kind} | {total} |" for kind, total in kinds)]
-    lines += ["", "| state | rows | spells, broad | left | spells, strict | left |", "|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| kind of episode | rows |",
+        "|---|---|",
+        *(f"| {kind} | {total} |" for kind, total in kinds),
+    ]
+    lines += [
+        "",
+        "| state | rows | spells, broad | left | spells, strict | left |",
+        "|---|---|---|---|---|---|",
+    ]
     for kind in KINDS:
         cells = [sum(map(kind.chosen, episodes))]
         for rows in (events, strict):

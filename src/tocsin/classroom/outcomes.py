@@ -10,7 +10,7 @@ from tocsin.classroom.prepared import Prepared
 from tocsin.ensemble.comparison import Range, range_of
 from tocsin.ensemble.paired import Paired
 from tocsin.explorer.answers import difference_scene
-from tocsin.explorer.questions import Question, Scenario
+from tocsin.explorer.questions import Question
 from tocsin.model.followed_state import Wave
 from tocsin.what_if.answer import expected_words, one_wave_words
 from tocsin.wording.numbers import of_worlds
@@ -78,7 +78,7 @@ def surely(row: Mapping[str, Any]) -> bool:
 def outcome_of(laboratory: Laboratory, scenario: Prepared, show: Wave) -> PreparedOutcome:
     """Return what a prepared what-if did to a state, in the worlds of a laboratory."""
     worlds, seed = laboratory.limits.worlds, laboratory.seed
-    changed, plain = Scenario(scenario.do, worlds, seed), Scenario((), worlds, seed)
+    changed, plain = laboratory.reader.scenarios(scenario.do, (), worlds, seed)
     scene = difference_scene(laboratory, Question(changed, plain, show))
     pair = Paired(laboratory.worlds(changed, show), laboratory.worlds(plain, show))
     table = pair.table(show.variable, show.state)

@@ -19,14 +19,16 @@ from tocsin.classroom.prepared import Prepared, scenarios_of
 from tocsin.classroom.tour import Tour, read_tour
 from tocsin.errors import TocsinError
 from tocsin.explorer import assets, downloads, edition
-from tocsin.explorer.questions import Limits, Question, QuestionReader, Scenario
+from tocsin.explorer.questions import Limits, Question, QuestionReader
 from tocsin.explorer.run import Laboratory
 from tocsin.files.format import FORMAT
 from tocsin.files.reading import read_bytes
 from tocsin.files.results import Kind, replacing
 from tocsin.files.whole import to_json, write_whole
 from tocsin.history.describe import TOUR, beside, short_labels
+from tocsin.interventions.asked import given_by
 from tocsin.model.followed_state import Wave, wave_of
+from tocsin.program.condition import Condition
 from tocsin.report.manifest import short_digest, versions
 from tocsin.report.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
 
@@ -50,6 +52,7 @@ class SitePlan:
         tour: the guided tour, or None where the history brings none.
         worlds, seed: of every answer.
         command: the command line that makes it again.
+        given: what worlds are given; None for what the question of the history says.
     """
 
     source: str
@@ -61,6 +64,7 @@ class SitePlan:
     worlds: int
     seed: int
     command: str
+    given: str | None = None
 
     @property
     def shown(self) -> tuple[Wave, ...]:
@@ -77,6 +81,8 @@ def plan(
     seed: int = 1917,
     wave: str | None = None,
     borders: Path | None = None,
+    scope: str | None = None,
+    given: str | None = None,
 ) -> SitePlan:
     """Return what an edition will be made of; raise TocsinError where a file of it is wrong.
 
@@ -87,13 +93,16 @@ def plan(
         worlds, seed: of every answer.
         wave: the state to follow, such as ``regime=soviet``.
         borders: a file of outlines in place of the history's own.
+        scope: a reading of the record, where the history has several.
+        given: ``nothing`` or ``until DATE``; by default what the question of the history says.
     """
     from tocsin.report.claims import claims_of
 
-    source, record = open_history(history, (None, None), borders)
+    source, record = open_history(history, (None, None), borders, scope)
     _, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
-    reader = QuestionReader(record, declared, followed, Limits(worlds=worlds), seed)
+    Condition.parse(given_by(record, given), "cause", record)
+    reader = QuestionReader(record, declared, followed, Limits(worlds=worlds), seed, given)
     prepared = scenarios_of(record, reader, scenarios)
     # A tour names the history's own scenarios, and is left out beside others.
     path = beside(record, TOUR) if scenarios is None else None
@@ -106,10 +115,12 @@ def plan(
         ("--scenarios", scenarios),
         ("--wave", wave),
         ("--borders", borders),
+        ("--scope", scope),
+        ("--given", given),
     ):
         words += [option, str(value)] if value is not None else []
     return SitePlan(
-        source, record, declared, followed, tuple(prepared), tour, worlds, seed, shlex.join(words)
+        source, record, declared, followed, tuple(prepared), tour, worlds, seed, shlex.join(words), given
     )
 
 
@@ -195,6 +206,7 @@ def _laboratory(planned: SitePlan, tell: Progress) -> Laboratory:
         planned.wave,
         learned=fit.learned,
         draws=kept_draws(fit),
+        given=planned.given,
     )
 
 
@@ -272,11 +284,10 @@ def _packed(found: Mapping[str, Any]) -> str:
 def _tables(planned: SitePlan, laboratory: Laboratory, files: dict[str, str]) -> dict[str, bytes]:
     """Return the tables to take away, and name them in `files`."""
     found: dict[str, bytes] = {}
-    plain = Scenario((), planned.worlds, planned.seed)
     for number, do in enumerate([(), *(each.do for each in planned.scenarios)]):
         key = planned.scenarios[number - 1].key if number else "unchanged"
         for show in planned.shown:
-            question = Question(Scenario(do, planned.worlds, planned.seed), plain, show)
+            question = Question(*laboratory.reader.scenarios(do, (), planned.worlds, planned.seed), show)
             for table, name in (
                 ("differences", f"places-{key}-{show.variable}.csv"),
                 ("record", "record.csv"),

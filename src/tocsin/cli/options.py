@@ -97,6 +97,25 @@ GivenOption = Annotated[
     ),
 ]
 
+ScopeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scope",
+        metavar="NAME",
+        help="The reading of the record, where the history has several: strict or broad for 1917.",
+    ),
+]
+
+# What the question of a history says, unless it is given.
+AskedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--given",
+        metavar="WHAT",
+        help="nothing (from the start), 'until DATE', or history (replay); else what the history's question says.",
+    ),
+]
+
 WorldsOption = Annotated[
     int, typer.Option("--worlds", metavar="N", parser=whole(1), help="How many worlds to simulate.")
 ]

@@ -8,10 +8,12 @@ import typer
 
 from tocsin.cli.command_line import _network, app, guarded, progress, time_given
 from tocsin.cli.options import (
+    AskedOption,
     BordersOption,
     FromOption,
     ModelOption,
     PageSeedOption,
+    ScopeOption,
     ToOption,
     WaveOption,
     whole,
@@ -36,6 +38,8 @@ def explore(
     start: FromOption = None,
     end: ToOption = None,
     wave: WaveOption = None,
+    scope: ScopeOption = None,
+    given: AskedOption = None,
     host: Annotated[
         str, typer.Option("--host", metavar="NAME", help="Where to listen; this machine only by default.")
     ] = "127.0.0.1",
@@ -58,6 +62,7 @@ def explore(
 
     \b
       tocsin explore               the revolutions of 1917-1923
+      tocsin explore 1917 --scope strict --given nothing
       tocsin explore my-history --port 0
     """
     first, last = time_given(start, "--from"), time_given(end, "--to")
@@ -80,6 +85,8 @@ def explore(
                 wave=wave,
                 proxies=proxy or (),
                 borders=borders,
+                scope=scope,
+                given=given,
                 progress=tell,
             )
         with left_to_others():  # the server lets answers that are on their way arrive

@@ -9,10 +9,12 @@ import typer
 
 from tocsin.cli.command_line import app, guarded, progress
 from tocsin.cli.options import (
+    AskedOption,
     BordersOption,
     HistoryArgument,
     ModelOption,
     PageSeedOption,
+    ScopeOption,
     WaveOption,
     named,
     whole,
@@ -40,12 +42,15 @@ def publish(
         typer.Option("--scenarios", metavar="FILE", help="What-ifs in TOML, instead of the history's own."),
     ] = None,
     wave: WaveOption = None,
+    scope: ScopeOption = None,
+    given: AskedOption = None,
 ) -> None:
     """Make a site for a class: no server and no network, it opens from a folder or from any web host.
 
     \b
       tocsin publish 1917 --to class
       tocsin publish 1917 --to class --worlds 5000 --seed 7
+      tocsin publish 1917 --to class --scope strict --given nothing
       tocsin publish my-history --to class --scenarios my-scenarios.toml
 
     Open index.html: a map that plays, what-ifs computed beforehand, a guided tour (where the history brings one),
@@ -58,5 +63,6 @@ def publish(
 
         with progress() as tell:
             tell("loading the history", 0, 0)
-            first = make(plan(history, model, scenarios, worlds, seed, wave, borders), to, tell)
+            planned = plan(history, model, scenarios, worlds, seed, wave, borders, scope, given)
+            first = make(planned, to, tell)
         typer.echo(f"Open {first}")

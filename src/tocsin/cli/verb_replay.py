@@ -9,12 +9,13 @@ import typer
 
 from tocsin.cli.command_line import app, guarded, held, progress, time_given
 from tocsin.cli.options import (
+    AskedOption,
     BordersOption,
     DoOption,
     DrawsOption,
     FromOption,
-    GivenOption,
     ModelOption,
+    ScopeOption,
     SeedOption,
     ToOption,
     WaveOption,
@@ -39,12 +40,13 @@ def replay(
     start: FromOption = None,
     end: ToOption = None,
     do: DoOption = None,
-    given: GivenOption = "nothing",
+    given: AskedOption = None,
     clocks: Annotated[
         str,
         typer.Option("--clocks", metavar="WHICH", help="With --given history: cause, source or fresh."),
     ] = "cause",
     wave: WaveOption = None,
+    scope: ScopeOption = None,
     draws: DrawsOption = "fit",
     out: Annotated[
         Path | None,
@@ -62,6 +64,8 @@ def replay(
     \b
       tocsin replay 1917
       tocsin replay 1917 --worlds 2000 --seed 7 --out somewhere
+      tocsin replay 1917 --scope strict
+      tocsin replay 1917 --given nothing
       tocsin replay 1917 --do "remove layer comintern"
       tocsin replay 1917 --do "prevent hungary regime=soviet"
       tocsin replay 1917 --do "force germany regime=soviet at 1918-11-09"
@@ -69,6 +73,9 @@ def replay(
       tocsin replay 1917 --do "remove layer front" --given "until 1918-11-01"
       tocsin replay 1917 --do "prevent hungary regime=soviet" --given history
       tocsin replay --again runs/1917-.../manifest.json
+
+    A history may bring a question (that of 1917: given October, how far would it have gone?): worlds then agree with
+    the record until its day. --given nothing lets them begin with the window, from nothing.
 
     The folder then holds report.html (open it in a browser), ensemble.parquet (every event of every world),
     summary.csv (unit by unit), fit.json (the estimates, and the draws of the parameters) and manifest.json (what was
@@ -78,7 +85,7 @@ def replay(
     exist with 1.
     """
     if again is not None:
-        more = [model, start, end, do, wave, history, given != "nothing", clocks != "cause", draws != "fit"]
+        more = [model, start, end, do, wave, scope, history, given, clocks != "cause", draws != "fit"]
         if any(more) or worlds != 10_000 or seed != 1917:
             raise typer.BadParameter(
                 "the manifest says all but --out and the file of --borders; give nothing else beside --again",
@@ -90,7 +97,7 @@ def replay(
         raise typer.BadParameter(
             "name a history, such as 1917, or use --again MANIFEST", param_hint="HISTORY"
         )
-    if clocks != "cause" and given.split()[:1] != ["history"]:
+    if clocks != "cause" and (given or "").split()[:1] != ["history"]:
         raise typer.BadParameter("says how worlds are coupled under --given history", param_hint="--clocks")
     first, last = time_given(start, "--from"), time_given(end, "--to")
     drawn = draws_asked(draws)
@@ -111,6 +118,7 @@ def replay(
                 clocks=clocks,
                 draws=drawn,
                 borders=borders,
+                scope=scope,
                 progress=tell,
             )
             tell("writing the report", 0, 0)

@@ -274,16 +274,18 @@ def as_code(laboratory: Laboratory, question: Question) -> dict[str, str]:
         if laboratory.model_source
         else "tc.Model.from_toml(history.model_path)"
     )
+    scope = f", scope={laboratory.history.scope!r}" if laboratory.history.scope else ""
     lines = [
         *(["from pathlib import Path", ""] if laboratory.model_source else []),
         "import tocsin as tc",
         "",
-        f"history = tc.load_history({laboratory.source!r})",
+        f"history = tc.load_history({laboratory.source!r}{scope})",
     ]
     if start or end:
         lines.append(f"history = history.select(window=({start!r}, {end!r}))")
     drawn = f"worlds={scenario.worlds}, seed={scenario.seed}"
     best = "" if laboratory.draws is not None else ', draws="best"'
+    best += "" if scenario.given == "nothing" else f", given={scenario.given!r}"
     pair = f"{show.variable!r}, {show.state!r}"
     lines += [f"fit = {model}.fit(history)"]
     for name, each in (("unchanged", question.base), ("changed", scenario)):
@@ -297,7 +299,13 @@ def as_code(laboratory: Laboratory, question: Question) -> dict[str, str]:
     command = ["tocsin", "replay", laboratory.source]
     if laboratory.model_source:
         command += ["--model", laboratory.model_source]
-    for option, value in (("--from", start), ("--to", end)):
+    given = scenario.given if laboratory.history.question is not None or scenario.given != "nothing" else None
+    for option, value in (
+        ("--from", start),
+        ("--to", end),
+        ("--scope", laboratory.history.scope),
+        ("--given", given),
+    ):
         command += [option, value] if value else []
     command += ["--worlds", str(scenario.worlds), "--seed", str(scenario.seed), "--wave", str(show)]
     command += [] if laboratory.draws is not None else ["--draws", "best"]

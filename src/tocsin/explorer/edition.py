@@ -20,7 +20,7 @@ from urllib.parse import quote_plus
 from tocsin.explorer import answers, assets, downloads, unit_story
 from tocsin.explorer import page_data as about_
 from tocsin.explorer.outlines import outlines_of
-from tocsin.explorer.questions import Question, Scenario
+from tocsin.explorer.questions import Question
 
 if TYPE_CHECKING:
     from tocsin.explorer.run import Laboratory
@@ -140,9 +140,8 @@ def prepared_answers(
     for show in states or laboratory.pairs:
         for unit in history.numbers.units:
             yield address("unit", {"unit": unit, "show": str(show)}), unit_story.story(laboratory, unit, show)
-    plain = Scenario((), limits.worlds, seed)
     for do in dict.fromkeys([(), *map(tuple, scenarios)]):
-        scenario = Scenario(do, limits.worlds, seed)
+        scenario, plain = laboratory.reader.scenarios(do, (), limits.worlds, seed)
         for show in states or laboratory.pairs:
             asked = {"show": str(show), "seed": seed, "do": do}
             yield address("worlds", asked), answers.worlds_scene(laboratory, scenario, show, step)
@@ -153,8 +152,7 @@ def prepared_answers(
 def tables(laboratory: Laboratory, do: Sequence[str], show: Wave) -> Iterator[tuple[str, str, str]]:
     """Yield the address, a file name and the content of the CSV tables of one scenario."""
     limits, seed = laboratory.limits, laboratory.seed
-    scenario, plain = Scenario(tuple(do), limits.worlds, seed), Scenario((), limits.worlds, seed)
-    question = Question(scenario, plain, show)
+    question = Question(*laboratory.reader.scenarios(do, (), limits.worlds, seed), show)
     for table in downloads.TABLES:
         asked = {"table": table, "show": str(show), "seed": seed, "do": list(do)}
         name = f"{assets.file_name(laboratory, table)}.csv"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tocsin.errors import ModelError, TocsinError, suggestion
+from tocsin.interventions.asked import given_by
 from tocsin.model.followed_state import Wave, wave_of
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ class Refused(TocsinError):
 
 @dataclass(frozen=True)
 class Scenario:
-    """Worlds with some things changed: the sentences in their plain form, how many worlds, and the seed."""
+    """Worlds with some things changed: sentences in their plain form, how many, the seed, and what they are given."""
 
     do: tuple[str, ...]
     worlds: int
     seed: int
+    given: str = "nothing"
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,23 @@ class QuestionReader:
         wave: the state that is shown unless another is asked for.
         limits: the bounds.
         seed: the seed unless another is asked for.
+        given: what worlds are given: ``nothing``, ``until DATE``, or what the question of the history says.
     """
 
-    def __init__(self, history: History, model: Model, wave: Wave, limits: Limits, seed: int) -> None:
+    def __init__(
+        self, history: History, model: Model, wave: Wave, limits: Limits, seed: int, given: str | None = None
+    ) -> None:
         self.history, self.model, self.wave, self.limits, self.seed = history, model, wave, limits, seed
+        self.given = given
+
+    def scenarios(
+        self, do: Sequence[str], base: Sequence[str], worlds: int, seed: int
+    ) -> tuple[Scenario, Scenario]:
+        """Return the worlds of a change and those it is compared with, which are given the same."""
+        from tocsin.interventions.sentences import read
+
+        given = given_by(self.history, self.given, [read(text) for text in (*do, *base)])
+        return Scenario(tuple(do), worlds, seed, given), Scenario(tuple(base), worlds, seed, given)
 
     def question(self, pairs: Pairs, allowed: Sequence[str]) -> Question:
         """Return the question that an address asks.
@@ -109,7 +124,7 @@ class QuestionReader:
         show = self._show(found["show"][0]) if "show" in found else self.wave
         unit = self.unit(found["unit"][0]) if "unit" in found else None
         do, base = self.sentences(found.get("do", ()), "do"), self.sentences(found.get("base", ()), "base")
-        return Question(Scenario(do, worlds, seed), Scenario(base, worlds, seed), show, unit)
+        return Question(*self.scenarios(do, base, worlds, seed), show, unit)
 
     def sentences(self, texts: Sequence[str], field: str) -> tuple[str, ...]:
         """Return sentences in their plain form, each once; raise Refused where one cannot be read.

@@ -109,6 +109,7 @@ class Laboratory:
         window: the narrower window that was asked for, as text.
         learned: what the model's formulas learnt where it was fitted.
         draws: of the parameters, from their uncertainty: the worlds have them in turn; None for the parameters alone.
+        given: what worlds are given: ``nothing`` or ``until DATE``; None for what the question of the history says.
 
     Raises:
         FitError: the worlds cannot be simulated.
@@ -127,6 +128,7 @@ class Laboratory:
         window: tuple[str | None, str | None] = (None, None),
         learned: Learned | None = None,
         draws: Draws | None = None,
+        given: str | None = None,
     ) -> None:
         self.source, self.history, self.model = source, history, model
         self.parameters, self.limits, self.seed = parameters, limits, seed
@@ -135,7 +137,7 @@ class Laboratory:
         self.learned = learned
         self.program: Program = model.compile(history, learned)
         self.vector: NDArray[np.float64] = self.program.pack(parameters)
-        self.reader = QuestionReader(history, model, self.wave, limits, seed)
+        self.reader = QuestionReader(history, model, self.wave, limits, seed, given)
         # Bytes as they are sent. What every visitor asks for is never let go, however much one asks beside it.
         self.answers: KeptWorlds[Any, Content] = KeptWorlds(ANSWERS, LETTERS, len)
         self.lasting: KeptWorlds[Any, Any] = KeptWorlds(10_000)
@@ -143,7 +145,7 @@ class Laboratory:
         # Worlds of the unchanged model are asked for all the time, so they are never let go.
         self._plain: KeptWorlds[Any, Ensemble] = KeptWorlds(1 + len(self.program.joint.names))
         self._parts: dict[str, Part] = {}
-        self.standard = Scenario((), limits.worlds, seed)
+        self.standard, _ = self.reader.scenarios((), (), limits.worlds, seed)
 
     @cached_property
     def observed(self) -> Ensemble:
@@ -210,12 +212,13 @@ class Laboratory:
     def _draw(self, scenario: Scenario, part: Part) -> Ensemble:
         from tocsin.ensemble.conditional import Setting
         from tocsin.ensemble.simulate import draw_all, frame_of_worlds, most_drawn, recipe_of
-        from tocsin.program.condition import NOTHING
+        from tocsin.program.condition import Condition
 
         try:
             self._check_parameters(scenario.do)
             do = part.concerned(scenario.do)
             recipe, changed = recipe_of(part.program, part.vector, scenario.seed, do)
+            condition = Condition.parse(scenario.given, "cause", self.history)
             draws = None if self.draws is None else self.draws.some(part.program.parameter_names)
             if draws is not None:
                 recipe = dataclasses.replace(recipe, most=most_drawn(part.program))
@@ -225,9 +228,9 @@ class Laboratory:
                 usual = self._usual(part)
                 most = int(self.limits.swelling * max(usual, 100.0))
                 recipe = dataclasses.replace(recipe, most=min(most, recipe.most))
-            if draws is not None:
-                recipe = Setting(part.program, changed, recipe, NOTHING).drawn(draws)
-            frame = frame_of_worlds(changed.program, changed.layout)
+            setting = Setting(part.program, changed, recipe, condition)
+            recipe = setting.recipe(part.vector) if draws is None else setting.drawn(draws)
+            frame = frame_of_worlds(changed.program, setting.shown)
             table, stops = draw_all(
                 recipe, scenario.worlds, _refuser(changed, recipe.most), lambda done, of: go_on()
             )
@@ -237,7 +240,7 @@ class Laboratory:
             raise Refused(str(error), "do", 422) from None
         if len(stops) > STOPPED * scenario.worlds:
             _refuser(changed, recipe.most)(stops[0])
-        shared = (self.history, scenario.do, "nothing", self.draws, stops)
+        shared = (self.history, scenario.do, scenario.given, self.draws, stops)
         return Ensemble(table, scenario.worlds, scenario.seed, frame, *shared)
 
     def _check_parameters(self, sentences: tuple[str, ...]) -> None:
@@ -283,6 +286,8 @@ def open_laboratory(
     wave: str | None = None,
     draws: Any = "fit",
     borders: str | Path | None = None,
+    scope: str | None = None,
+    given: str | None = None,
     progress: Progress | None = None,
 ) -> Laboratory:
     """Fit a model to a history, draw its worlds, and return the laboratory ready to answer.
@@ -296,6 +301,8 @@ def open_laboratory(
         wave: the state to show first, such as ``regime=soviet``.
         draws: which parameters worlds have: ``fit`` (200 draws), ``best``, a number of draws, or draws themselves.
         borders: a file of outlines in place of the history's own.
+        scope: a reading of the record, where the history has several.
+        given: ``nothing`` or ``until DATE``; by default what the question of the history says.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
@@ -305,7 +312,7 @@ def open_laboratory(
 
     tell = progress or quiet
     tell("loading the history", 0, 0)
-    source, record = open_history(history, (start, end), borders)
+    source, record = open_history(history, (start, end), borders, scope)
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
     fit = fitted(declared, record, tell)
@@ -323,6 +330,7 @@ def open_laboratory(
         (start, end),
         fit.learned,
         drawn,
+        given,
     )
     tell("simulating worlds", 0, 0)
     laboratory.warm()

@@ -62,6 +62,8 @@ def serve(
     wave: str | None = None,
     proxies: Sequence[str] = (),
     borders: Path | None = None,
+    scope: str | None = None,
+    given: str | None = None,
     progress: Progress | None = None,
 ) -> Served:
     """Return the explorer of a history, fitted and ready to run.
@@ -76,6 +78,8 @@ def serve(
         wave: the state to show first.
         proxies: addresses or networks of servers in front, which say in X-Forwarded-For who asks.
         borders: a file of outlines in place of the history's own.
+        scope: a reading of the record, where the history has several.
+        given: ``nothing`` or ``until DATE``; by default what the question of the history says.
         progress: called with what is being done.
 
     Raises:
@@ -105,6 +109,8 @@ def serve(
             end=end,
             wave=wave,
             borders=borders,
+            scope=scope,
+            given=given,
             progress=progress,
         )
     except BaseException:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.errors import HistoryError, Problem, TocsinError, suggestion
+from tocsin.errors import HistoryError, Problem, suggestion
 from tocsin.history.tables.frames import Raw
-
-if TYPE_CHECKING:
-    from tocsin.history.history import History
 
 COLUMN = "scopes"  # of events: the readings that an event stands in; an empty cell means all
 
@@ -54,7 +51,11 @@ def read_question(table: Mapping[str, Any], bad: Callable[[str, str, object], No
         if value is None:
             continue
         if not all(isinstance(word, str) and word.strip() for word in words) or (many and words is not value):
-            bad(f"{each.name} of [question] must be {'a list of texts' if many else 'a text'}", each.name, value)
+            bad(
+                f"{each.name} of [question] must be {'a list of texts' if many else 'a text'}",
+                each.name,
+                value,
+            )
         else:
             found[each.name] = tuple(value) if many else value
     return Question(**found)
@@ -86,20 +87,3 @@ def chosen_scope(wanted: str | None, scopes: Mapping[str, str], question: Questi
         message = f"there is no scope {wanted!r}: {there}{suggestion(wanted, scopes) if scopes else ''}"
         raise HistoryError([Problem("history.toml", None, "scopes", wanted, message)], where)
     return wanted
-
-
-def given_of(history: History, given: str | None) -> str:
-    """Return what worlds are given: what is asked for, else what the history's question says.
-
-    Where the window was narrowed to begin after the day of the question, or to end before it, nothing is given.
-    """
-    if given is not None:
-        return given
-    question = history.question
-    if question is None or not question.given.startswith("until "):
-        return "nothing"
-    try:
-        time = history.to_number(question.given.removeprefix("until "))
-    except TocsinError:
-        return "nothing"
-    return question.given if history.numbers.start <= time <= history.numbers.end else "nothing"

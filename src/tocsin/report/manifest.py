@@ -157,7 +157,12 @@ def facts_of(source: str, history: History, model_source: str, model: Model) -> 
     toml = model.to_toml()
     return {
         "versions": versions(),
-        "history": {"source": source, "title": history.title, "digest": history.digest},
+        "history": {
+            "source": source,
+            "title": history.title,
+            "digest": history.digest,
+            **({"scope": history.scope} if history.scope else {}),
+        },
         "model": {
             "source": model_source,
             "toml": toml,

@@ -19,6 +19,7 @@ from tocsin.files.format import FORMAT
 from tocsin.files.results import RUN, check_run, digest_of_file, digests, replacing, target
 from tocsin.files.whole import to_json, write_whole
 from tocsin.fit.save import fit_content
+from tocsin.interventions.asked import given_by
 from tocsin.model.followed_state import wave_of
 from tocsin.model.learned import Learned
 from tocsin.program.condition import Condition
@@ -161,10 +162,11 @@ def replay(
     end: str | None = None,
     do: Sequence[str] = (),
     wave: str | None = None,
-    given: str = "nothing",
+    given: str | None = None,
     clocks: str = "cause",
     draws: Any = "fit",
     borders: str | Path | None = None,
+    scope: str | None = None,
     progress: Progress | None = None,
 ) -> Replay:
     """Fit a model to a history, simulate worlds, and set them beside what happened.
@@ -178,10 +180,12 @@ def replay(
         do: interventions as sentences, such as ``remove layer comintern``; the same worlds are then also
             simulated unchanged.
         wave: the state to follow, such as ``regime=soviet``; by default the model's own (see `wave_of`).
-        given: ``nothing``, ``until DATE`` or ``history``: what the worlds share with what happened.
+        given: ``nothing``, ``until DATE`` or ``history``: what the worlds share with what happened; by default what
+            the question of the history says, unless a change reaches further back.
         clocks: under ``history`` how they are coupled to it: ``cause``, ``source`` or ``fresh``.
         draws: which parameters worlds have: ``fit`` (200 draws), ``best``, a number of draws, or draws themselves.
         borders: a file of outlines in place of the history's own.
+        scope: a reading of the record, such as ``strict``, where the history has several.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
 
     Raises:
@@ -191,10 +195,11 @@ def replay(
 
     tell = progress or quiet
     tell("loading the history", 0, 0)
-    source, record = open_history(history, (start, end), borders)
+    source, record = open_history(history, (start, end), borders, scope)
     model_source, declared = open_model(record, model)
     followed = wave_of(declared, wave, record)
     interventions = _parsed(do, record, declared)
+    given = given_by(record, given, interventions)
     Condition.parse(given, clocks, record)  # what is wrong with it is said before the model is fitted
     fit = fitted(declared, record, tell)
     parameters = plain_parameters(fit)
@@ -238,7 +243,8 @@ def replay_again(
     stored.check_worlds(Path(manifest))
     tell("loading the history", 0, 0)
     start, end = content["window"]
-    source, record = open_history(content["history"].get("source", ""), (start, end), borders)
+    said = content["history"]
+    source, record = open_history(said.get("source", ""), (start, end), borders, said.get("scope"))
     outlines = None if borders is None else digest_of_file(Path(borders))
     if outlines != content.get("borders"):
         wanted = "give that file" if content.get("borders") is not None else "give none"
@@ -288,11 +294,13 @@ def open_history(
     history: str | Path | History,
     window: tuple[str | None, str | None] = (None, None),
     borders: str | Path | None = None,
+    scope: str | None = None,
 ) -> tuple[str, History]:
     """Return where a history comes from (a packaged name or a whole path) and the history in its window.
 
     Parameters:
         borders: a file of outlines in place of the history's own.
+        scope: a reading of the record; see `load_history`.
 
     Raises:
         TocsinError: there is no such history, it is wrong, or the window is not within its own.
@@ -303,7 +311,7 @@ def open_history(
     if isinstance(history, History):
         source, record = history.name, history
     else:
-        record = load_history(history)
+        record = load_history(history, scope)
         # A folder may be replayed again from another place, so its whole path is kept.
         source = str(history) if str(history) in packaged() else str(Path(history).resolve())
     if borders is not None:
