@@ -56,11 +56,17 @@ class Sources:
             {
                 "key": key,
                 "citation": text,
-                "label": self._labels.get(text, {}).get("label", text),
+                "label": self._label(text),
                 "kind": self._labels.get(text, {}).get("kind", ""),
             }
             for key, text in sorted(self._texts.items())
         ]
+
+    def _label(self, text: str) -> str:
+        """Return the label of a source; of several in one cell those of its parts."""
+        if text in self._labels:
+            return self._labels[text]["label"]
+        return "; ".join(self._labels.get(part, {}).get("label", part) for part in text.split("; "))
 
 
 def digest(text: str) -> str:

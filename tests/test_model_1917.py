@@ -42,6 +42,11 @@ def causes(model: tc.Model, move: str) -> dict[str, Contagion | Baseline]:
     return {cause.name: cause for cause in transition.causes}
 
 
+def explained(history: tc.History) -> int:
+    """The number of events that the model speaks of: `resistance` is recorded and not explained."""
+    return int((history.events["variable"] != "resistance").sum())
+
+
 def test_it_is_the_same_model_after_a_round_trip(model: tc.Model) -> None:
     assert tc.Model.from_toml(model.to_toml()) == model
 
@@ -75,7 +80,12 @@ def test_it_handles_the_traps(model: tc.Model) -> None:
 
 def test_it_converges_without_a_degenerate_term(history: tc.History, model: tc.Model, fit: tc.Fit) -> None:
     gone = [name for name, value in fit.params.items() if value == -np.inf]
-    assert gone == ["army: loyal > mutinous | front | susceptibility | 1"]  # the null finding that is kept
+    # The null findings that are kept, so that "without it" stays a question with an upper bound.
+    assert gone == [
+        "regime: old > soviet | land_border | susceptibility | 1",
+        "regime: old > soviet | comintern | susceptibility | 1",
+        "army: loyal > mutinous | front | susceptibility | 1",
+    ]
     assert not [
         text for text in fit.warnings if "converge" in text or "bound;" in text or "minus inf" in text
     ]
@@ -90,14 +100,14 @@ def test_it_converges_without_a_degenerate_term(history: tc.History, model: tc.M
 
 def test_what_happened_is_reached_by_some_cause(history: tc.History, fit: tc.Fit) -> None:
     shares = fit.attribute(history).causes.groupby("event")["share"].sum()
-    assert len(shares) == len(history.events)
+    assert len(shares) == explained(history)
     np.testing.assert_allclose(shares, 1.0, atol=1e-12)
 
 
 def test_every_cause_explains_as_much_as_it_expects(history: tc.History, fit: tc.Fit) -> None:
     """At a maximum the shares of a cause with a free strength sum to its integrated hazard."""
     total = fit.attribute(history).total()["events explained"].sum()
-    assert total == pytest.approx(len(history.events), rel=1e-9)
+    assert total == pytest.approx(explained(history), rel=1e-9)
     np.testing.assert_allclose(fit.causes["events"], fit.causes["expected"], rtol=1e-6, atol=1e-6)
 
 

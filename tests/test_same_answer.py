@@ -14,7 +14,7 @@ from tocsin.classroom.outcomes import outcome_of
 from tocsin.cli.main import app
 from tocsin.ensemble.paired import Paired
 from tocsin.explorer.answers import difference_scene
-from tocsin.explorer.questions import Question, Scenario
+from tocsin.explorer.questions import Question
 from tocsin.what_if.answer import signed_mean
 
 WORLDS, SEED = 200, 1917
@@ -42,7 +42,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     laboratory = site._laboratory(site.plan("1917", worlds=WORLDS), lambda *_: None)
     assert laboratory.seed == SEED
     show = laboratory.wave
-    question = Question(Scenario((DO,), WORLDS, SEED), Scenario((), WORLDS, SEED), show)
+    question = Question(*laboratory.reader.scenarios((DO,), (), WORLDS, SEED), show)
     planned = next(each for each in site.plan("1917", worlds=WORLDS).scenarios if each.do == (DO,))
     return {
         "terminal": asked.output,
@@ -61,7 +61,9 @@ def test_every_place_says_the_same(said: dict[str, str]) -> None:
 def test_and_it_is_what_the_library_says(said: dict[str, str]) -> None:
     history = tc.load_history("1917")
     fit = tc.Model.from_toml(history.model_path).fit(history)
-    both = [fit.simulate(history, worlds=WORLDS, seed=SEED, interventions=do) for do in ([DO], [])]
+    assert history.question is not None
+    asked = {"worlds": WORLDS, "seed": SEED, "given": history.question.given}
+    both = [fit.simulate(history, interventions=do, **asked) for do in ([DO], [])]
     row = Paired(*both).table("regime", "soviet").set_index("measure").loc["entries"]
     told = [signed_mean(row[name]) for name in ("difference", "expected_lower", "expected_upper")]
     assert effect(said["terminal"]).startswith(

@@ -9,12 +9,13 @@ import typer
 
 from tocsin.cli.command_line import app, guarded, held, progress, time_given
 from tocsin.cli.options import (
+    AskedOption,
     BordersOption,
     DrawsOption,
     FromOption,
-    GivenOption,
     HistoryArgument,
     ModelOption,
+    ScopeOption,
     SeedOption,
     ToOption,
     WaveOption,
@@ -40,7 +41,8 @@ def whatif(
             "--against", metavar="CLAUSE", help="Set it beside this change, not beside worlds as they are."
         ),
     ] = None,
-    given: GivenOption = "nothing",
+    given: AskedOption = None,
+    scope: ScopeOption = None,
     model: ModelOption = None,
     borders: BordersOption = None,
     worlds: Annotated[
@@ -97,8 +99,9 @@ def whatif(
         from tocsin.report.what_if_page import ask
 
         with held(out), progress() as tell:
+            beside = against or ()
             asked = ask(
-                history, model, do, against or (), given, worlds, seed, window, wave, drawn, tell, borders
+                history, model, do, beside, given, worlds, seed, window, wave, drawn, tell, borders, scope
             )
             tell("writing the page", 0, 0)
             folder = asked.write(out)

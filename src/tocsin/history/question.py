@@ -43,7 +43,7 @@ def read_question(table: Mapping[str, Any], bad: Callable[[str, str, object], No
     """
     if not table:
         return None
-    found = {}
+    found: dict[str, Any] = {}
     for each in fields(Question):
         value = table.get(each.name)
         many = each.name == "without"

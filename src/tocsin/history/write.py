@@ -173,9 +173,9 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
         for variable in history.variables
     }
     layers: dict[str, dict[str, str]] = {name: {} for name in history.layers}
-    for key, said in (("label", history.layer_labels), ("combine", history.layers)):
-        for name in layers.keys() & said.keys():
-            layers[name] |= {key: said[name]} if said[name] else {}
+    for name, words in layers.items():
+        said = {"label": history.layer_labels.get(name), "combine": history.layers[name]}
+        words |= {key: value for key, value in said.items() if value}
     if layers:
         head["layers"] = layers
     known: dict[str, Any] = {name: {"outside": value} for name, value in history.outside.items()}

@@ -120,7 +120,7 @@ def ask(
     model: str | Path | None,
     do: Sequence[str],
     against: Sequence[str] = (),
-    given: str = "nothing",
+    given: str | None = None,
     worlds: int = 2000,
     seed: int = 1917,
     window: tuple[str | None, str | None] = (None, None),
@@ -128,34 +128,38 @@ def ask(
     draws: Any = "fit",
     progress: Progress | None = None,
     borders: str | Path | None = None,
+    scope: str | None = None,
 ) -> Asked:
     """Fit a model to a history and answer a what-if question; see `Given.what_if`.
 
     Parameters:
         history, model: a packaged name or a folder, and a TOML file instead of the history's own.
         do, against: the change, and what it is set beside, as sentences.
-        given: ``nothing``, ``until DATE`` or ``history``.
+        given: ``nothing``, ``until DATE`` or ``history``; by default what the question of the history says, unless a
+            change reaches further back.
         window: a narrower window.
         draws: which parameters worlds have: ``fit``, ``best`` or a number of draws.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
         borders: a file of outlines in place of the history's own.
+        scope: a reading of the record, where the history has several.
 
     Raises:
         SentenceError: a sentence, or `given`, cannot be read.
         TocsinError: the history or the model is wrong, or a sentence names what does not exist.
     """
+    from tocsin.interventions.asked import given_by
     from tocsin.interventions.sentences import parse_all
     from tocsin.program.condition import Condition
 
     tell = progress or quiet
     tell("loading the history", 0, 0)
-    source, record = open_history(history, window, borders)
+    source, record = open_history(history, window, borders, scope)
     model_source, declared = open_model(record, model)
     # What is wrong with the question is said before the model is fitted.
+    changes = [it for sentences in (do, against) for it in parse_all(sentences, record, declared)]
+    given = given_by(record, given, changes)
     Condition.parse(given, "cause", record)
     wave_of(declared, wave, record)
-    for sentences in (do, against):
-        parse_all(sentences, record, declared)
     fit = fitted(declared, record, tell)
     answer = fit.what_if(
         record,
