@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.check.pair import Pair
 from tocsin.check.placebo import altered, reshuffled, rewired
+from tocsin.check.shocks import shocks_of
+from tocsin.check.verdict import Verdict, judge
 from tocsin.ensemble.simulate import threads
 from tocsin.errors import FitError, TocsinError, check_whole, suggestion
 from tocsin.fit.bootstrap import HALF, BootstrapDraws, against, check_worlds
 from tocsin.fit.compare import half_chi_square
 from tocsin.fit.maximum.constraint import Constraint
 from tocsin.fit.maximum.imputation import over_draws, solve
-from tocsin.fit.maximum.search import Found, Task, scale
+from tocsin.fit.maximum.search import Found, Task
 from tocsin.fit.misplaced_terms import left_out
 from tocsin.history.arrays import CovariateArrays
-from tocsin.model.declaration import BAR, Baseline, Contagion, Transition
-from tocsin.model.model import Model
+from tocsin.model.declaration import BAR, Baseline, Contagion
 from tocsin.program.compile import join
 from tocsin.program.grouped import is_grouped, refuse_two
 
@@ -43,13 +45,17 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Progress = Callable[[str, int, int], None]
 
-PERIOD, SHOCK, UNIT = "tocsin_period", "tocsin_shock", "tocsin_unit"
+PERIOD, UNIT = "tocsin_period", "tocsin_unit"
 
 MOST_UNITS = 200  # with effects of their own
 
 SPREADS = (0.25, 0.5, 1.0, 2.0)  # standard deviations of unit effects that are tried
 
-OTHERS = "calendar", "unit effects", "placebo ties", "permuted times"
+LIKENESS, AHEAD, TOGETHER = "likeness and regional shocks", "lead", "none of them (together)"
+
+FEW_RATES, MANY = 199, 3  # worlds of each kind for rates, unless more contagions than so many are looked at
+
+OTHERS = "calendar", "unit effects", LIKENESS, AHEAD, "placebo ties", "permuted times"
 
 OPEN = "not done: it would need open times drawn for itself; give each event one time (no time_latest)"
 
@@ -65,15 +71,17 @@ class Check:
             (twice the gain in log-likelihood from the cause), p, how.
         shocks: one row a cause: by how much an unseen shock would have to multiply the hazard at home of
             units while they are exposed, for the one-sided 95% interval of the contagion to reach zero
-            (factor).
+            (factor); the same for a shock that lasts two half-lives from each entry of a source (brief).
         placebo: one row a cause and placebo history, or world of the bootstrap: cause, rival, statistic.
         left_out: effects that stand as propensity or susceptibility alone, with score tests.
+        verdicts: by cause what can be said of it on these ties, and how often the tests err there; see `Verdict`.
     """
 
     table: pd.DataFrame
     shocks: pd.DataFrame
     placebo: pd.DataFrame
     left_out: pd.DataFrame
+    verdicts: dict[str, Verdict]
 
     def __str__(self) -> str:
         shown = self.table.assign(
@@ -84,73 +92,12 @@ class Check:
         lines = [shown.to_string(index=False), ""]
         for row in self.shocks.itertuples(index=False):
             lines.append(f"{row.cause}: {row.reading}")
+        lines += [f"{cause}: {verdict}" for cause, verdict in self.verdicts.items()]
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
         parts = [self.table, self.shocks, self.left_out]
         return "".join(str(part.to_html(index=False, float_format="{:.4g}".format)) for part in parts)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One transition with and without one of its contagion causes."""
-
-    fit: Fit
-    transition: Transition
-    cause: Contagion
-
-    @property
-    def name(self) -> str:
-        """Return 'transition | cause'."""
-        return f"{self.transition.name}{BAR}{self.cause.name}"
-
-    @property
-    def shares_layer(self) -> bool:
-        """Return whether another cause of the transition goes along the same layer."""
-        layers = [cause.layer for cause in self.transition.causes if isinstance(cause, Contagion)]
-        return layers.count(self.cause.layer) > 1
-
-    def model(self, with_cause: bool, more: str = "") -> Model:
-        """Return the model of this transition alone, with terms added to its baselines.
-
-        Transitions share no parameters unless they are tied, so the others do not matter for the cause.
-        """
-        causes = [
-            replace(cause, formula=f"{cause.formula} + {more}")
-            if more and isinstance(cause, Baseline)
-            else cause
-            for cause in self.transition.causes
-            if with_cause or cause.name != self.cause.name
-        ]
-        move = self.transition
-        alone = Transition(move.variable, move.origin, move.to, *causes, requires=move.requires)
-        return Model(self.fit.model.variables, [alone])
-
-    def task(self, history: History, with_cause: bool, more: str = "", shock: float | None = None) -> Task:
-        """Return the task of fitting it."""
-        return self.of_program(self.model(with_cause, more).compile(history), shock)
-
-    def of_program(self, program: Program, shock: float | None = None) -> Task:
-        """Return the task of a compiled model, with what the fit had fixed or tied."""
-        names = program.parameter_names
-        fixed = {name: value for name, value in self.fit.fixed.items() if name in names}
-        if shock is not None:
-            fixed |= {name: shock for name in names if name.endswith(f"{BAR}{SHOCK}")}
-        tied = [group for group in self.fit.tied if all(name in names for name in group)]
-        from tocsin.fit.diagnostics import aliased
-
-        constraint = Constraint.make(names, fixed, tied)
-        program = scale(program, constraint)
-        twins = aliased(program, constraint)
-        return Task.make(program, constraint.hold(list(twins), [0.0] * len(twins)))
-
-    def gain(self, one: Task, other: Task) -> tuple[float, float]:
-        """Return twice the gain of the cause, and its strength where the fit has it."""
-        small, large = one.solve(), other.solve()
-        place = f"{self.name}{BAR}susceptibility{BAR}1"
-        names = other.program.parameter_names
-        strength = math.exp(other.user(large.vector)[names.index(place)]) if place in names else math.nan
-        return max(2.0 * (large.value - small.value), 0.0), strength
 
 
 @dataclass(frozen=True)
@@ -185,6 +132,7 @@ def check(
     progress: Progress | None = None,
     causes: Sequence[str] | str | None = None,
     bootstrap: int = 199,
+    rates: int | None = None,
 ) -> Check:
     """Set every contagion of a fit beside its rivals; see `Fit.check`."""
     import pandas as pd
@@ -219,6 +167,9 @@ def check(
     rows: list[tuple[object, ...]] = []
     drawn: list[tuple[object, ...]] = []
     shocks: list[tuple[object, ...]] = []
+    verdicts: dict[str, Verdict] = {}
+    exact = not is_grouped(record) and over_draws(task.program) is None and task.program.spans is None
+    drawings = (FEW_RATES if len(pairs) <= MANY else 0) if rates is None else rates
     for pair in pairs:
         number = names.index(pair.name)
         place = next(c for c in range(len(task.program.causes)) if task.program.cause_name(c) == pair.name)
@@ -234,7 +185,7 @@ def check(
             if answer.drawn is not None:
                 drawn += [(pair.name, "none (as fitted)", ratio) for ratio in answer.drawn.ratios]
             rows += [(pair.name, rival, math.nan, math.nan, math.nan, OPEN) for rival in OTHERS]
-            shocks.append((pair.name, math.nan, OPEN))
+            shocks.append((pair.name, math.nan, math.nan, OPEN))
             continue
         tell = partial(progress, f"checking {pair.name}") if progress is not None else _silent
         tell(0, 2 * worlds)
@@ -261,14 +212,81 @@ def check(
             if gains.size and np.ptp(gains) < 1e-9 and abs(gains[0] - observed) < 1e-6:
                 p, how = math.nan, "says nothing: the placebo is the history itself"
             rows.append((pair.name, rival, strength, observed, p, how))
-        shocks.append((pair.name, *_shock(pair, record, law.edge)))
+        shocks.append((pair.name, *shocks_of(pair, record, law.edge)))
+        judged = _judged(pair, record, drawings, seed, progress) if exact else None
+        rows += _verdict_rows(pair, judged, record)
+        if judged is not None:
+            verdicts[pair.name] = judged
+    if over_draws(task.program) is None:
+        for group in _groups(pairs):
+            rows.append(_together(fit, plain, group, bootstrap, seed, progress))
     lost = [(x.name, x.twin, x.statistic, x.p, x.shared, x.warning() or "") for x in left_out(task, found)]
     return Check(
         pd.DataFrame(rows, columns=["cause", "rival", "strength", "statistic", "p", "how"]),
-        pd.DataFrame(shocks, columns=["cause", "factor", "reading"]),
+        pd.DataFrame(shocks, columns=["cause", "factor", "brief", "reading"]),
         pd.DataFrame(drawn, columns=["cause", "rival", "statistic"]),
         pd.DataFrame(lost, columns=["left out", "in the model", "statistic", "p", "shared", "reading"]),
+        verdicts,
     )
+
+
+def _judged(pair: Pair, record: History, worlds: int, seed: int, progress: Progress | None) -> Verdict | None:
+    """Return the verdict on a contagion, its transition fitted without it."""
+    task = pair.task(record, False)
+    try:
+        vector = task.user(task.solve().vector)
+    except FitError:  # without it an event could not have happened
+        return None
+    null = dict(zip(task.program.parameter_names, (float(x) for x in vector), strict=True))
+    told = None if progress is None else partial(progress, f"how often the tests of {pair.name} err")
+    return judge(pair.fit, record, pair.name, null, worlds, seed, told)
+
+
+def _verdict_rows(pair: Pair, judged: Verdict | None, record: History) -> list[tuple[object, ...]]:
+    """Return the rows of the table about likeness and shocks at once, and about the lead."""
+    if judged is None:
+        why = (
+            OPEN
+            if record.numbers.spans is not None
+            else "not done: times by day or moment and a strength are needed"
+        )
+        return [(pair.name, rival, math.nan, math.nan, math.nan, why) for rival in (LIKENESS, AHEAD)]
+    how = f"{HALF}; Laplace, spreads {judged.units:g} and {judged.regions:g}"
+    rows: list[tuple[object, ...]] = [(pair.name, LIKENESS, judged.strength, *judged.beside, how)]
+    if math.isnan(judged.lead[0]):
+        why = "not done: no tie of the layer has a date of its own"
+    elif math.isnan(judged.lead[1]):
+        why = "its law is that of worlds of the fit: see rates="
+    else:
+        why = f"gain of the lead beside it, by rank among {judged.worlds} worlds of the fit"
+    return [*rows, (pair.name, AHEAD, math.nan, *judged.lead, why)]
+
+
+def _groups(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Return the contagions of one transition from the same sources with the same memory, where they are several."""
+    found: dict[tuple[object, ...], list[Pair]] = {}
+    for pair in pairs:
+        key = (pair.transition.name, pair.cause.when, pair.cause.half_life)
+        found.setdefault(key, []).append(pair)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _together(
+    fit: Fit,
+    plain: tuple[Task, Found],
+    group: Sequence[Pair],
+    bootstrap: int,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[object, ...]:
+    """Test contagions against none of them: one can stand for another, and each alone then seems to be nothing."""
+    program = plain[0].program
+    names = [pair.name for pair in group]
+    places = [c for c in range(len(program.causes)) if program.cause_name(c) in names]
+    label = f"{group[0].transition.name}{BAR}{' + '.join(pair.cause.name for pair in group)}"
+    told = None if progress is None else partial(progress, f"simulating worlds without {label}")
+    answer = against(fit.model, *plain, places, bootstrap, seed, told=told)
+    return (label, TOGETHER, math.nan, answer.statistic, answer.p, answer.how)
 
 
 def _has(fit: Fit, pair: Pair) -> bool:
@@ -405,65 +423,3 @@ def _unit_effects(pair: Pair, history: History, law: Law) -> tuple[float, float,
     gain = max(2.0 * (best[1][0] - best[0][0]), 0.0)
     p, how = law.p(gain)
     return math.exp(best[1][1]), gain, p, f"{how}; Laplace"
-
-
-def _shock(pair: Pair, history: History, edge: float) -> tuple[float, str]:
-    """Return the factor of an unseen shock that would bring the interval of the contagion to zero, and a
-    reading.
-
-    Parameters:
-        edge: the gain of the cause at which its p is 0.05.
-    """
-    if math.isnan(edge):
-        return math.nan, "not looked for, as the law of its likelihood ratio is not known: see bootstrap="
-    task = pair.task(history, True)
-    found = task.solve()
-    number = next(c for c, slots in enumerate(task.program.slots) if slots.cause == pair.cause.name)
-    cause, numbers = task.program.likelihood.causes[number], history.numbers
-    swept = cause.swept(cause.shape(found.vector)[0], keep=True)
-    rows = CovariateArrays(
-        swept.unit.astype(np.int32), np.ones(swept.time.size), swept.time, swept.time + swept.span
-    )
-    other = altered(
-        history,
-        replace(
-            numbers,
-            covariates={**numbers.covariates, SHOCK: _joined(rows)},
-            static={**numbers.static, SHOCK: np.zeros(len(numbers.units))},
-        ),
-    )
-    programs = [pair.model(with_cause, SHOCK).compile(other) for with_cause in (False, True)]
-
-    def statistic(shock: float) -> float:
-        return pair.gain(*(pair.of_program(program, shock) for program in programs))[0]
-
-    if statistic(0.0) < edge:
-        return 1.0, "its interval reaches zero without any shock"
-    low, high = 0.0, 0.5
-    while statistic(high) >= edge:
-        low, high = high, 2.0 * high
-        if high > 8.0:
-            return math.inf, "no shock of a size that could be would bring its interval to zero"
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (middle, high) if statistic(middle) >= edge else (low, middle)
-    factor = math.exp((low + high) / 2)
-    return factor, (
-        f"an unseen shock that multiplies the hazard at home of units by {factor:.2f} while they are "
-        f"exposed would "
-        "bring its interval to zero"
-    )
-
-
-def _joined(rows: CovariateArrays) -> CovariateArrays:
-    """Join the rows of a unit that touch."""
-    order = np.lexsort((rows.start, rows.unit))
-    unit, start, end = rows.unit[order], rows.start[order], rows.end[order]
-    fresh = (
-        np.r_[True, (unit[1:] != unit[:-1]) | (start[1:] > end[:-1] + 1e-12)]
-        if unit.size
-        else np.empty(0, bool)
-    )
-    first = np.flatnonzero(fresh)
-    last = np.r_[first[1:] - 1, unit.size - 1] if unit.size else first
-    return CovariateArrays(unit[first], np.ones(first.size), start[first], end[last])

@@ -41,6 +41,16 @@ def check(
             help="How many worlds without the cause, where its p can be found in no other way: 199 or more, or 0.",
         ),
     ] = 199,
+    rates: Annotated[
+        int | None,
+        typer.Option(
+            "--rates",
+            metavar="N",
+            parser=whole(0),
+            help="In how many worlds of each kind the verdict's tests are tried; else 199 where at most three "
+            "contagions are looked at.",
+        ),
+    ] = None,
     seed: BootstrapSeedOption = 1917,
     yes: YesOption = False,
     model: ModelOption = None,
@@ -71,7 +81,12 @@ def check(
         with held(out):
             with progress() as tell:
                 found = fitted(declared, record, tell).check(
-                    worlds=placebos, seed=seed, progress=tell, causes=cause or None, bootstrap=bootstrap
+                    worlds=placebos,
+                    seed=seed,
+                    progress=tell,
+                    causes=cause or None,
+                    bootstrap=bootstrap,
+                    rates=rates,
                 )
             if out is not None:
                 write_check(found, out)

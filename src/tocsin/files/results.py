@@ -63,7 +63,11 @@ ATTRIBUTION = Kind(
     "attribution.json", r"(causes|sources|totals|offspring|tree)\.csv|tree\.graphml", ("verb", "attribution")
 )
 
-CHECK = Kind("check.json", r"(rivals|shocks|placebo|left_out)\.csv", ("verb", "check"))
+CHECK = Kind(
+    "check.json",
+    r"(rivals|shocks|placebo|left_out|verdicts|misfits|rescaled|influence)\.csv",
+    ("verb", "check"),
+)
 
 FORECAST = Kind(
     "forecast.json",

@@ -456,13 +456,15 @@ class Fit(Parameterised):
         progress: Callable[[str, int, int], None] | None = None,
         causes: Sequence[str] | str | None = None,
         bootstrap: int = 199,
+        rates: int | None = None,
     ) -> Check:
         """Test every contagion against none (see `test`), and set it beside its rivals.
 
         Calendar effects (baselines that change from period to period), unit effects (a readiness of each
-        unit's own), placebo ties (rewired, degrees kept) and permuted times, each with a test of the
-        contagion beside it; and how strong an unseen shock of exposed units would have to be to explain
-        the contagion away.
+        unit's own), units alike where they are tied and shocks of regions at once, placebo ties (rewired, degrees
+        kept) and permuted times, each with a test of the contagion beside it; the same ties 14 days earlier; all
+        contagions of one kind together; and how strong an unseen shock of exposed units would have to be to
+        explain the contagion away. The verdict says how often its tests err on this history's ties.
 
         Parameters:
             history: another history with the same model; the fitted one by default.
@@ -472,6 +474,8 @@ class Fit(Parameterised):
             causes: names of causes to look at, such as ``comintern``; all by default.
             bootstrap: worlds of the parametric bootstrap of each strength whose likelihood ratio has no law that is
                 known, at least 199; 0 for none.
+            rates: worlds of each kind in which the verdict's tests are tried, kept in the user's cache; by default 199
+                where at most three contagions are looked at, else 0.
 
         Where open times enter other hazards the test against none alone is made; the rivals say that they are not.
 
@@ -480,7 +484,7 @@ class Fit(Parameterised):
         """
         from tocsin.check.rival_explanations import check
 
-        return check(self, history, worlds, seed, progress, causes, bootstrap)
+        return check(self, history, worlds, seed, progress, causes, bootstrap, rates)
 
     # --- how it is shown and kept -----------------------------------------------------------------------
 

@@ -130,7 +130,13 @@ def _pieces(cause: CauseData, vector: Floats, unit: int | None) -> HazardPieces:
 
 
 def _binned(pieces: HazardPieces, edges: Floats) -> Floats:
-    """Return the integral of the hazards between edges, exactly: stretches are cut where an edge falls."""
+    """Return the integral of the hazards between edges, exactly."""
+    _, place, amount = cut(pieces, edges)
+    return np.bincount(place, weights=amount, minlength=edges.size - 1).astype(np.float64)
+
+
+def cut(pieces: HazardPieces, edges: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Cut stretches where an edge falls: the stretch, the interval and the integral of each part."""
     begin = np.maximum(pieces.begin, edges[0])
     end = np.minimum(pieces.begin + pieces.span, edges[-1])
     first = np.searchsorted(edges, begin, side="right") - 1
@@ -145,7 +151,18 @@ def _binned(pieces: HazardPieces, edges: Floats) -> Floats:
         amount = rate * np.exp(-decay * low) * -np.expm1(-decay * (high - low)) / decay
     else:
         amount = rate * (high - low)
-    return np.bincount(place, weights=amount, minlength=edges.size - 1).astype(np.float64)
+    return piece, place, amount
+
+
+def by_cells(cause: CauseData, vector: Floats, edges: Floats) -> Floats:
+    """Return the integrated hazard of a cause by unit and interval (N, edges - 1); times by day or moment."""
+    decay, alpha = cause.shape(vector)
+    swept = cause.swept(decay, keep=True)
+    rate = cause.elements(vector, swept.row, swept.exposure, None, True, 0).value
+    piece, place, amount = cut(HazardPieces(swept.time, swept.span, rate, alpha * decay), edges)
+    count, width = len(cause.program.history.numbers.units), edges.size - 1
+    cell = swept.unit[piece].astype(np.int64) * width + place
+    return np.bincount(cell, amount, minlength=count * width).astype(np.float64).reshape(count, width)
 
 
 def _transitions(program: Program, name: str | None) -> Sequence[int]:

@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.check.verdict import as_record
 from tocsin.errors import printable
 from tocsin.files.csv_for_people import write_tables
 from tocsin.files.results import CHECK
@@ -144,6 +145,11 @@ RIVALS = {
     "bootstrap where it would not be alone at the edge, or takes a half-life, alpha or covariate with it",
     "calendar": "against the calendar: home hazards may change from period to period",
     "unit effects": "against the units: each may be readier than others by a number of its own",
+    "likeness and regional shocks": "against both at once: units alike where they are tied, and shocks that a region "
+    "shares for a while",
+    "lead": "a lead: the same ties 14 days earlier (one month, year or period) beside the contagion; a small p says "
+    "that what is tied moves before the tie",
+    "none of them (together)": "all contagions of one kind together against none: one can stand for another",
     "placebo ties": "against placebo ties: rewired at random, every unit keeping its degrees",
     "permuted times": "against permuted times: whole courses of events dealt out anew among like units",
 }
@@ -163,8 +169,10 @@ def check_page(check: Check) -> Group:
             }
         )
         parts.append(frame_table(shown, str(cause)))
-        reading = check.shocks[check.shocks["cause"] == cause]["reading"].iloc[0]
-        parts.append(Text(f"Unseen shock: {reading}.\n"))
+        for reading in check.shocks[check.shocks["cause"] == cause]["reading"]:
+            parts.append(Text(f"Unseen shock: {reading}."))
+        verdict = check.verdicts.get(str(cause))
+        parts.append(Text("" if verdict is None else f"Verdict: {verdict}\n"))
     told = set(check.table["rival"])
     parts.append(Text("What the rivals are", style="bold"))
     parts += [Text(f"  {text}") for rival, text in RIVALS.items() if rival in told]
@@ -182,12 +190,14 @@ def check_page(check: Check) -> Group:
 
 
 def write_check(check: Check, folder: Path) -> None:
-    """Write rivals.csv, shocks.csv, placebo.csv and left_out.csv."""
+    """Write rivals.csv, shocks.csv, placebo.csv, left_out.csv and verdicts.csv."""
+    told = [{"cause": cause, **as_record(verdict)} for cause, verdict in check.verdicts.items()]
     tables = {
         "rivals": check.table,
         "shocks": check.shocks,
         "placebo": check.placebo,
         "left_out": check.left_out,
+        "verdicts": pd.DataFrame(told),
     }
     write_tables(folder, CHECK, tables)
 
