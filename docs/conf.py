@@ -95,7 +95,7 @@ def public_names() -> dict[str, list[str]]:
 
 
 def chart_names(package: str) -> list[str]:
-    """Return the public names of a package of pictures."""
+    """Return the public names of a package."""
     tree = ast.parse((PACKAGE / package / "__init__.pyi").read_text(encoding="utf-8"))
     return [
         alias.asname or alias.name
@@ -110,13 +110,16 @@ def _table(names: list[str], module: str) -> str:
     return f".. autosummary::\n   :toctree: .\n   :nosignatures:\n\n{listed}\n"
 
 
+PACKAGES = (("charts", "Charts"), ("maps", "Maps"), ("units", "Who is who"), ("ties", "Builders of ties"))
+
+
 def python_page() -> str:
     """Return the page of all public names, as reStructuredText, which autosummary reads."""
     parts = ["Python\n======\n\nEvery public name, with what it takes, gives and refuses.\n"]
     for group, names in public_names().items():
-        if names := [name for name in names if name not in ("charts", "maps")]:
+        if names := [name for name in names if name not in dict(PACKAGES)]:
             parts.append(f"{group}\n{'-' * len(group)}\n\n{_table(names, 'tocsin')}")
-    for package, title in (("charts", "Charts"), ("maps", "Maps")):
+    for package, title in PACKAGES:
         parts.append(f"{title}\n{'-' * len(title)}\n\n{_table(chart_names(package), f'tocsin.{package}')}")
     return "\n".join(parts)
 

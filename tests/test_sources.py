@@ -298,6 +298,23 @@ def test_a_version_that_is_not_known_says_what_was_expected_and_found(tmp_path: 
         tc.read(path, dataset="politi")
 
 
+def test_blank_lines_before_the_header(tmp_path: Path) -> None:
+    assert tc.read(written(tmp_path, "\n\r\n" + case("polity"))).rows["used"] == 4
+    assert tc.read(written(tmp_path, case("polity").replace("\n", "\r\n"))).rows["used"] == 4
+
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="../shared is not here")
+def test_files_as_they_are_published() -> None:
+    nodes = tc.read(SHARED / "netdiffuseR" / "medInnovations_nodes.csv")
+    edges = tc.read(SHARED / "netdiffuseR" / "medInnovations_edges.csv")
+    assert (nodes.rows["used"], edges.rows["read"]) == (125, 294)
+    assert len(tc.read(SHARED / "states" / "cowstates.csv").frame) == 243
+    assert len(tc.read(SHARED / "states" / "gwstates.csv").frame) == 239
+
+
 def test_names_of_columns_in_any_case_and_empty_rows(tmp_path: Path) -> None:
     text = case("polity").replace("ccode", "CCODE").replace("polity2", "Polity2") + ",,,,,,,,,,,,,\n"
     reading = tc.read(written(tmp_path, text))

@@ -74,7 +74,9 @@ def _text(
     except (LookupError, UnicodeDecodeError) as error:
         raise TocsinError(f"{path.name}: it cannot be read as {code}: {error}") from None
     sign = separator or separator_of(path.name, head, known)
-    header = next(csv.reader(io.StringIO(head), delimiter=sign), [])
+    blank = len(head) - len(head.lstrip("\ufeff\r\n"))
+    above = head[:blank].count("\n")
+    header = next(csv.reader(io.StringIO(head[blank:]), delimiter=sign), [])
     names = [name.strip().lstrip("\ufeff") for name in header]
     if headless := _headless(names):
         names = headless
@@ -94,7 +96,7 @@ def _text(
             arrow.ReadOptions(
                 encoding=code,
                 column_names=[*map(str, range(len(names)))],
-                skip_rows=0 if headless else 1,
+                skip_rows=above + (0 if headless else 1),
                 use_threads=False,
             ),
             arrow.ParseOptions(delimiter=sign, newlines_in_values=True, invalid_row_handler=ragged),
