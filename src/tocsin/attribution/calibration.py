@@ -168,7 +168,7 @@ def _shares(world: Program, vectors: Floats, of: str) -> dict[str, Any]:
     shares = splitter.shares(vectors)
     called = _names(world)
     if of == "causes":
-        listed = [(number, splitter.event[number]) for number in splitter.order]
+        listed = [(number, splitter.event[number][splitter.shown[number]]) for number in splitter.order]
         share = shares.causes
     else:
         listed = [(number, each.event) for number, each in splitter.listed.items()]

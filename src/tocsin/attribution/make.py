@@ -196,7 +196,7 @@ def _tables(splitter: Splitter, events: pd.DataFrame, point: list[Floats]) -> li
     units: tuple[list[Ints], list[Ints]] = ([], [])
     seen: list[Ints] = []
     for number in splitter.order:
-        rows[0].append(splitter.event[number])
+        rows[0].append(splitter.event[number][splitter.shown[number]])
         label[0].append(number)
         if number in splitter.listed:
             listed = splitter.listed[number]

@@ -13,6 +13,7 @@ from tocsin.kernels.exposure_sweep import UNIT
 from tocsin.kernels.layout import DECAYS, SOURCE
 from tocsin.model.declaration import Contagion
 from tocsin.program.grouped import is_grouped
+from tocsin.program.levels import felt_by
 from tocsin.program.parameters import places_in
 
 if TYPE_CHECKING:
@@ -83,11 +84,13 @@ class Splitter:
         self.groups = [group for group in program.likelihood.groups if group]
         self.listed: dict[int, Listed] = {}
         self.event: dict[int, Ints] = {}
+        self.shown: dict[int, NDArray[np.bool_]] = {}  # not the events of other levels of a cause
         for number in self.order:
             cause = program.likelihood.causes[number]
             contagion = isinstance(program.causes[number][1], Contagion)
             swept = cause.swept(cause.shape(vector)[0], keep=contagion)
             self.event[number] = swept.event.astype(np.int64)
+            self.shown[number] = felt_by(program, number)[program.trace.events[self.event[number], UNIT]]
             if contagion:
                 slot, unit = swept.source_event.astype(np.int64), swept.source_unit.astype(np.int64)
                 event = self.event[number][slot]
@@ -104,7 +107,7 @@ class Splitter:
     def rows(self) -> int:
         """Return how many rows there are of all kinds."""
         lines = sum(each.unit.size + each.lines.listing.size for each in self.listed.values())
-        return lines + sum(event.size for event in self.event.values())
+        return lines + sum(int(shown.sum()) for shown in self.shown.values())
 
     def shares(self, vectors: Floats) -> Shares:
         """Return all shares under vectors of parameters (D, P)."""
@@ -115,7 +118,7 @@ class Splitter:
             total = np.sum(found, axis=0)
             for number, hazard in zip(group, found, strict=True):
                 share = _ratio(hazard, total)
-                causes.append(share)
+                causes.append(share[self.shown[number]])
                 if number in self.listed:
                     part = self._sources(self.listed[number], share, vectors)
                     sources.append(part)

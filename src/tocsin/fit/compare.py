@@ -137,10 +137,13 @@ def _nested(small: Fit, large: Fit) -> tuple[list[str], list[tuple[str, str]]]:
             raise refuse(f"only the smaller has the cause {' | '.join(key)!r}")
         if not _inside(cause, theirs[key]):
             raise refuse(f"the cause {' | '.join(key)!r} differs in layer, when, memory or response")
+    split = {BAR.join(key) for key, cause in ours.items() if _splits(cause, theirs[key])}
     lost = [name for name in small.values if name not in large.values]
-    if lost:
-        raise refuse(f"only the smaller has {lost[0]!r}")
+    together = [name for name in lost if re.sub(r"\[[^]]*\]$", "", name.rsplit(BAR, 2)[0]) in split]
+    if len(lost) > len(together):
+        raise refuse(f"only the smaller has {next(name for name in lost if name not in together)!r}")
     extra = [name for name in large.values if name not in small.values and name not in large.fixed]
+    extra = extra[len(together) :]  # levels that share a value have one of them in the smaller
     for name, value in large.fixed.items():
         if name in small.values and small.fixed.get(name) != value:
             raise refuse(f"{name!r} is fixed in the larger alone")
@@ -165,10 +168,35 @@ def _inside(small: object, large: object) -> bool:
         memory = small.half_life == large.half_life or (
             isinstance(small.half_life, float) and large.half_life == "estimate"
         )
+        if (small.by, small.shared) != (large.by, large.shared) and not _splits(small, large):
+            return False
         response = small.response == large.response or small.response is None
         same = (small.layer, small.when, small.normalise) == (large.layer, large.when, large.normalise)
         return memory and response and same
     return type(small) is type(large)
+
+
+def _splits(small: object, large: object) -> bool:
+    """Say whether a cause is another one whose levels have more of their own."""
+    if not isinstance(small, Contagion) or not isinstance(large, Contagion) or large.by is None:
+        return False
+    merged = small.by is None and small.half_life == "estimate"
+    return not large.shared and (merged or (small.by == large.by and bool(small.shared)))
+
+
+def _near_bound(fit: Fit) -> bool:
+    """Say whether a half-life of a cause with levels lies at one of its bounds, or within two standard errors."""
+    task, found = fit.search
+    for number, slots in enumerate(task.program.slots):
+        declared = task.program.causes[number][1]
+        at = slots.half_life
+        if at < 0 or not isinstance(declared, Contagion) or declared.by is None or number in found.gone:
+            continue
+        se = math.sqrt(fit.vcov.iat[at, at])
+        ends = [abs(found.vector[at] - bound[at]) for bound in task.bounds]
+        if not min(ends) > 2.0 * se:  # a standard error that is no number is near as well
+            return True
+    return False
 
 
 def _method(small: Fit, large: Fit, extra: list[str], lone: list[tuple[str, str]]) -> str:
@@ -179,6 +207,7 @@ def _method(small: Fit, large: Fit, extra: list[str], lone: list[tuple[str, str]
         heads = {name.rsplit(BAR, 2)[0] for name in at_zero}
         inside = all(name.rsplit(BAR, 2)[0] not in heads for name in extra)
         bounds = any(small.status[name] == "at a bound" for name in small.values)
+        bounds = bounds or _near_bound(small) or _near_bound(large)
         return CHI_SQUARE if inside and not bounds else BOOTSTRAP
     strength = extra[0].split(BAR)[2:] == ["susceptibility", "1"] if len(extra) == 1 else False
     # Other strengths at zero would make the cone larger than a half-line; those of transitions that share no
@@ -303,6 +332,9 @@ def _alone(task: Task, numbers: Collection[int]) -> list[int]:
     """Return the free parameters, levels apart, that mean nothing once these causes are taken out."""
     program, group, held = task.program, task.asked.group, task.constraint.group == -1
     own = {p for c in numbers for p in program.likelihood.causes[c].positions}
+    own -= {
+        p for c, cause in enumerate(program.likelihood.causes) if c not in numbers for p in cause.positions
+    }
     own_levels = {p for c in numbers for p in levels(program, c)}
     return [
         p

@@ -57,7 +57,10 @@ def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
     found: dict[int, str] = {}
     for number, cause in enumerate(program.likelihood.causes):
         slots = cause.slots
-        summed = cause.reference.summed[:, :, 0]
+        alike = [c for c, other in enumerate(program.slots) if other.target == slots.target]
+        if number != alike[0]:
+            continue  # levels of one cause, whose terms are looked at together
+        summed = np.sum([program.likelihood.causes[c].reference.summed[:, :, 0] for c in alike], axis=0)
         seen = summed > 0
         own = [*slots.target, *slots.source]
         free = [k for k, position in enumerate(own) if constraint.group[position] >= 0]

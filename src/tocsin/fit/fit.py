@@ -157,11 +157,16 @@ def cause_table(program: Program, found: Found) -> pd.DataFrame:
     """Return for each cause the events given to it by their shares, and its integrated hazard."""
     import pandas as pd
 
-    rows = []
+    rows: dict[tuple[str, str], list[float]] = {}  # levels of one cause together
     for group in program.likelihood.groups:
         given, events = program.likelihood.given_to(group, found.vector)
         for number, mine in zip(group, given, strict=True):
             expected = program.likelihood.expected(number, found.vector)
             slots = program.slots[number]
-            rows.append((slots.transition, slots.cause, float(mine), float(mine) / max(events, 1), expected))
-    return pd.DataFrame(rows, columns=["transition", "cause", "events", "share", "expected"])
+            known = rows.setdefault((slots.transition, slots.plain), [0.0, 0.0, 0.0])
+            for k, value in enumerate((float(mine), float(mine) / max(events, 1), expected)):
+                known[k] += value
+    return pd.DataFrame(
+        [(*key, *row) for key, row in rows.items()],
+        columns=["transition", "cause", "events", "share", "expected"],
+    )

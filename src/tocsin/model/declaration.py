@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
-from tocsin.errors import ModelError
+from tocsin.errors import ModelError, suggestion
 from tocsin.model.formula import check_formula
 from tocsin.states import FORCED
 
@@ -38,6 +38,8 @@ class Contagion:
     normalise: Literal["target"] | None
     response: Literal["power"] | None
     name: str
+    by: str | None = None
+    shared: tuple[str, ...] = ()
 
 
 Cause = Baseline | Contagion
@@ -77,6 +79,8 @@ def contagion(
     normalise: Literal["target"] | None = None,
     response: Literal["power"] | None = None,
     name: str | None = None,
+    by: str | None = None,
+    shared: Sequence[str] = (),
 ) -> Contagion:
     """Declare a contagion cause: exp(beta . x_i) (sum_j w_ji exp(gamma . u_j) k_j)^alpha.
 
@@ -90,6 +94,10 @@ def contagion(
         normalise: ``"target"`` divides the exposure by the target's total tie weight from present sources.
         response: ``"power"`` estimates the exponent alpha; None keeps it at 1.
         name: the name of the cause; the layer by default.
+        by: a category of the target that stays as it is (a column of the units): each of its levels has an intercept
+            and a half-life of its own, named ``cause[level]``; all else is shared. Needs ``half_life="estimate"``.
+        shared: what levels share all the same: ``["half_life"]``, or ``["mass"]`` (strength h / ln 2, the events that
+            one entry sets off along a tie of weight 1).
 
     Raises:
         ModelError: a formula or an option is wrong.
@@ -110,6 +118,7 @@ def contagion(
         raise ModelError(f"response must be None or 'power', not {response!r}")
     if not isinstance(layer, str) or not layer:
         raise ModelError(f"a contagion cause needs the name of a layer, not {layer!r}")
+    _check_levels(layer, half_life, response, by, shared)
     if not isinstance(when, str):
         raise ModelError(f"contagion({layer!r}): when must be a clause such as 'regime=soviet', not {when!r}")
     return Contagion(
@@ -121,7 +130,41 @@ def contagion(
         normalise,
         response,
         _cause_name(layer if name is None else name),
+        by,
+        tuple(shared),
     )
+
+
+SHARED = ("half_life", "mass")
+
+
+def _check_levels(layer: str, half_life: object, response: object, by: object, shared: object) -> None:
+    """Refuse `by` and `shared` where they say nothing, or what cannot be."""
+    where = f"contagion({layer!r})"
+    if isinstance(shared, str) or not isinstance(shared, Sequence):
+        raise ModelError(f'{where}: shared= is a list, such as ["half_life"], not {shared!r}')
+    for each in shared:
+        if each not in SHARED:
+            raise ModelError(
+                f"{where}: shared= names 'half_life' or 'mass', not {each!r}" + suggestion(str(each), SHARED)
+            )
+    if len(shared) > 1:
+        raise ModelError(
+            f"{where}: levels that share half-life and mass share all: leave by= and shared= out"
+        )
+    if by is None:
+        if shared:
+            raise ModelError(f"{where}: shared= needs by=, the category whose levels differ")
+        return
+    if not isinstance(by, str) or not by:
+        raise ModelError(f"{where}: by= is the name of a column of the units, not {by!r}")
+    if half_life != "estimate":
+        raise ModelError(
+            f'{where}: by= gives each level a half-life of its own and needs half_life="estimate"; for strengths that '
+            f'differ write susceptibility="0 + C({by})"'
+        )
+    if "mass" in shared and response is not None:
+        raise ModelError(f'{where}: shared=["mass"] is about exposures that add up: leave response= out')
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ _NOT_TEXT = (
     "states",
     "recurrent",
     "half_life",
+    "shared",
     "baseline",
     "contagion",
     "from",
@@ -42,6 +43,8 @@ _CONTAGION = (
     "normalise",
     "response",
     "name",
+    "by",
+    "shared",
     "note",
 )
 
@@ -155,7 +158,8 @@ def _cause_table(cause: Cause) -> dict[str, Any]:
     fields = {key: getattr(cause, key) for key in _CONTAGION if key != "note"}
     if cause.name == cause.layer:
         del fields["name"]
-    return {key: value for key, value in fields.items() if value is not None}
+    fields["shared"] = list(cause.shared)
+    return {key: value for key, value in fields.items() if value is not None and value not in ([], False)}
 
 
 def write_model(model: Model) -> str:

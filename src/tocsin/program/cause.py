@@ -225,7 +225,8 @@ class CauseData:
     ) -> NDArray[np.float64]:
         """Return beta . x of target rows, of all by default; a strength of zero gives minus infinity."""
         matrix = self.matrix if row is None else self.matrix[row]
-        return log_factors(matrix, vector[self.slots.target.start : self.slots.target.stop])
+        logs = log_factors(matrix, vector[self.slots.target.start : self.slots.target.stop])
+        return logs + self.program.log_density(self.number, vector)
 
     def elements(
         self,
@@ -300,7 +301,7 @@ class CauseData:
         h, a = g, g + (slots.half_life >= 0)
         if slots.half_life >= 0:
             age = (moments[:, :, 1] @ weight) / safe
-            slope[:, width + h] = alpha * decay * age - p1 * rate
+            slope[:, width + h] = alpha * decay * age - p1 * rate - self.slots.mass
             if order == 2:
                 old = (moments[:, :, 2] @ weight) / safe
                 bend[:, h, h] = (

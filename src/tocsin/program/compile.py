@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ from tocsin.model.learned import Learned, Role
 from tocsin.program.design import Damping, Design, build_design, damped
 from tocsin.program.grouped import is_grouped, refuse_two
 from tocsin.program.joint_states import JointStates, Observer
+from tocsin.program.levels import by_level, levels_of, part_of, ties_by_level
 from tocsin.program.parameters import cause_key, name_parameters, role_names, unit_keys
 from tocsin.program.program import Observed, Program
 from tocsin.program.ties import Breaks, Changes, TieLayout, lay_dense, lay_ties, target_totals
@@ -100,9 +101,14 @@ class _Designs:
         self.number: dict[tuple[str, bool], int] = {}
         self.built: list[Design] = []
 
-    def get(self, formula: str, intercept: bool, role: str) -> int:
-        """Return the number of the design of a formula, made when it is first asked for."""
-        key = (formula, intercept)
+    def get(self, formula: str, intercept: bool, role: str, cause: Contagion | None = None) -> int:
+        """Return the number of the design of a formula, made when it is first asked for.
+
+        Parameters:
+            cause: one with `by=`, whose levels have intercepts of their own.
+        """
+        split = "" if cause is None else f" by {cause.by} {'mass' in cause.shared}"
+        key = (formula + split, intercept)
         if key not in self.number:
             self.number[key] = len(self.built)
             early = None if intercept else self.early
@@ -116,6 +122,8 @@ class _Designs:
                 made = build_design(
                     formula, self.history, self.joint, intercept=intercept, early=early, learnt=learnt
                 )
+                if cause is not None:
+                    made = by_level(made, cause, levels_of(cause, self.history, learnt), self.history)
                 if self.learned is not None and learnt is None and made.learnt.learns:
                     raise ModelError(
                         f"what was learnt says nothing of {role!r}, whose formula {formula!r} needs it: "
@@ -215,6 +223,8 @@ class _Causes:
     clause: NDArray[np.uint8]
     listen: tuple[NDArray[np.int32], NDArray[np.int32]]
     learned: Learned
+    levels: list[tuple[str, ...]]  # of each declared cause
+    numbers: Numbers  # with the parts of layers that lead to units of one level
 
 
 def _lay_causes(
@@ -227,11 +237,21 @@ def _lay_causes(
     learned: Learned | None,
     who: NDArray[np.int64] | None,
 ) -> _Causes:
-    listed: list[tuple[int, Cause]] = [
-        (number, cause) for number, move in enumerate(model.transitions) for cause in move.causes
-    ]
+    declared = [(number, cause) for number, move in enumerate(model.transitions) for cause in move.causes]
+    levels = [_levels(model, history, learned, *each) for each in declared]
+    numbers = history.numbers
+    listed: list[tuple[int, Cause]] = []
+    felt: list[str] = []  # the layer, or part of one, that each listens to
+    for (number, cause), own in zip(declared, levels, strict=True):
+        listed += [(number, cause)] * max(len(own), 1)
+        if isinstance(cause, Contagion):
+            felt += [part_of(cause, level) for level in own] or [cause.layer]
+            parts = ties_by_level(numbers, history, cause, own) if own else {}
+            numbers = replace(numbers, ties={**numbers.ties, **parts}) if parts else numbers
+        else:
+            felt.append("")
     abroad = [cause for _, cause in listed if isinstance(cause, Contagion)]
-    layers = tuple(dict.fromkeys(cause.layer for cause in abroad))
+    layers = tuple(dict.fromkeys(filter(None, felt)))
     normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
     designs = _Designs(history, joint, observed, earlier, learned, who)
     roles: dict[str, Role] = {}
@@ -248,14 +268,15 @@ def _lay_causes(
             heard |= set(parse_clause(move.requires, model.by_name))
         formula = cause.formula if isinstance(cause, Baseline) else cause.susceptibility
         target_role, source_role = role_names(move, cause)
-        table[number, [TRANSITION, TARGET]] = move_number, designs.get(formula, True, target_role)
+        by = cause if isinstance(cause, Contagion) and cause.by is not None else None
+        table[number, [TRANSITION, TARGET]] = move_number, designs.get(formula, True, target_role, by)
         roles[target_role] = designs.built[table[number, TARGET]].learnt
         if isinstance(cause, Contagion):
             when = parse_clause(cause.when, model.by_name)
             spoken = set(when)
             counts[number] = joint.holds(when)
             clause[number, [joint.index(name) for name in when]] = 1
-            table[number, [LAYER, DECAYS]] = layers.index(cause.layer), cause.half_life is not None
+            table[number, [LAYER, DECAYS]] = layers.index(felt[number]), cause.half_life is not None
             if cause.normalise is not None:
                 table[number, TOTAL_OF] = normalised.index(cause.layer)
             if cause.infectiousness is not None:
@@ -293,7 +314,19 @@ def _lay_causes(
         clause,
         listen,
         Learned(roles),
+        levels,
+        numbers,
     )
+
+
+def _levels(
+    model: Model, history: History, learned: Learned | None, number: int, cause: Cause
+) -> tuple[str, ...]:
+    """Return the levels of a cause with `by=`, none for others."""
+    if not isinstance(cause, Contagion) or cause.by is None:
+        return ()
+    role = role_names(model.transitions[number], cause)[0]
+    return levels_of(cause, history, None if learned is None else learned.get(role))
 
 
 def entering(
@@ -443,22 +476,24 @@ def join(
     observed = observer.look()[0] if barred else observer()
     causes = _lay_causes(model, history, joint, observed, earlier, dampings, learned, who)
     designs, table = causes.designs, causes.table
+    first = np.cumsum([0, *(max(len(own), 1) for own in causes.levels)])[:-1]  # of the levels of each cause
     parameter_names, slots = name_parameters(
         [
             (
-                model.transitions[number],
-                cause,
+                model.transitions[causes.listed[position][0]],
+                causes.listed[position][1],
                 designs[table[position, TARGET]].terms,
                 designs[table[position, SOURCE]].terms if table[position, SOURCE] >= 0 else (),
+                levels,
             )
-            for position, (number, cause) in enumerate(causes.listed)
+            for position, levels in zip(first, causes.levels, strict=True)
         ]
     )
     base = np.concatenate([[0], np.cumsum([design.rows.size for design in designs])])[:-1].astype(np.int64)
     offset = [
         first + design.first[:-1] * design.rows.shape[1] for first, design in zip(base, designs, strict=True)
     ]
-    ties = lay_ties(numbers, causes.layers)
+    ties = lay_ties(causes.numbers, causes.layers)
     # What is changed keeps the form of its clocks, so that times elsewhere stay the same to the last bit.
     chosen = None if earlier is None else earlier.opening.dense_of >= 0
     dense_of, dense = lay_dense(ties, len(numbers.units), chosen)
@@ -481,7 +516,7 @@ def join(
         matters=_matters(model, joint, after, set(observer.returns[1].tolist())),
         allowed=np.ones((0, 0), dtype=np.uint8),
         cause=table,
-        cause_key=np.array([cause_key(s.transition, s.cause) for s in slots], dtype=np.uint64),
+        cause_key=np.array([cause_key(s.transition, s.plain) for s in slots], dtype=np.uint64),
         counts=causes.counts,
         clause=causes.clause,
         listen_first=causes.listen[0],

@@ -275,7 +275,13 @@ def suits(program: Program, causes: Sequence[CauseData]) -> bool:
     for cause in causes:
         slots, own = cause.slots, layout.cause[cause.number]
         remembers = own[LAYER] < 0 or cause.shape(np.zeros(len(program.parameter_names)))[0] > 0.0
-        if len(slots.source) or cause.marks.shape != (1, 0) or slots.alpha >= 0 or not remembers:
+        if (
+            slots.mass
+            or len(slots.source)
+            or cause.marks.shape != (1, 0)
+            or slots.alpha >= 0
+            or not remembers
+        ):
             return False
         if own[TOTAL_OF] >= 0:
             return False

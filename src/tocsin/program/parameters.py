@@ -19,10 +19,12 @@ class CauseSlots:
     """Where the parameters of one cause stand in the vector.
 
     Attributes:
-        transition, cause: their names.
+        transition, cause: their names; that of one level of a cause is ``cause[level]``.
         target: positions of the propensity or susceptibility terms.
         source: positions of the infectiousness terms.
         half_life, alpha: positions of the shape parameters, -1 where they are not estimated.
+        plain: the name of the cause without its level.
+        mass: whether the intercept is the logarithm of the mass, strength h / ln 2.
     """
 
     transition: str
@@ -31,6 +33,8 @@ class CauseSlots:
     source: range
     half_life: int
     alpha: int
+    plain: str = ""
+    mass: bool = False
 
 
 def role_names(transition: Transition, cause: Cause) -> tuple[str, str]:
@@ -43,32 +47,43 @@ def role_names(transition: Transition, cause: Cause) -> tuple[str, str]:
 
 
 def name_parameters(
-    causes: Sequence[tuple[Transition, Cause, Sequence[str], Sequence[str]]],
+    causes: Sequence[tuple[Transition, Cause, Sequence[str], Sequence[str], Sequence[str]]],
 ) -> tuple[list[str], list[CauseSlots]]:
     """Return the names of all parameters in order, and the slots of each cause.
 
     Parameters:
-        causes: transition, cause, target terms and source terms of each cause in turn.
+        causes: transition, cause, target terms, source terms and levels of each cause in turn; a cause with levels
+            has slots for each of them.
     """
     names: list[str] = []
     slots: list[CauseSlots] = []
-    for transition, cause, target_terms, source_terms in causes:
+    for transition, cause, target_terms, source_terms, levels in causes:
         head = f"{transition.name}{BAR}{cause.name}{BAR}"
         target_role, source_role = role_names(transition, cause)
         first = len(names)
-        names += [f"{target_role}{BAR}{term}" for term in target_terms]
+        labels = [f"{cause.name}[{level}]" for level in levels] or [cause.name]
+        own = 0 if isinstance(cause, Baseline) or "mass" in cause.shared else len(levels)
+        role = target_role.rsplit(BAR, 1)[1]
+        names += [f"{transition.name}{BAR}{label}{BAR}{role}{BAR}1" for label in labels[:own]]
+        names += [f"{target_role}{BAR}{term}" for term in target_terms[own:]]
         target = range(first, len(names))
         names += [f"{source_role}{BAR}{term}" for term in source_terms]
         source = range(target.stop, len(names))
-        half_life = alpha = -1
+        alpha, mass = -1, False
+        lives = [-1] * len(labels)
         if not isinstance(cause, Baseline):
+            mass = "mass" in cause.shared
             if cause.half_life == "estimate":
-                half_life = len(names)
-                names.append(f"{head}memory{BAR}half_life")
+                known = [cause.name] if "half_life" in cause.shared else labels
+                lives = [len(names) + min(k, len(known) - 1) for k in range(len(labels))]
+                names += [f"{transition.name}{BAR}{label}{BAR}memory{BAR}half_life" for label in known]
             if cause.response == "power":
                 alpha = len(names)
                 names.append(f"{head}response{BAR}alpha")
-        slots.append(CauseSlots(transition.name, cause.name, target, source, half_life, alpha))
+        slots += [
+            CauseSlots(transition.name, label, target, source, life, alpha, cause.name, mass)
+            for label, life in zip(labels, lives, strict=True)
+        ]
     return names, slots
 
 

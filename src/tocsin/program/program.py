@@ -153,6 +153,10 @@ class Program:
             return math.log(2.0) * math.exp(-vector[self.slots[cause].half_life])
         return math.log(2.0) / float(declared.half_life)
 
+    def log_density(self, cause: int, vector: NDArray[np.float64]) -> float:
+        """Return the logarithm of ln 2 / half-life where the intercept is that of the mass, else 0."""
+        return math.log(self.decay(cause, vector)) if self.slots[cause].mass else 0.0
+
     def alpha(self, cause: int, vector: NDArray[np.float64]) -> float:
         """Return the exponent of a cause's response."""
         slot = self.slots[cause].alpha
@@ -182,6 +186,8 @@ class Program:
                 part = log_factors(matrix, vector[terms.start : terms.stop])
                 if shared and column == TARGET:
                     part = part + self.alpha(number, vector) * shared
+                if column == TARGET:
+                    part = part + self.log_density(number, vector)
                 with np.errstate(over="ignore"):
                     part = np.exp(part)
                 part = factors(self.designs[design], part)

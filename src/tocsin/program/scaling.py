@@ -403,7 +403,9 @@ class Scaled:
         self.size = len(program.parameter_names)
         self.causes = scaling.sides(program)
         self._applied: dict[tuple[int, bool], tuple[Design, Design]] = {}
-        self._blocks = [self._block(each) for each in self.causes if each is not None]
+        # The levels of one cause have the same terms, which are turned once.
+        known = {each.targets.start: each for each in self.causes if each is not None}
+        self._blocks = [self._block(each) for each in known.values()]
 
     def design(self, number: int, source: bool, design: Design) -> Design:
         """Return a design as one cause sees it, centred and scaled."""

@@ -98,11 +98,35 @@ class PlainSetting(Record):
             raise FitError(f"{role}: a value of {formula!r} is missing for unit {unit!r} at {when:g}")
         return math.exp(sum(self.value(f"{role} | {term}") * x for term, x in row.items()))
 
-    def half_life(self, name: str, cause: Contagion) -> float:
+    def level(self, cause: Contagion, target: str) -> str:
+        """Return the name of a cause for one target: with `by=` that of the target's level."""
+        if cause.by is None:
+            return cause.name
+        level = self.numbers.static[cause.by][self.numbers.unit_index[target]]
+        return f"{cause.name}[{level if isinstance(level, str) else format(level, 'g')}]"
+
+    def half_life(self, name: str, cause: Contagion, target: str) -> float:
         """Return the half-life of a cause with memory, given or estimated (a logarithm)."""
         if cause.half_life == "estimate":
-            return math.exp(self.value(f"{name} | {cause.name} | memory | half_life"))
+            own = cause.name if "half_life" in cause.shared else self.level(cause, target)
+            return math.exp(self.value(f"{name} | {own} | memory | half_life"))
         return math.inf if cause.half_life is None else float(cause.half_life)
+
+    def strength(self, name: str, cause: Contagion, target: str, states: States, when: float) -> float:
+        """Return exp(beta . x) of a target: with `by=` each level has an intercept, or all share the mass."""
+        role = f"{name} | {cause.name} | susceptibility"
+        if cause.by is None:
+            return self.score(role, cause.susceptibility, target, states, when)
+        row = self.row(cause.susceptibility, target, states, when, True)
+        total = sum(self.value(f"{role} | {term}") * x for term, x in row.items() if term != "1")
+        if "mass" in cause.shared:
+            return (
+                math.exp(total + self.value(f"{role} | mass"))
+                * math.log(2)
+                / self.half_life(name, cause, target)
+            )
+        own = self.value(f"{name} | {self.level(cause, target)} | susceptibility | 1")
+        return math.exp(total + own)
 
     def alpha(self, name: str, cause: Contagion) -> float:
         """Return the response of a cause to its exposure: 1, or estimated (a logarithm)."""
@@ -142,7 +166,7 @@ class PlainSetting(Record):
         for source, weight in weights.items():
             states = world.states[source]
             if cause.half_life is not None:
-                half_life = self.half_life(name, cause)
+                half_life = self.half_life(name, cause, target)
                 memory = sum(
                     mark * 2 ** (-(now - entered) / half_life)
                     for unit, entered, mark in world.entries.get((name, cause.name), [])
@@ -196,12 +220,11 @@ def hazards(
             role = f"{name} | {cause.name} | propensity"
             found[cause.name] = Hazard(setting.score(role, cause.formula, unit, states, when))
             continue
-        role = f"{name} | {cause.name} | susceptibility"
-        strength = setting.score(role, cause.susceptibility, unit, states, when)
+        strength = setting.strength(name, cause, unit, states, when)
         sources = setting.exposure(world, unit, name, cause, when, now)
         alpha = setting.alpha(name, cause)
         rate = strength * sum(sources.values()) ** alpha if sources else 0.0
-        decay = 0.0 if cause.half_life is None else alpha * math.log(2) / setting.half_life(name, cause)
+        decay = 0.0 if cause.half_life is None else alpha * math.log(2) / setting.half_life(name, cause, unit)
         found[cause.name] = Hazard(rate, decay, sources)
     return found
 

@@ -138,8 +138,9 @@ EM_STEPS = 6
 def intercept(program: Program, number: int) -> int:
     """Return the position of a cause's intercept, -1 where its formula has none."""
     slots = program.slots[number]
-    names = [program.parameter_names[position].split(BAR)[3] for position in slots.target]
-    return slots.target.start + names.index("1") if "1" in names else -1
+    wanted = [slots.plain, "mass"] if slots.mass else [slots.cause, "1"]
+    names = [program.parameter_names[position].split(BAR)[1::2] for position in slots.target]
+    return slots.target.start + names.index(wanted) if wanted in names else -1
 
 
 def shift(program: Program, number: int, vector: Floats, by: float) -> None:
@@ -174,6 +175,9 @@ def first_start(
     vector = constraint.expand(constraint.reduce(vector))
     begin = vector.copy()
     for group in likelihood.groups:
+        shifted: dict[
+            int, list[float]
+        ] = {}  # of the intercept of each cause, one for all levels that share a mass
         at_home = [bool(program.opening.cause[c, LAYER] < 0) for c in group]
         for number, own in zip(group, at_home, strict=True):
             if all(at_home) or not any(at_home):
@@ -184,7 +188,12 @@ def first_start(
             event, _ = cause.reach()
             exposure = likelihood.expected(number, begin)
             if 0.0 < exposure < math.inf:
-                shift(program, number, vector, math.log(max(event.size, 0.5) * share / exposure))
+                place = intercept(program, number)
+                known = shifted.setdefault(place if place >= 0 else -1 - number, [0.0, 0.0, number])
+                known[0] += max(event.size, 0.5) * share
+                known[1] += exposure
+        for given, expected, number in shifted.values():
+            shift(program, int(number), vector, math.log(given / expected))
     return constraint.expand(constraint.reduce(vector))
 
 
@@ -201,10 +210,15 @@ def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: in
             shares, events = likelihood.given_to(group, vector)
             if not events or not np.isfinite(shares).all():
                 return vector
+            sums: dict[int, list[float]] = {}
             for number, given in zip(group, shares, strict=True):
-                expected = likelihood.expected(number, vector)
+                place = intercept(program, number)
+                known = sums.setdefault(place if place >= 0 else -1 - number, [0.0, 0.0, number])
+                known[0] += given
+                known[1] += likelihood.expected(number, vector)
+            for given, expected, number in sums.values():
                 if given > 1e-12 and 0.0 < expected < math.inf:
-                    shift(program, number, moved, math.log(given / expected))
+                    shift(program, int(number), moved, math.log(given / expected))
         vector = constraint.expand(constraint.reduce(moved))
     return vector
 

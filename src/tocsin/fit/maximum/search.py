@@ -318,9 +318,12 @@ class Task:
         """Return the task with causes taken out: strength zero, and their other parameters held where they
         are."""
         constraint = self.constraint
+        every = self.program.likelihood.causes
+        others = {p for c, cause in enumerate(every) if c not in causes for p in cause.positions}
         for number in causes:
-            own = self.program.likelihood.causes[number].positions
             place = intercept(self.program, number)
+            # What levels of one cause share is not taken out with one of them.
+            own = [p for p in every[number].positions if p == place or p not in others]
             held, values = [place], [-math.inf]
             slots = self.program.slots[number]
             for position in own:
@@ -350,7 +353,8 @@ class Task:
                 if not self.constraint.alone(place):
                     continue
                 event, _ = cause.reach()
-                expected = self.program.likelihood.expected(number, vector)
+                alike = [c for c in group if intercept(self.program, c) == place]
+                expected = sum(self.program.likelihood.expected(c, vector) for c in alike)
                 if expected < VANISHED * max(event.size, 1):
                     found.append(number)
         return tuple(found)
