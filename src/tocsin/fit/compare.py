@@ -192,7 +192,7 @@ def _near_bound(fit: Fit) -> bool:
         at = slots.half_life
         if at < 0 or not isinstance(declared, Contagion) or declared.by is None or number in found.gone:
             continue
-        se = math.sqrt(fit.vcov.iat[at, at])
+        se = math.sqrt(fit.vcov.to_numpy()[at, at])
         ends = [abs(found.vector[at] - bound[at]) for bound in task.bounds]
         if not min(ends) > 2.0 * se:  # a standard error that is no number is near as well
             return True

@@ -192,8 +192,8 @@ def first_start(
                 known = shifted.setdefault(place if place >= 0 else -1 - number, [0.0, 0.0, number])
                 known[0] += max(event.size, 0.5) * share
                 known[1] += exposure
-        for given, expected, number in shifted.values():
-            shift(program, int(number), vector, math.log(given / expected))
+        for given, expected, which in shifted.values():
+            shift(program, int(which), vector, math.log(given / expected))
     return constraint.expand(constraint.reduce(vector))
 
 
@@ -216,9 +216,9 @@ def em_steps(program: Program, constraint: Constraint, vector: Floats, steps: in
                 known = sums.setdefault(place if place >= 0 else -1 - number, [0.0, 0.0, number])
                 known[0] += given
                 known[1] += likelihood.expected(number, vector)
-            for given, expected, number in sums.values():
+            for given, expected, which in sums.values():
                 if given > 1e-12 and 0.0 < expected < math.inf:
-                    shift(program, int(number), moved, math.log(given / expected))
+                    shift(program, int(which), moved, math.log(given / expected))
         vector = constraint.expand(constraint.reduce(moved))
     return vector
 
