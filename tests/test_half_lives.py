@@ -154,7 +154,7 @@ def test_toml_says_the_same() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"by": "zon"}, "by='wve' is no column of the units.*'zone'"),
+        ({"by": "zon"}, "by='zon' is no column of the units.*'zone'"),
         ({"by": "zone", "half_life": 2.0}, 'needs half_life="estimate"'),
         ({"by": "zone", "half_life": None}, r"0 \+ C\(zone\)"),
         ({"by": "zone", "shared": ["halflife"]}, "'half_life' or 'mass'.*half_life"),
