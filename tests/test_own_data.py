@@ -529,3 +529,41 @@ def test_intervals_with_gaps() -> None:
     for gaps, risk in (("not at risk", 17.0), ("carry", 19.0)):
         history = tc.from_intervals(rows, unit="id", start="start", stop="stop", event="e", gaps=gaps)
         assert model.fit(history).params.iloc[0] == pytest.approx(np.log(1 / risk))
+
+
+def test_ties_of_units_that_are_never_watched_are_left_out() -> None:
+    panel = {
+        "s": ["a", "a", "b", "b", "c", "c"],
+        "y": [1, 2] * 3,
+        "e": [0, 1, 0, 0, 0, 0],
+        "x": [1, 2, 3, 4, None, None],
+    }
+    ties = pd.DataFrame({"layer": "l", "source": ["a", "c", "a"], "target": ["b", "a", "b"], "y": [1, 1, 2]})
+    history = tc.from_panel(
+        panel,
+        unit="s",
+        time="y",
+        event="e",
+        row="start",
+        lag=0,
+        covariates=["x"],
+        missing="not at risk",
+        ties=ties,
+    )
+    assert history.units.unit.tolist() == ["a", "b"]
+    assert history.ties[["source", "target", "start", "end"]].values.tolist() == [["a", "b", 1.0, 2.0]]
+    rows = history.intake.rows.set_index("table")
+    assert rows.loc["panel"].tolist() == [6, 4, 2] and rows.loc["ties"].tolist() == [3, 2, 1]
+
+
+def test_what_arviz_asks_for() -> None:
+    pytest.importorskip("nutpie", reason="needs the extra bayes")
+    history = rivals()
+    posterior = tc.Model.of("r", "old", "new").sample(history, draws=20, tune=60, chains=1)
+    groups = posterior.to_arviz(worlds=30)
+    assert {"posterior", "prior", "observed_data", "posterior_predictive"} <= set(groups.children)
+    assert groups["observed_data"].events.sel(entered="r=new").values.tolist() == [1, 1, 1]
+    drawn = groups["posterior_predictive"].events
+    assert drawn.dims == ("chain", "draw", "entered", "unit") and drawn.shape == (1, 30, 1, 3)
+    assert drawn.values.sum() == posterior.simulate(worlds=30, seed=1917).events.num_rows
+    assert groups["prior"].parameters.shape == (1, 30, 1)

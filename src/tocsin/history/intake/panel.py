@@ -21,6 +21,7 @@ from tocsin.history.intake.given import (
     runs,
 )
 from tocsin.history.tables import cells, frames
+from tocsin.history.tables.frames import take_rows
 from tocsin.history.tables.schema import Report
 from tocsin.states import StateVariable
 
@@ -128,7 +129,8 @@ def from_panel(
     report.raise_if_any(name)
     tables, last = _tables(rows, course, columns, watched, lag, gaps == "carry", declared, account)
     _say(rows, course, watched, row, lag, columns, account)
-    table_ties = _ties(ties, time, lag, periods, account, report)
+    never = set(rows.names.to_pylist()) - set(tables["units"]["unit"].to_pylist())
+    table_ties = _ties(ties, time, lag, periods, never, account, report)
     report.raise_if_any(name)
     ends = window or (periods.time(rows.period[watched].min()), periods.time(last))
     history = History(
@@ -470,7 +472,9 @@ def _say(
     columns.say(account)
 
 
-def _ties(ties: object, time: str, lag: int, periods: Periods, account: Account, report: Report) -> object:
+def _ties(
+    ties: object, time: str, lag: int, periods: Periods, never: set[str], account: Account, report: Report
+) -> object:
     """Return ties as they are, or those given period by period as rows with start and end."""
     if ties is None:
         return None
@@ -482,6 +486,13 @@ def _ties(ties: object, time: str, lag: int, periods: Periods, account: Account,
         return ties
     raw = raw_of(ties, "ties", report)
     account.open("ties", raw)
+    if never and needed(raw, {"source": "source", "target": "target"}, report):
+        lost = np.zeros(raw.rows, bool)
+        for column in ("source", "target"):
+            codes, texts = cells.names(raw, column, Report())
+            lost |= np.array([text in never for text in texts.to_pylist()] + [False])[codes]
+        account.leave("ties", f"of units that are never watched: {some(sorted(never))}", np.flatnonzero(lost))
+        raw = take_rows(raw, np.flatnonzero(~lost))
     if time not in raw.columns or "start" in raw.columns:
         return raw.columns
     return by_periods(raw, time, lag, periods, report)
