@@ -77,7 +77,10 @@ def test_an_outcome_is_that_of_paired_worlds(planned: site.SitePlan, laboratory:
     outcome = outcome_of(laboratory, scenario, planned.wave)
     given = planned.model.with_params(laboratory.parameters)
     changed, plain = (
-        given.simulate(planned.history, WORLDS, 1917, do, draws=laboratory.draws) for do in (scenario.do, ())
+        given.simulate(
+            planned.history, WORLDS, 1917, do, draws=laboratory.draws, given=laboratory.standard.given
+        )
+        for do in (scenario.do, ())
     )
     row = Paired(changed, plain).table("regime", "soviet").set_index("measure").loc["entries"]
     for name in ("changed", "unchanged", "difference", "expected_lower", "wave_upper"):

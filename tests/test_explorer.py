@@ -92,7 +92,9 @@ def counts_of(scene: dict[str, Any]) -> dict[str, np.ndarray]:
 def test_counts_are_those_of_the_ensemble(browser: Browser, do: list[str]) -> None:
     scene = browser.json("/api/worlds?" + urlencode({"do": do}, doseq=True))
     lab = laboratory()
-    ensemble = lab.model.with_params(lab.parameters).simulate(lab.history, WORLDS, 1917, do, draws=lab.draws)
+    asked = {"given": lab.standard.given, "draws": lab.draws}
+    assert asked["given"] == "until 1917-11-08"  # what the history asks
+    ensemble = lab.model.with_params(lab.parameters).simulate(lab.history, WORLDS, 1917, do, **asked)
     counts = counts_of(scene)
     assert scene["count"] == 2556 and scene["worlds"] == WORLDS and scene["do"] == do
     for day in (0, 810, 2555):  # at the end of the day, whose events have been seen by then
@@ -120,7 +122,8 @@ def test_differences_are_those_of_paired_worlds(browser: Browser) -> None:
     told = browser.json("/api/difference?" + urlencode({"do": do}, doseq=True))
     lab = laboratory()
     given = lab.model.with_params(lab.parameters)
-    changed, plain = (given.simulate(lab.history, WORLDS, 1917, each, draws=lab.draws) for each in (do, []))
+    asked = {"given": lab.standard.given, "draws": lab.draws}
+    changed, plain = (given.simulate(lab.history, WORLDS, 1917, each, **asked) for each in (do, []))
     wanted = Paired(changed, plain).units("regime", "soviet")
     for row in told["rows"]:
         mine = wanted.loc[row["unit"]]
@@ -159,7 +162,8 @@ def test_code_gives_the_same_worlds(browser: Browser) -> None:
     assert rows["germany"]["changed"][0] == pytest.approx(summary.loc["germany", "share"], abs=1e-5)
     assert rows["hungary"]["changed"][0] == 0.0
     assert told["command"] == (
-        "tocsin replay 1917 --worlds 60 --seed 1917 --wave regime=soviet --do 'prevent hungary regime=soviet'"
+        "tocsin replay 1917 --scope broad --given 'until 1917-11-08' --worlds 60 --seed 1917 --wave regime=soviet "
+        "--do 'prevent hungary regime=soviet'"
     )
 
 
