@@ -171,7 +171,7 @@ def test_gains_beside_effects_are_those_of_the_likelihood(real: tc.Fit) -> None:
 
     program, history = real.fitted_program, real.history
     times = program.trace.time[program.trace.events[:, 4] == 0]
-    plan = Plan.make(history, "l", times)
+    plan = Plan.make(history, "l")
     null = turning(tc.baseline()).fit(history)
     one = program.pack({**real.values, AWAY: 0.0})
     cells = Cells.of(
@@ -182,7 +182,7 @@ def test_gains_beside_effects_are_those_of_the_likelihood(real: tc.Fit) -> None:
     assert strength == pytest.approx(math.exp(real.values[AWAY]), rel=1e-4)
     assert cells.base.sum() == pytest.approx(len(times))  # as many as came, at the null's own rate
     # One shared effect of spread 0.7 has a log-normal law: Laplace's method against a fine grid.
-    shared = Plan(plan.edges, np.ones((80, 1)), np.zeros(80, np.int64))
+    shared = Plan(plan.edges, np.ones((80, 1)), plan.shared)
     few = Cells(
         shared, cells.base, cells.added, cells.lead, cells.row, cells.at_base, cells.at_added, cells.at_lead
     )
@@ -238,3 +238,31 @@ def test_the_lead_has_the_ties_earlier() -> None:
     assert judged.alone[1] > 0.05 and judged.word == "cannot tell"
     shifted = ahead.history.numbers.ties["l"]
     assert np.sort(shifted.start) == pytest.approx(np.sort(history.numbers.ties["l"].start) - end / 50)
+
+
+def test_misfits_name_what_was_planted(real: tc.Fit) -> None:
+    """Eight units that ought to rise never do, and everything comes in two days."""
+    history = real.history
+    events = history.events.copy()
+    crowd = events.index[5:30]
+    events.loc[crowd, "time"] = np.linspace(12.0, 12.4, len(crowd))
+    other = tc.History(
+        history.units,
+        events,
+        history.ties,
+        variables=[TURN],
+        window=(0, 20),
+        layers=["l"],
+        clock="continuous",
+    )
+    fit = turning(tc.baseline()).fit(other)
+    found = fit.misfits(worlds=39, seed=3)
+    periods = found.table[found.table["kind"] == "period"]
+    assert periods.iloc[0]["observed"] >= 25 and periods.iloc[0]["p"] == pytest.approx(1 / 40)
+    assert len(found.worst) == 3 and any("from 11.6667 to 12.5" in line for line in found.worst)
+    for kind in ("unit", "period"):  # a rate at home expects as many as came
+        own = found.table[found.table["kind"] == kind]
+        assert own["expected"].sum() == pytest.approx(own["observed"].sum(), rel=1e-6)
+    # One event fewer of n moves a log rate by 1/n, which is 1/sqrt(n) standard errors.
+    one = found.influence[found.influence["what"] == "event"]["change"]
+    assert one.to_numpy() == pytest.approx(-1 / math.sqrt(len(events)), rel=1e-6)

@@ -1,9 +1,9 @@
 """Contagion beside units that are alike where they are tied, and shocks that regions share, both at once.
 
-The hazard of a transition is lambda_0 exp(u_i + v_rp) + s E: what else moves it, times a readiness of each unit and a
-shock of each region and period, and the contagion of strength s. The u are normal and correlated over ties, the v
-normal; both are integrated out by Laplace's method, and their spreads are those that are likeliest without contagion.
-Either alone leaves the other's fault to the contagion.
+The hazard of a transition is lambda_0 exp(u_i + v_ip) + s E: what else moves it, times a readiness of each unit and a
+shock of its region in each period, and the contagion of strength s. The u are normal and correlated over ties, the v
+normal, correlated over ties and in time, with a part that all share. Both are integrated out by Laplace's method, and
+their spreads are those that are likeliest without contagion. Either alone leaves the other's fault to the contagion.
 
 Source: Clayton & Kaldor (1987) and Besag (1974) for effects correlated over ties; Tierney & Kadane (1986) for the
 integrals; Shalizi & Thomas (2011) for why likeness of neighbours must be asked.
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 SPREADS = (0.0, 0.7, 1.5)  # standard deviations that are tried, of units and of regions in periods
 
-MEMBERS = 12  # units of a region, about
+PERIODS = 16  # of the window, of one length
 
-EVENTS = 6  # events of a period, about
+LASTS = 1.5  # periods after which shocks of a region have forgotten two thirds
 
-MOST = 30  # effects of units
+MOST, TOGETHER = 30, 70  # effects of units, and of places and periods, that are kept: the smoothest
 
 STEPS = 30  # of the search
 
@@ -48,16 +48,16 @@ class Plan:
     Attributes:
         edges: of the periods (P + 1,).
         basis: effects of units are `basis . z` with z independent, of spread 1 (N, at most 30).
-        region: of each unit (N,).
+        shared: effects of places and periods likewise, by unit and period (N P, at most 70).
     """
 
     edges: Floats
     basis: Floats
-    region: Ints
+    shared: Floats
 
     @staticmethod
-    def make(history: History, layer: str, times: Floats) -> Plan:
-        """Plan regions and likeness by the ties of a layer, and periods by the times of events."""
+    def make(history: History, layer: str) -> Plan:
+        """Plan likeness and shocks by the ties of a layer."""
         numbers = history.numbers
         count = len(numbers.units)
         ties = numbers.ties[layer]
@@ -67,33 +67,23 @@ class Plan:
         values, vectors = np.linalg.eigh(np.diag(near.sum(axis=1)) - near)
         cover = (vectors / (1.0 + values)) @ vectors.T
         size = np.sqrt(np.diag(cover))
-        cover = 0.5 * np.eye(count) + 0.5 * cover / np.outer(size, size)
-        values, vectors = np.linalg.eigh(cover)
-        basis = (vectors * np.sqrt(np.maximum(values, 0.0)))[
-            :, -MOST:
-        ]  # of many units what is smooth over ties
-        periods = int(np.clip(times.size // EVENTS, 2, 6))
-        inner = np.unique(np.quantile(times, np.arange(1, periods) / periods))
-        inner = inner[(inner > numbers.start) & (inner < numbers.end)]
-        edges = np.concatenate([[numbers.start], inner, [numbers.end]])
-        return Plan(edges, basis, _regions(near, np.arange(count)))
+        cover = cover / np.outer(size, size)
+        edges = np.linspace(numbers.start, numbers.end, PERIODS + 1)
+        place = np.arange(PERIODS)
+        fading = np.exp(-np.abs(place[:, None] - place) / LASTS)
+        # What all units share has a part of its own: a common shock is a shock of every region at once.
+        space, time = _smooth(0.5 * cover + 0.5), _smooth(fading)
+        weight = (space**2).sum(axis=0)[:, None] * (time**2).sum(axis=0)
+        best = np.sort(np.argsort(-weight, axis=None, kind="stable")[:TOGETHER])
+        a, b = np.unravel_index(best, weight.shape)
+        shared = (space[:, None, a] * time[None, :, b]).reshape(count * PERIODS, -1)
+        return Plan(edges, _smooth(0.5 * np.eye(count) + 0.5 * cover)[:, -MOST:], shared)
 
 
-def _regions(near: Floats, members: Ints) -> Ints:
-    """Cut a graph in two along its slowest wave, again and again, until parts are small; the part of each unit."""
-    region = np.zeros(near.shape[0], dtype=np.int64)
-    waiting, done = [members], 0
-    while waiting:
-        part = waiting.pop()
-        if part.size < 2 * MEMBERS:
-            region[part] = done
-            done += 1
-            continue
-        own = near[np.ix_(part, part)]
-        _, waves = np.linalg.eigh(np.diag(own.sum(axis=1)) - own)
-        order = part[np.argsort(waves[:, 1], kind="stable")]
-        waiting += [order[: part.size // 2], order[part.size // 2 :]]
-    return region
+def _smooth(cover: Floats) -> Floats:
+    """Return a basis of a covariance, the directions of largest variance last."""
+    values, vectors = np.linalg.eigh(cover)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 @dataclass(frozen=True)
@@ -191,8 +181,7 @@ class _Search:
         if units > 0:
             columns.append(units * np.repeat(cells.plan.basis, width, axis=0))
         if regions > 0:
-            cell = np.repeat(cells.plan.region, width) * width + np.tile(np.arange(width), count)
-            columns.append(regions * (cell[:, None] == np.unique(cell)))
+            columns.append(regions * cells.plan.shared)
         self.whole = np.hstack(columns)
         met = (cells.base.ravel() > 0) | np.isin(np.arange(count * width), cells.row)
         self.matrix, self.base = self.whole[met], cells.base.ravel()[met]

@@ -131,7 +131,7 @@ def judge(
         cause,
         program.pack(without),
         program.pack({**fit.values, strength: 0.0}),
-        _plan(program, move, cause),
+        Plan.make(record, program.causes[cause][1].layer),  # type: ignore[union-attr]
         earlier(record, program, cause),
     )
     cells = case.cells(program)
@@ -183,14 +183,6 @@ class _Case:
         if self.ahead is not None:
             led = replace(self.ahead, observed=world.observed, spans=None)
         return Cells.of(world, self.move, self.cause, self.null, self.one, self.plan, led)
-
-
-def _plan(program: Program, move: int, cause: int) -> Plan:
-    from tocsin.kernels.exposure_sweep import EXPLAINED
-
-    trace = program.trace
-    layer = program.causes[cause][1].layer  # type: ignore[union-attr]
-    return Plan.make(program.history, layer, trace.time[trace.events[:, EXPLAINED] == move])
 
 
 def earlier(record: History, program: Program, cause: int) -> Program | None:

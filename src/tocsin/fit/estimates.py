@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from tocsin.check.misfits import Misfits
     from tocsin.check.rival_explanations import Check
     from tocsin.ensemble.parameter_draws import Draws
     from tocsin.fit.compare import ModelComparison, StrengthTest
@@ -485,6 +486,28 @@ class Fit(Parameterised):
         from tocsin.check.rival_explanations import check
 
         return check(self, history, worlds, seed, progress, causes, bootstrap, rates)
+
+    def misfits(
+        self,
+        history: History | None = None,
+        worlds: int = 199,
+        seed: int = 1917,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Misfits:
+        """Return where the fit misses what happened: by unit, by period, in rescaled times; the three worst in words.
+
+        Each is set beside worlds of the fit, fitted anew and censored as the record is; see `Misfits`.
+
+        Parameters:
+            history: another history with the same model; the fitted one by default.
+            worlds: how many, 19 or more; seed: of the worlds; progress: called with worlds done and in all.
+
+        Raises:
+            TocsinError: times known by month or year, or in spans.
+        """
+        from tocsin.check.misfits import misfits
+
+        return misfits(self, history, worlds, seed, progress)
 
     # --- how it is shown and kept -----------------------------------------------------------------------
 
