@@ -225,7 +225,7 @@ def _influence(fit: Fit, program: Program, most: int = 20) -> pd.DataFrame:
     for cause in scaled.likelihood.causes:
         where, elements = cause.events(vector, 1)
         whole[where] += elements.value
-        score[np.ix_(where, cause.positions)] += elements.value[:, None] * elements.slope
+        score[np.ix_(where, np.array(cause.positions))] += elements.value[:, None] * elements.slope
     score = np.divide(score, whole[:, None], out=np.zeros_like(score), where=whole[:, None] > 0)
     events = -(score @ vcov) / per
     names, rows = program.history.numbers.units, []
