@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import tocsin as tc
+from tocsin.bayes.random_effects import Effects
+from tocsin.bayes.target import Density
 from tocsin.fit.compare import _free, _nested
 from tocsin.twin import hazard as twin
 
@@ -196,3 +198,12 @@ def test_too_many_levels_and_levels_never_seen_are_refused_by_name() -> None:
     learned = model(by="zone").compile(empty()).learned
     with pytest.raises(tc.ModelError, match="'d11' of 'u0' was never seen.*"):
         model(by="zone").compile(empty(zone=["d11", *(list(LIVES) * 3)[1:]]), learned)
+
+
+@pytest.mark.parametrize("shared", [[], ["half_life"], ["mass"]])
+def test_the_sampler_has_the_same_likelihood(shared: list[str]) -> None:
+    program = model(by="zone", shared=shared).compile(world())
+    vector = np.random.default_rng(4).normal(-1.0, 0.3, len(program.parameter_names))
+    value, gradient, _ = Density(Effects(program, program, (), np.arange(vector.size)))(vector, np.zeros(0))
+    assert value == pytest.approx(program.loglik(vector), abs=1e-8)
+    assert gradient == pytest.approx(program.gradient(vector), abs=1e-8)

@@ -358,6 +358,7 @@ class Density:
             own[[kernel.EVENTS, kernel.EVENTS_SIZE]] = begin[7], event_row.size
             own[kernel.EVENT_EXPOSURE] = begin[8]
             own[kernel.MOMENTS] = cause.moments
+            own[kernel.MASS] = int(slots.mass)
             decay[number] = self.program.decay(number, np.zeros(len(self.program.parameter_names)))
             for position, part in enumerate(parts):
                 lists[position].append(part)

@@ -39,9 +39,10 @@ from tocsin.kernels.layout import entry, inlined, inner
     MOMENTS,  # moments of age: 3 where the half-life is estimated, else 1
     BASES,  # first of the distinct rows of its declared terms, and how many
     BASES_SIZE,
-) = range(21)
+    MASS,  # 1 where the intercept is the logarithm of the mass, strength h / ln 2
+) = range(22)
 
-COLUMNS = 21
+COLUMNS = 22
 
 
 class LikelihoodTerms(NamedTuple):
@@ -125,8 +126,14 @@ def log_likelihood(terms, vector, effect):
     shapes = np.empty((count, 2))
     for c in range(count):
         cause = terms.cause[c]
+        shapes[c, 0] = terms.decay[c]
+        if cause[HALF_LIFE] >= 0:
+            shapes[c, 0] = math.log(2.0) * math.exp(-vector[cause[HALF_LIFE]])
+        shapes[c, 1] = math.exp(vector[cause[ALPHA]]) if cause[ALPHA] >= 0 else 1.0
         for b in range(cause[BASES_SIZE]):
             total, at = 0.0, cause[MATRIX] + b * cause[TARGETS_SIZE]
+            if cause[MASS] > 0:
+                total = math.log(shapes[c, 0])
             for p in range(cause[TARGETS_SIZE]):
                 total += terms.matrix[at + p] * vector[cause[TARGETS] + p]
             base[cause[BASES] + b] = math.exp(total)
@@ -142,10 +149,6 @@ def log_likelihood(terms, vector, effect):
             for p in range(cause[SOURCES_SIZE]):
                 total += terms.marks[at + p] * vector[cause[SOURCES] + p]
             weight[cause[MARK_ROWS] + q] = math.exp(total)
-        shapes[c, 0] = terms.decay[c]
-        if cause[HALF_LIFE] >= 0:
-            shapes[c, 0] = math.log(2.0) * math.exp(-vector[cause[HALF_LIFE]])
-        shapes[c, 1] = math.exp(vector[cause[ALPHA]]) if cause[ALPHA] >= 0 else 1.0
 
     value = 0.0
     for c in range(count):
@@ -242,6 +245,8 @@ def log_likelihood(terms, vector, effect):
                     effect_gradient[number] += by
         for b in range(cause[BASES_SIZE]):
             by, at = base_pull[cause[BASES] + b], cause[MATRIX] + b * cause[TARGETS_SIZE]
+            if cause[MASS] > 0:
+                gradient[cause[HALF_LIFE]] -= by
             for p in range(cause[TARGETS_SIZE]):
                 gradient[cause[TARGETS] + p] += by * terms.matrix[at + p]
         for q in range(cause[MARK_ROWS_SIZE]):
