@@ -102,16 +102,17 @@ def from_the_beginning(fact: Any, *_: Any) -> float:
     return float(fact[0].window[0])
 
 
+@pytest.mark.parametrize("inside", [False, True], ids=["", "inside"])
 @pytest.mark.parametrize("spared", [True, False])
 @pytest.mark.parametrize("clocks", CLOCKS)
 def test_without_a_change_every_world_is_the_observed_history(
-    clocks: str, spared: bool, monkeypatch: pytest.MonkeyPatch
+    clocks: str, spared: bool, inside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not spared:
         monkeypatch.setattr("tocsin.ensemble.conditional.parting", from_the_beginning)
 
     @quick
-    @given(cases(), st.integers(0, 2**32 - 1))
+    @given(cases(inside), st.integers(0, 2**32 - 1))
     def check(case: Case, seed: int) -> None:
         try:
             program, params = compiled(case, seed)
@@ -127,10 +128,11 @@ def test_without_a_change_every_world_is_the_observed_history(
 # --- the readable twin --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("inside", [False, True], ids=["", "inside"])
 @pytest.mark.parametrize("clocks", [*CLOCKS, "until"])
-def test_kernels_agree_with_the_twin(clocks: str) -> None:
+def test_kernels_agree_with_the_twin(clocks: str, inside: bool) -> None:
     @quick
-    @given(cases(), st.integers(0, 2**32 - 1))
+    @given(cases(inside), st.integers(0, 2**32 - 1))
     def compare(case: Case, seed: int) -> None:
         try:
             program, params = compiled(case, seed)

@@ -96,13 +96,36 @@ def _clause(dice: Dice, variables: list[StateVariable]) -> str:
 class _Formulas:
     """Random formulas over covariates, calendar and state variables."""
 
-    def __init__(self, dice: Dice, variables: list[StateVariable], calendar: list[str], most: int) -> None:
+    def __init__(
+        self,
+        dice: Dice,
+        variables: list[StateVariable],
+        calendar: list[str],
+        most: int,
+        layers: Sequence[str] = (),
+    ) -> None:
         names = [variable.name for variable in variables if len(variable.states) > 1]
         self.dice, self.most, self.calendar = dice, most, calendar
+        self.variables, self.layers = variables, list(layers)
         self.terms = ["x", "z", "g", "y", "x:z", *names, *(f"x:{name}" for name in names)]
 
     def target(self) -> str:
-        return " + ".join(["1", *self.dice.some([*self.terms, *self.calendar], 0, self.most)])
+        return " + ".join(
+            ["1", *self.dice.some([*self.terms, *self.calendar], 0, self.most), *self.special()]
+        )
+
+    def special(self) -> list[str]:
+        """Terms that follow exposures, where the case has such."""
+        if not self.layers or self.dice.chance(0.3):
+            return []
+        options = [self.dice.pick(["", ", normalise=target"]), self.dice.pick(["", "", ", mark=z"])]
+        inside = (
+            f"exposure({self.dice.pick(self.layers)}, {_clause(self.dice, self.variables)}{''.join(options)})"
+        )
+        forms = [inside, f"above({inside}, {self.dice.pick([0, 0.5, 1.5])})", f"pieces({inside}, 0, 1, 2.5)"]
+        if "mark" not in inside:  # some marks are negative
+            forms.append(f"log1p({inside})")
+        return [self.dice.pick(["", "", "x:", "g:"]) + self.dice.pick(forms)]
 
     def source(self) -> str | None:
         return " + ".join(self.dice.some(self.terms, 1, self.most)) if self.dice.chance(0.5) else None
@@ -231,21 +254,30 @@ def _events(
 
 
 @st.composite
-def cases(draw: Any) -> Case:
-    """Draw a model and a history: 2-6 units, 1-3 variables, 1-3 layers, dated changes, all options."""
+def cases(draw: Any, inside: bool = False) -> Case:
+    """Draw a model and a history: 2-6 units, 1-3 variables, 1-3 layers, dated changes, all options.
+
+    Parameters:
+        inside: whether formulas of targets have exposures inside the exponent.
+    """
     bounds = {"units": (2, 6), "variables": (1, 3), "layers": (1, 3), "moves": (1, 4), "causes": (0, 2),
               "terms": (1, 2), "events": (0, 40), "ties": (0, 12), "rows": (0, 3)}  # fmt: skip
     sizes = Sizes(**{name: draw(st.integers(low, high)) for name, (low, high) in bounds.items()})
-    return build(sizes, draw(st.booleans()), draw(st.integers(0, 2**32 - 1)), draw(st.booleans()))
+    return build(sizes, draw(st.booleans()), draw(st.integers(0, 2**32 - 1)), draw(st.booleans()), inside)
 
 
-def build(sizes: Sizes, dated: bool, seed: int, away: bool = False) -> Case:
-    """Make the case of these sizes and this seed; `away`: units may be absent for a while."""
+def build(sizes: Sizes, dated: bool, seed: int, away: bool = False, inside: bool = False) -> Case:
+    """Make the case of these sizes and this seed.
+
+    Parameters:
+        away: whether units may be absent for a while; inside: whether formulas have exposures inside the exponent.
+    """
     dice = Dice(seed)
     units = UNITS[: sizes.units]
     variables = _variables(dice, sizes.variables)
     layers = ["land", "press", "party"][: sizes.layers]
-    formulas = _Formulas(dice, variables, ["t", "month", "C(year)"] if dated else ["t"], sizes.terms)
+    calendar = ["t", "month", "C(year)"] if dated else ["t"]
+    formulas = _Formulas(dice, variables, calendar, sizes.terms, layers if inside else ())
     model = Model(variables, _transitions(dice, formulas, variables, layers, sizes))
 
     spans = {unit: (dice.pick([0.0, 0.0, 0.0, 3.0]), dice.pick([LENGTH, LENGTH, 9.0])) for unit in units}

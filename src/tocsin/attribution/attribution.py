@@ -50,6 +50,9 @@ class Attribution:
         notes: how the intervals were made, or why there are none.
         drawn: the shares of every draw of the parameters, in the rows of causes, sources and parents; or None.
         entered: by transition, the events by which units came to count as sources of its causes.
+        exposures: one row an event, cause and exposure inside its exponent (`exposure(...)` in a formula): the term,
+            the exposure just before the event, and `ratio`, by what it multiplied the hazard of the cause, with
+            `lower` and `upper`. Such an exposure multiplies, and has no split by source. Empty where times are open.
     """
 
     history: History
@@ -62,6 +65,7 @@ class Attribution:
     notes: tuple[str, ...]
     drawn: Shares | None
     entered: Mapping[str, NDArray[np.int64]]
+    exposures: pd.DataFrame
 
     @property
     def draws(self) -> int:
@@ -119,6 +123,7 @@ class Attribution:
             parents=tables[2],
             drawn=drawn,
             entered=entered,
+            exposures=self.exposures[self.exposures["event"].isin(chosen)].reset_index(drop=True),
         )
 
     # --- sums -------------------------------------------------------------------------------------------
@@ -436,12 +441,36 @@ def cautions(attribution: Attribution) -> list[str]:
         said.append(
             "where a response is not 1, a cause's share is divided among its sources by their shares of the exposure"
         )
+    said += exposure_sentences(attribution)
     if attribution.draws:
         said.append(
             "events explained are what is expected of a cause, given its shares: their interval holds the doubt about "
             "parameters; events caused are whole events, and their interval holds which cause came first as well"
         )
     said.append("a share is no but-for probability: without its cause an event might have come all the same")
+    return said
+
+
+def exposure_sentences(attribution: Attribution) -> list[str]:
+    """Return what exposures inside exponents did to the hazards of the events, and what cannot be said of them."""
+    said = []
+    groups = attribution.exposures.groupby(["transition", "cause", "term"], sort=False)
+    for (transition, cause, term), rows in groups:
+        felt = rows[rows["exposure"] != 0.0]
+        if not len(felt):
+            said.append(f"{transition}, {cause}: {term} was zero at all {len(rows)} events")
+            continue
+        middle = felt.iloc[(felt["ratio"].rank(method="first") - (len(felt) + 1) / 2).abs().argmin()]
+        span = "" if math.isnan(middle["lower"]) else f" ({middle['lower']:.3g} to {middle['upper']:.3g})"
+        said.append(
+            f"{transition}, {cause}: with {term} the hazard was {middle['ratio']:.3g}{span} times what it would have "
+            f"been without it, at the median of the {len(felt)} of {len(rows)} events where it was not zero"
+        )
+    if said:
+        said.append(
+            "an exposure inside the exponent multiplies the hazard, so that it has no split by source; its ratio at "
+            "each event is in `exposures`"
+        )
     return said
 
 

@@ -14,6 +14,7 @@ from tocsin.errors import TocsinError, check_level, check_whole
 from tocsin.fit.draws import DrawnParameters, draw_parameters
 from tocsin.kernels.exposure_sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE
 from tocsin.model.declaration import Contagion
+from tocsin.program.inner_exposure import exposure_at_events
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,9 +134,37 @@ def attributed(
     vector = drawn.vectors[0] if vectors is None else vectors[0]
     exact = all(slots.alpha < 0 or vector[slots.alpha] == 0.0 for slots in program.slots)
     causes, sources, parents = tables
+    told = exposure_table(splitter, events, vector, drawn.vectors, level)
     return Attribution(
-        program.history, events, causes, sources, parents, exact, level, drawn.notes, shares, entered
+        program.history, events, causes, sources, parents, exact, level, drawn.notes, shares, entered, told
     )
+
+
+def exposure_table(
+    splitter: Splitter, events: pd.DataFrame, vector: Floats, draws: Floats, level: float
+) -> pd.DataFrame:
+    """Return by what each exposure inside an exponent multiplied the hazard of its cause at every event."""
+    import pandas as pd
+
+    program, parts = splitter.program, []
+    base = events.drop(columns="sends")
+    for number in splitter.order if program.exposures.listed else ():
+        slots = program.slots[number]
+        own = slice(slots.target.start, slots.target.stop)
+        for found in exposure_at_events(program, number, splitter.event[number]):
+            ratio = np.exp(found.terms @ vector[own])
+            drawn = np.exp(found.terms @ draws[:, own].T) if len(draws) else None
+            lower, upper = bounds(ratio, drawn, level)
+            part = base.iloc[splitter.event[number]].assign(
+                cause=slots.cause, term=found.exposure.inside, exposure=found.value
+            )
+            parts.append(part.assign(ratio=ratio, lower=lower, upper=upper))
+    if not parts:
+        return base.head(0).assign(**{name: [] for name in EXPOSURE_COLUMNS})
+    return pd.concat(parts).sort_values(["event", "cause", "term"], kind="stable").reset_index(drop=True)
+
+
+EXPOSURE_COLUMNS = ("cause", "term", "exposure", "ratio", "lower", "upper")
 
 
 def _entered(splitter: Splitter) -> dict[str, Ints]:

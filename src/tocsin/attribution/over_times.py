@@ -81,6 +81,7 @@ def attributed_open(
         notes=(*drawn.notes, note),
         drawn=Shares(*shares) if len(drawn.vectors) else None,
         entered=entered,
+        exposures=parts[0].exposures.head(0),
     )
 
 

@@ -19,9 +19,8 @@ import pyarrow as pa
 from tocsin.ensemble.spells import codes_of
 from tocsin.ensemble.worlds import side_by_side
 from tocsin.interventions.touched import Touched
-from tocsin.kernels.layout import LAYER
 from tocsin.kernels.tie_order import alone
-from tocsin.model.declaration import Contagion
+from tocsin.model.declaration import clauses_of, layers_of
 from tocsin.program.parameters import places_in
 from tocsin.states import FORCED, parse_clause
 
@@ -165,16 +164,16 @@ def _reach(program: Program, interventions: Sequence[Intervention]) -> list[Any]
     numbers = program.history.numbers
     count = len(numbers.units)
     found: list[Any] = []
-    for row in program.layout.cause:
-        if row[LAYER] < 0:
+    for _, cause in program.causes:
+        layers = layers_of(cause)
+        if not layers:
             found.append(None)
             continue
-        layer = program.layers[row[LAYER]]
-        ties = numbers.ties.get(layer)
-        source = [] if ties is None else ties.source.tolist()
-        target = [] if ties is None else ties.target.tolist()
+        tied = [numbers.ties[layer] for layer in layers if layer in numbers.ties]
+        source = [unit for ties in tied for unit in ties.source.tolist()]
+        target = [unit for ties in tied for unit in ties.target.tolist()]
         for it in interventions:
-            if isinstance(it, AddTie) and it.layer == layer:
+            if isinstance(it, AddTie) and it.layer in layers:
                 source.append(numbers.unit_index[it.source])
                 target.append(numbers.unit_index[it.target])
         table = coo_array((np.ones(len(source)), (target, source)), shape=(count, count)).tocsr()
@@ -192,9 +191,11 @@ class _Tracer:
         self.causes = list(dict.fromkeys([*(cause.name for _, cause in program.causes), FORCED]))
         self.number = self._numbers()
         self.heard = [
-            [program.joint.index(name) for name in parse_clause(cause.when, program.model.by_name)]
-            if isinstance(cause, Contagion)
-            else []
+            [
+                program.joint.index(name)
+                for clause in clauses_of(cause)
+                for name in parse_clause(clause, program.model.by_name)
+            ]
             for _, cause in program.causes
         ]
         self.via_names = {number: cause.name for number, (_, cause) in enumerate(program.causes)}

@@ -17,7 +17,7 @@ from tocsin.history.describe import short_labels
 from tocsin.interventions.declared import force, prevent, remove_layer, scale
 from tocsin.maps.geometry import cut_dates
 from tocsin.maps.map import STATE_COLOURS
-from tocsin.model.declaration import Contagion
+from tocsin.model.declaration import layers_of, specials_of
 
 if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
@@ -153,13 +153,12 @@ def _layers(laboratory: Laboratory) -> list[dict[str, Any]]:
     """Return the layers with how many ties they have, and whether the wave spreads along them."""
     history, wave = laboratory.history, laboratory.wave
     counts = history.ties["layer"].astype(str).value_counts()
-    used, waving = set(), set()
+    used, waving = set[str](), set[str]()
     for transition in laboratory.model.transitions:
         for cause in transition.causes:
-            if isinstance(cause, Contagion):
-                used.add(cause.layer)
-                if transition.variable == wave.variable and transition.to == wave.state:
-                    waving.add(cause.layer)
+            used.update(layers_of(cause))
+            if transition.variable == wave.variable and transition.to == wave.state:
+                waving.update(layers_of(cause))
     return [
         {
             "name": name,
@@ -212,11 +211,12 @@ def examples(laboratory: Laboratory) -> list[dict[str, str]]:
     short = short_labels(laboratory.history)
     count = {layer["name"]: layer["ties"] for layer in _layers(laboratory)}
     causes = [
-        cause.layer
+        layer
         for transition in laboratory.model.transitions
         if (transition.variable, transition.to) == (wave.variable, wave.state)
         for cause in transition.causes
-        if isinstance(cause, Contagion) and count.get(cause.layer)
+        for layer in layers_of(cause)
+        if count.get(layer)
     ]
     # A model tells what lies nearest first and what was done on purpose last, which is asked about most.
     found = [
@@ -275,8 +275,10 @@ def _forced(laboratory: Laboratory, early: set[str]) -> list[dict[str, str]]:
 def _moves_wave(laboratory: Laboratory, covariate: str) -> bool:
     program = laboratory.program
     wave = laboratory.wave
-    for number, (transition, _) in enumerate(program.causes):
+    for number, (transition, cause) in enumerate(program.causes):
         if transition.variable == wave.variable and transition.to == wave.state:
+            if any(each.mark == covariate for each in specials_of(cause)):
+                return True
             for design in program.layout.cause[number]:
                 if 0 <= design < len(program.designs) and covariate in program.designs[design].uses:
                     return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.errors import ModelError
 from tocsin.kernels.layout import SOURCE, TARGET
+from tocsin.model.declaration import clauses_of
 from tocsin.states import parse_clause
 
 if TYPE_CHECKING:
@@ -67,11 +68,12 @@ def listened(program: Program) -> dict[str, set[str]]:
     """Return, for each variable, those that its transitions listen to directly, itself among them."""
     names = program.joint.names
     found = {name: {name} for name in names}
-    for number, (transition, _) in enumerate(program.causes):
+    for number, (transition, cause) in enumerate(program.causes):
         heard = found[transition.variable]
         if transition.requires is not None:
             heard |= set(parse_clause(transition.requires, program.model.by_name))
-        heard |= {name for name, stands in zip(names, program.layout.clause[number], strict=True) if stands}
+        for clause in clauses_of(cause):
+            heard |= set(parse_clause(clause, program.model.by_name))
         for design in program.layout.cause[number, [TARGET, SOURCE]]:
             if design >= 0:
                 heard |= set(program.designs[design].uses) & set(names)

@@ -11,6 +11,7 @@ from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.history.time import number_text
 from tocsin.interventions import declared as d
 from tocsin.model.declaration import BAR, Contagion
+from tocsin.model.special_terms import cut_special
 from tocsin.model.terms import categories_of
 from tocsin.states import parse_clause
 
@@ -132,7 +133,7 @@ class _Check:
                     else [cause.formula]
                 )
                 for formula in formulas:
-                    if formula is not None and name in categories_of(formula):
+                    if formula is not None and name in categories_of(cut_special(formula).formula):
                         raise self.refuse(
                             f"{name!r} stands in the formula {formula!r} as categories, C(...), which "
                             "cannot be changed"

@@ -11,7 +11,7 @@ import numpy as np
 from tocsin.interventions import declared as d
 from tocsin.interventions.checks import cause_names
 from tocsin.kernels.layout import SOURCE, TARGET
-from tocsin.model.declaration import BAR, Contagion
+from tocsin.model.declaration import BAR, layers_of, specials_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def _causes(program: Program, it: d.Intervention) -> NDArray[np.bool_]:
     """Return which causes an intervention on ties, hazards, parameters or covariates reaches."""
     layer = getattr(it, "layer", None)
     if layer is not None:
-        return np.array([isinstance(c, Contagion) and c.layer == layer for _, c in program.causes])
+        return np.array([layer in layers_of(c) for _, c in program.causes])
     names = cause_names(program.model)
     if isinstance(it, d.RemoveCause | d.ScaleCause):
         return np.array([name == it.cause for name in names])
@@ -80,6 +80,11 @@ def _causes(program: Program, it: d.Intervention) -> NDArray[np.bool_]:
         return np.array([it.parameter.startswith(f"{name}{BAR}") for name in names])
     covariate = getattr(it, "covariate", None)
     designs = program.layout.cause[:, [TARGET, SOURCE]]
+    marks = [{each.mark for each in specials_of(cause)} for _, cause in program.causes]
     return np.array(
-        [any(number >= 0 and covariate in program.designs[number].uses for number in row) for row in designs]
+        [
+            covariate in mark
+            or any(number >= 0 and covariate in program.designs[number].uses for number in row)
+            for row, mark in zip(designs, marks, strict=True)
+        ]
     )

@@ -62,6 +62,7 @@ class World(NamedTuple):
     ]  # (2, N, dense layers * R) of each source by target, and of each target by source
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (2, C, R)
+    inner: NDArray[np.float64]  # (3, H, N) sent, felt and sources of exposures inside exponents
     lightest: NDArray[np.float64]  # (C,) the least weight of a tie, ever, in the rows that each cause leads
     quietest: NDArray[np.float64]  # (C,) the least that a source has sent so far, in these rows
     peak: NDArray[np.float64]  # (C,) the largest factor so far, in the rows that each cause leads
@@ -132,6 +133,7 @@ def empty_world(lay: Layout) -> World:
         lay.dense.copy(),
         lay.totals.copy(),
         np.zeros((memory_rows(lay), causes, room)),
+        np.zeros((3, lay.inner.shape[0], units)),
         _lightest(lay) if rows else np.zeros(causes),
         np.full(causes, np.inf),
         np.zeros(causes),

@@ -28,6 +28,11 @@ from tocsin.kernels.hazard import (
     target_factor,
     weight_of,
 )
+from tocsin.kernels.inner_exposure import LAYER as INNER_LAYER
+from tocsin.kernels.inner_exposure import MARK as INNER_MARK
+from tocsin.kernels.inner_exposure import SENT as INNER_SENT
+from tocsin.kernels.inner_exposure import TOTAL as INNER_TOTAL
+from tocsin.kernels.inner_exposure import add_inner, inner_sent
 from tocsin.kernels.layout import (
     DECAYS,
     ENTER,
@@ -41,6 +46,8 @@ from tocsin.kernels.layout import (
     SOURCE_DESIGNS,
     SOURCES_HEAR,
     TARGETS_HEAR,
+    TIE,
+    TOTAL,
     A,
     B,
     C,
@@ -112,6 +119,7 @@ class Run(NamedTuple):
     weight: NDArray[np.float64]  # (P,)
     totals: NDArray[np.float64]  # (totals, N)
     memory: NDArray[np.float64]  # (2, C, N)
+    inner: NDArray[np.float64]  # (3, H, N) sent, felt and sources of exposures inside exponents
     factor: NDArray[np.float64]  # (C * N,)
     heard: NDArray[
         np.int32
@@ -373,12 +381,94 @@ def update_source(lay, tab, run, plan, past, c, j, time, old, variable, wait):
 
 
 @inlined
+def feel(lay, tab, run, plan, past, h, i, time):
+    """Let the causes of a target hear that its inner exposure changed. Returns (-1, -1), or cause and unit."""
+    for position in range(lay.inner_first[h], lay.inner_first[h + 1]):
+        c = place(lay.inner_cause[place(position)])
+        if run.factor[place(c * lay.state.size + i)] != 0.0 and not update_factor(
+            lay, tab, run, plan, past, c, i, time
+        ):
+            return c, i
+    return np.int64(-1), np.int64(-1)
+
+
+@inlined
+def pass_inner(lay, tab, run, plan, past, h, j, time, before, after, only):
+    """Pass a change of what source j sends of an inner exposure on to targets. Returns as `feel` does."""
+    sources = np.float64(after != 0.0) - np.float64(before != 0.0)
+    layer = place(lay.inner[h, INNER_LAYER])
+    for tie in range(place(lay.tie_first[OUT, layer, j]), lay.tie_first[OUT, layer, j + 1]):
+        weight, i = weight_of(run.weight, tie), place(lay.tie[OUT_TARGET, tie])
+        if weight == 0.0 or (only == ITSELF and i != j) or (only == OTHERS and i == j):
+            continue
+        add_inner(run, h, i, weight * (after - before), sources)
+        c, bad = feel(lay, tab, run, plan, past, h, i, time)
+        if bad >= 0:
+            return c, bad
+    return np.int64(-1), np.int64(-1)
+
+
+@inlined
+def send_inner(lay, tab, run, plan, past, j, time, wait):
+    """Pass on what source j sends of every inner exposure. Returns (-1, -1), or cause and unit of a wrong hazard.
+
+    Parameters:
+        wait: whether others hear of it only when the instant is over (`release_instant`).
+    """
+    for h in range(lay.inner.shape[0]):
+        before, after = run.inner[INNER_SENT, h, j], inner_sent(lay, run, h, j)
+        if after == before:
+            continue
+        if not abs(after) < np.inf:
+            return np.int64(lay.inner_cause[lay.inner_first[h]]), j
+        run.inner[INNER_SENT, h, j] = after
+        if wait:
+            number = run.flag[LATER]
+            run.later[number, 0], run.later[number, 1] = lay.cause.shape[0] + h, j
+            run.later_sent[number, 0], run.later_sent[number, 1] = before, after
+            run.flag[LATER] += 1
+            if plan.own[lay.inner[h, INNER_LAYER]] == 0:
+                continue
+        c, bad = pass_inner(lay, tab, run, plan, past, h, j, time, before, after, ITSELF if wait else ALL)
+        if bad >= 0:
+            return c, bad
+    return np.int64(-1), np.int64(-1)
+
+
+@inlined
+def change_inner(lay, tab, run, plan, past, kind, a, b, group, old, new, time):
+    """Let inner exposures follow a break of ties, totals or covariates, which was applied; see `apply_break`."""
+    for h in range(lay.inner.shape[0]):
+        if kind == TIE and lay.inner[h, INNER_LAYER] == group:
+            sends = run.inner[INNER_SENT, h, a]
+            if sends == 0.0 or new == old:
+                continue
+            add_inner(run, h, b, (new - old) * sends, np.float64(new > 0.0) - np.float64(old > 0.0))
+            c, bad = feel(lay, tab, run, plan, past, h, b, time)
+        elif kind == TOTAL and lay.inner[h, INNER_TOTAL] == a:
+            c, bad = feel(lay, tab, run, plan, past, h, b, time)
+        elif kind == PIECE and lay.inner[h, INNER_MARK] == a:
+            c, bad = send_inner(lay, tab, run, plan, past, b, time, False)
+        else:
+            continue
+        if bad >= 0:
+            return c, bad
+    return np.int64(-1), np.int64(-1)
+
+
+@inlined
 def release_instant(lay, tab, run, plan, past, time):
     """Let others hear what the units of an instant did. Returns (-1, -1), or cause and unit of a wrong hazard."""
     for each in range(run.flag[LATER]):
         number = place(each)
         c, j = place(run.later[number, 0]), place(run.later[number, 1])
         before, after = run.later_sent[number, 0], run.later_sent[number, 1]
+        if c >= lay.cause.shape[0]:
+            h = place(c - lay.cause.shape[0])
+            c, bad = pass_inner(lay, tab, run, plan, past, h, j, time, before, after, OTHERS)
+            if bad >= 0:
+                return c, bad
+            continue
         bad = send_change(lay, tab, run, plan, past, c, j, time, before, after, OTHERS)
         if bad >= 0:
             return c, bad
@@ -410,7 +500,7 @@ def appear(lay, tab, run, plan, past, i, time, present):
             bad = update_source(lay, tab, run, plan, past, c, i, time, old, np.int64(-1), False)
         if bad >= 0:
             return c, bad
-    return np.int64(-1), np.int64(-1)
+    return send_inner(lay, tab, run, plan, past, i, time, False)
 
 
 @inlined
@@ -444,7 +534,7 @@ def change(lay, tab, run, plan, past, number, time):
             bad = update_source(lay, tab, run, plan, past, c, b, time, state, np.int64(-1), False)
             if bad >= 0:
                 return c, bad
-    return np.int64(-1), np.int64(-1)
+    return change_inner(lay, tab, run, plan, past, kind, a, b, group, old, new, time)
 
 
 @inlined
@@ -465,7 +555,7 @@ def move(lay, tab, run, plan, past, i, variable, state, time, wait):
         bad = update_source(lay, tab, run, plan, past, c, i, time, old, variable, wait)
         if bad >= 0:
             return c, bad
-    return np.int64(-1), np.int64(-1)
+    return send_inner(lay, tab, run, plan, past, i, time, wait)
 
 
 @inner

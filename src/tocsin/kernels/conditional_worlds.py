@@ -194,6 +194,9 @@ def begin_world(lay, tab, run, opened, plan, past, known, key, fresh, live):
             copy(run.memory[HEARD, c], opened.memory[HEARD, c])
             if run.memory.shape[0] > TAKEN:
                 copy(run.memory[TAKEN, c], opened.memory[TAKEN, c])
+    for h in range(lay.inner.shape[0]):
+        for field in range(run.inner.shape[0]):
+            copy(run.inner[field, h], opened.inner[field, h])
     if lay.breaks.shape[0] > 0:
         copy(run.weight, opened.weight)
         for d in range(run.piece.shape[0]):

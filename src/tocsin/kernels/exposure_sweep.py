@@ -76,6 +76,7 @@ class Field(NamedTuple):
     since: NDArray[np.float64]  # (N,)
     sources: NDArray[np.int64]  # (N,)
     change: NDArray[np.float64]  # (Q, moments) scratch
+    mark: NDArray[np.float64]  # what a source in each source row sends, where that is known; else empty
     summed: NDArray[np.float64]  # (rows, Q, moments)
     tally: NDArray[np.int64]  # stretches, sources listed, unit where a covariate was missing (-1)
 
@@ -134,7 +135,7 @@ def assign(values, others, by):
 def sends(memory, j):
     """Return whether a source sends anything."""
     for q in range(memory.shape[1]):
-        if memory[j, q, 0] > 0.0:
+        if memory[j, q, 0] != 0.0:
             return True
     return False
 
@@ -163,7 +164,7 @@ def flush(lay, field, kept, c, decay, i, time):
     k = lay.cause[c, TRANSITION]
     abroad = lay.cause[c, LAYER] >= 0
     at_risk = field.present[i] > 0 and lay.after[k, field.state[i]] >= 0
-    if at_risk and (not abroad or field.sources[i] > 0):
+    if at_risk and (not abroad or field.sources[i] > 0 or field.mark.size > 0):
         row = target_row(lay, field, c, i)
         if row < 0:
             field.tally[BAD] = i
@@ -229,15 +230,18 @@ def resend(lay, field, c, decay, j, old, variable, time):
     if row < 0:
         field.tally[BAD] = j
         return NOTHING
+    given = field.mark.size > 0
+    sent = (field.mark[row] if given else 1.0) if counts else 0.0
+    row = 0 if given else row
     if decay == 0.0:
-        if (counts and memory[row, 0] > 0.0) or (not counts and not had):
+        if (counts and memory[row, 0] == sent) or (not counts and not had):
             return NOTHING
         assign(change, memory, -1.0)
         memory[:, :] = 0.0
     if counts:
-        change[row, 0] += 1.0
-        memory[row, 0] += 1.0
-    return np.int64(counts) - np.int64(had)
+        change[row, 0] += sent
+        memory[row, 0] += sent
+    return np.int64(counts and sent != 0.0) - np.int64(had)
 
 
 @inner
@@ -396,7 +400,7 @@ def record_event_exposure(lay, trace, field, kept, c, decay, x, time, number, ev
 
 
 @entry
-def sweep(lay, trace, c, rows, decay, moments, kept):
+def sweep(lay, trace, c, rows, decay, moments, kept, mark):
     """Sweep one cause over what happened.
 
     Parameters:
@@ -404,6 +408,7 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
         rows: number of its target rows and of its source rows Q (2,).
         decay: ln 2 / half-life, 0 under `while`; moments: 3 where the half-life is estimated, else 1.
         kept: room for stretches and sources; what finds no room is counted and not kept.
+        mark: what a source in each source row sends, where that is known: then Q is 1; else empty.
 
     Returns:
         (stretches, sources, unit where a covariate is missing at risk or -1), and the time of the latter;
@@ -432,6 +437,7 @@ def sweep(lay, trace, c, rows, decay, moments, kept):
         np.full(units, start),
         np.zeros(units, dtype=np.int64),
         np.zeros((width, moments)),
+        mark,
         np.zeros((rows[0], width, moments)),
         np.array([0, 0, -1], dtype=np.int64),
     )

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from tocsin.kernels.inner_exposure import inner_factor, inner_level
 from tocsin.kernels.layout import (
     DECAYS,
     IN,
@@ -48,11 +49,15 @@ def target_factor(lay, tab, world, c, i):
         return 0.0
     d = place(lay.cause[c, TARGET])
     row = lay.same[d]
+    bent = lay.inner.shape[0] > 0
     if row < 0:
-        row = lay.rows[world.piece[d, i] + lay.columns[d, s]]
+        level = inner_level(lay, world, c, i) if bent else 0
+        row = lay.rows[world.piece[d, i] + lay.columns[d, s] + level]
     if row < 0:
         return np.nan
     factor = tab.values[place(tab.first[0, c] + row)]
+    if bent:
+        factor *= inner_factor(lay, tab, world, c, i, row)
     number = lay.cause[c, TOTAL_OF]
     if number >= 0:
         total = world.totals[number, i]

@@ -76,7 +76,14 @@ from tocsin.kernels.simulation import (
     move,
     write,
 )
-from tocsin.kernels.sparse_clocks import draw_source, schedule, send_change, update_factor, update_source
+from tocsin.kernels.sparse_clocks import (
+    draw_source,
+    schedule,
+    send_change,
+    send_inner,
+    update_factor,
+    update_source,
+)
 from tocsin.kernels.streams import SOURCE_STREAM, combine, uniform
 
 NEAR = 1e-5  # what is forced so shortly before the end of an interval happens at its end; no event is shown later
@@ -104,7 +111,7 @@ def appear_at(lay, tab, fades, world, i, time, present):
             bad = update_source(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
             return np.int64(c + bad // world.shares.size), np.int64(bad % world.shares.size)
-    return NO_EVENT, NO_EVENT
+    return send_inner(lay, tab, world, i, time)
 
 
 @inlined

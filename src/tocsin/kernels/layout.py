@@ -98,6 +98,14 @@ class Layout(NamedTuple):
     early_time: F8
     break_at: F8  # (2, B) time, and a value; sorted by time, then kind
     breaks: I8  # (B, 4) kind and what it changes
+    inner: I4  # (H, 4) exposures inside exponents: layer, design of the mark (-1: none), totals (-1: none), first mark
+    inner_counts: B1  # (H, J) whether a source in this joint state counts
+    inner_mark: F8  # flat: the mark of each row of its design
+    inner_first: I4  # (H + 1,) which causes hear of each, in `inner_cause`
+    inner_cause: I4
+    term_first: I4  # (C + 1,) the terms of each cause that follow exposures, in `term`
+    term: I4  # (terms, 5) exposure, form, by how many columns a level moves the row, first of its cuts, and how many
+    cut: F8  # flat: where levels begin
 
 
 class Tables(NamedTuple):
@@ -106,6 +114,8 @@ class Tables(NamedTuple):
     values: F8  # exp(beta . x) of every target row, then exp(gamma . u) of every source row, cause by cause
     first: I8  # (2, C) where each cause's target rows, and its source rows, begin in `values`
     shape: F8  # (2, C) decay ln 2 / half-life (0 under `while`), and alpha
+    bent: F8  # what multiplies each term that is a number following an exposure, in every target row, term by term
+    bent_first: I8  # (terms,) where each begins in `bent`
 
 
 # --- How kernels are compiled

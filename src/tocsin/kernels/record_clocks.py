@@ -52,7 +52,7 @@ def empty_world(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> 
     tree[:] = np.inf
     clock[:, SINCE], clock[:, WAITS] = lay.window[0], -np.inf
     clock[:, DRAWN] = 1.0
-    room = max(1, most) * max(1, causes)
+    room = max(1, most) * max(1, causes + lay.inner.shape[0])
     return Run(
         np.zeros(1, dtype=np.uint64),
         np.array([1, 0, 0, int(split), 0], dtype=np.int64),
@@ -62,6 +62,7 @@ def empty_world(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> 
         lay.weight.copy(),
         lay.totals.copy(),
         np.zeros((memory_rows(lay), causes, units)),
+        np.zeros((3, lay.inner.shape[0], units)),
         np.zeros(causes * units),
         np.repeat((lay.cause[:, LAYER] < 0).astype(np.int32), units),
         np.zeros(slots),

@@ -70,10 +70,12 @@ from tocsin.kernels.layout import (
 )
 from tocsin.kernels.sparse_clocks import (
     MANY,
+    change_inner,
     draw_source,
     fires_after,
     schedule,
     send_change,
+    send_inner,
     update_factor,
     update_source,
 )
@@ -118,7 +120,7 @@ def appear(lay, tab, world, i, time, present):
             bad = update_source(lay, tab, world, c, i, time, np.int64(world.state[i]), NO_EVENT)
         if bad >= 0:
             return c + bad // world.shares.size, bad % world.shares.size
-    return -1, -1
+    return send_inner(lay, tab, world, i, time)
 
 
 @allocating
@@ -137,6 +139,8 @@ def begin(lay, tab, world, opened, key, fresh):
         for c in range(lay.cause.shape[0]):
             copy(world.memory[SENT, c], opened.memory[SENT, c])
             copy(world.memory[HEARD, c], opened.memory[HEARD, c])
+        if lay.inner.shape[0] > 0:
+            world.inner[:] = opened.inner
         world.quietest[:] = opened.quietest
         world.peak[:] = opened.peak
         copy_clocks(world.tree, world.clock, opened.clock)
@@ -233,7 +237,7 @@ def change(lay, tab, world, number, time):
             bad = update_source(lay, tab, world, c, b, time, np.int64(world.state[b]), NO_EVENT)
             if bad >= 0:
                 return c + bad // world.shares.size, bad % world.shares.size
-    return -1, -1
+    return change_inner(lay, tab, world, kind, a, b, group, old, new, time)
 
 
 @inlined
@@ -253,7 +257,7 @@ def move(lay, tab, world, i, variable, state, time):
         bad = update_source(lay, tab, world, c, i, time, old, variable)
         if bad >= 0:
             return c + bad // world.shares.size, bad % world.shares.size
-    return -1, -1
+    return send_inner(lay, tab, world, i, time)
 
 
 @inner

@@ -27,7 +27,24 @@ from tocsin.kernels.clocks import (
 )
 from tocsin.kernels.dense_clocks import draw_from_row, schedule_in_row, send_rows, stop_clock
 from tocsin.kernels.hazard import HEARD, SENT, draw_among, sending, sent, target_factor, weight_of
-from tocsin.kernels.layout import LAYER, LEAD, OUT, OUT_TARGET, ROW, TRANSITION, inlined, place
+from tocsin.kernels.inner_exposure import LAYER as INNER_LAYER
+from tocsin.kernels.inner_exposure import MARK as INNER_MARK
+from tocsin.kernels.inner_exposure import SENT as INNER_SENT
+from tocsin.kernels.inner_exposure import TOTAL as INNER_TOTAL
+from tocsin.kernels.inner_exposure import add_inner, inner_sent
+from tocsin.kernels.layout import (
+    LAYER,
+    LEAD,
+    OUT,
+    OUT_TARGET,
+    PIECE,
+    ROW,
+    TIE,
+    TOTAL,
+    TRANSITION,
+    inlined,
+    place,
+)
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
 
 MANY = 20_000  # units, from which the memory of a world is far away
@@ -171,6 +188,63 @@ def update_source(lay, tab, world, c, j, time, old, event_variable):
     return send_change(
         lay, tab, world, c, j, time, after - before, np.int64(after > 0.0) - np.int64(before > 0.0)
     )
+
+
+@inlined
+def feel(lay, tab, world, h, i, time):
+    """Let the causes of a target hear that its inner exposure changed. Returns (-1, -1), or cause and unit."""
+    for position in range(lay.inner_first[h], lay.inner_first[h + 1]):
+        c = place(lay.inner_cause[place(position)])
+        # Without a factor the unit is not at risk, or may not move again in this interval.
+        if world.clock[place(c * world.shares.size + i), FACTOR] != 0.0 and not update_factor(
+            lay, tab, world, c, i, time
+        ):
+            return c, i
+    return np.int64(-1), np.int64(-1)
+
+
+@inlined
+def send_inner(lay, tab, world, j, time):
+    """Pass on what source j sends of every inner exposure. Returns (-1, -1), or cause and unit of a wrong hazard."""
+    for h in range(lay.inner.shape[0]):
+        before, after = world.inner[INNER_SENT, h, j], inner_sent(lay, world, h, j)
+        if after == before:
+            continue
+        if not abs(after) < np.inf:
+            return np.int64(lay.inner_cause[lay.inner_first[h]]), j
+        world.inner[INNER_SENT, h, j] = after
+        sources = np.float64(after != 0.0) - np.float64(before != 0.0)
+        layer = place(lay.inner[h, INNER_LAYER])
+        for tie in range(place(lay.tie_first[OUT, layer, j]), lay.tie_first[OUT, layer, j + 1]):
+            weight = weight_of(world.weight, tie)
+            if weight != 0.0:
+                i = place(lay.tie[OUT_TARGET, tie])
+                add_inner(world, h, i, weight * (after - before), sources)
+                c, bad = feel(lay, tab, world, h, i, time)
+                if bad >= 0:
+                    return c, bad
+    return np.int64(-1), np.int64(-1)
+
+
+@inlined
+def change_inner(lay, tab, world, kind, a, b, group, old, new, time):
+    """Let inner exposures follow a break of ties, totals or covariates, which was applied; see `apply_break`."""
+    for h in range(lay.inner.shape[0]):
+        if kind == TIE and lay.inner[h, INNER_LAYER] == group:
+            sends = world.inner[INNER_SENT, h, a]
+            if sends == 0.0 or new == old:
+                continue
+            add_inner(world, h, b, (new - old) * sends, np.float64(new > 0.0) - np.float64(old > 0.0))
+            c, bad = feel(lay, tab, world, h, b, time)
+        elif kind == TOTAL and lay.inner[h, INNER_TOTAL] == a:
+            c, bad = feel(lay, tab, world, h, b, time)
+        elif kind == PIECE and lay.inner[h, INNER_MARK] == a:
+            c, bad = send_inner(lay, tab, world, b, time)
+        else:
+            continue
+        if bad >= 0:
+            return c, bad
+    return np.int64(-1), np.int64(-1)
 
 
 @inlined

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tocsin.errors import ModelError, suggestion
 from tocsin.model.formula import check_formula
+from tocsin.model.special_terms import Special, cut_special
 from tocsin.states import FORCED
 
 if TYPE_CHECKING:
@@ -45,6 +46,23 @@ class Contagion:
 Cause = Baseline | Contagion
 
 
+def specials_of(cause: Cause) -> tuple[Special, ...]:
+    """Return the terms of a cause that follow the course of events: ages and exposures."""
+    return cut_special(cause.formula if isinstance(cause, Baseline) else cause.susceptibility).specials
+
+
+def clauses_of(cause: Cause) -> tuple[str, ...]:
+    """Return the clauses about states of others that a cause speaks of."""
+    own = () if isinstance(cause, Baseline) else (cause.when,)
+    return (*own, *(each.clause for each in specials_of(cause) if each.clause))
+
+
+def layers_of(cause: Cause) -> tuple[str, ...]:
+    """Return the layers along which others move a cause: its own, and those of exposures inside its exponent."""
+    own = () if isinstance(cause, Baseline) else (cause.layer,)
+    return tuple(dict.fromkeys([*own, *(each.layer for each in specials_of(cause) if each.layer)]))
+
+
 def _cause_name(name: str) -> str:
     if not name or "|" in name:
         raise ModelError(f"a cause cannot be named {name!r}: it must not be empty or hold a bar")
@@ -66,7 +84,7 @@ def baseline(formula: str = "1", name: str = "baseline") -> Baseline:
     Raises:
         ModelError: the formula uses something that formulas may not hold.
     """
-    check_formula(formula)
+    check_formula(formula, special=True)
     return Baseline(formula, _cause_name(name))
 
 
@@ -104,7 +122,7 @@ def contagion(
 
     Source: Strang & Tuma (1993); half-life memory as in Hawkes (1971).
     """
-    check_formula(susceptibility)
+    check_formula(susceptibility, special=True)
     if infectiousness is not None:
         check_formula(infectiousness)
     if half_life is not None and half_life != "estimate":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
+from tocsin.model.special_terms import cut_special, special_names
 from tocsin.model.terms import Node, Term, Terms, names_of, parse, term_name, terms_of
 from tocsin.model.transforms import columns as bent_columns
 
@@ -22,7 +23,7 @@ LONG = 10_000  # rows
 _CONTEXT = {name: getattr(np, name) for name in ("log1p", "expm1", "sqrt")}  # the rest formulaic brings
 
 
-def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str, ...]:
+def check_formula(formula: str, known: Iterable[str] | None = None, special: bool = False) -> tuple[str, ...]:
     """Check a formula against the whitelist and return the names of the variables it uses, in order.
 
     Nothing of the formula is evaluated here; what passes can hold only names, numbers, operators and the
@@ -31,6 +32,7 @@ def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str
     Parameters:
         formula: terms such as ``1 + food_crisis * army + log(population) + age**2``.
         known: the names that may be used; None to allow any.
+        special: whether it may have special terms, such as ``log(time_in_state)``; see `special_terms`.
 
     Raises:
         ModelError: a sign, function or name that is not allowed, with the nearest valid name; a term that would
@@ -40,14 +42,22 @@ def check_formula(formula: str, known: Iterable[str] | None = None) -> tuple[str
         raise ModelError(f"a formula is text such as '1 + food_crisis', not {formula!r}")
     if len(formula) > LONGEST:
         raise ModelError(f"a formula of {len(formula)} characters is too long; at most {LONGEST}")
-    names = tuple(dict.fromkeys(names_of(parse(formula))))
+    cut = cut_special(formula)
+    if cut.specials and not special:
+        raise ModelError(
+            f"the formula {formula!r} names {cut.specials[0].inside!r}, which a susceptibility or a baseline may: what "
+            "changes with the course of events is said of the unit that is at risk"
+        )
+    ours = {each.name for each in cut.specials}
+    used = [name for name in names_of(parse(cut.formula)) if name not in ours]
+    names = tuple(dict.fromkeys([*used, *special_names(cut)]))
     valid = None if known is None else list(known)
     for name in names if valid is not None else ():
         if name not in (valid or ()):
             raise ModelError(
                 f"the formula {formula!r} names an unknown {name!r}" + suggestion(name, valid or ())
             )
-    terms_of(formula)
+    terms_of(cut.formula)
     return names
 
 

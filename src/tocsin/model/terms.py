@@ -519,3 +519,21 @@ def term_name(term: Term) -> str:
     if not term:
         return "1"
     return ":".join(factor if power == 1 else f"{factor}**{power}" for factor, power in term)
+
+
+def factors_of(term: str) -> tuple[str, ...]:
+    """Return the factors of a term in order, those of a power one by one; none for the intercept."""
+    if term == "1":
+        return ()
+    found: list[str] = []
+    depth, last = 0, 0
+    for place, sign in enumerate(f"{term}:"):
+        depth += (sign in "([") - (sign in ")]")
+        if sign == ":" and depth == 0:
+            found.append(term[last:place])
+            last = place + 1
+    single: list[str] = []
+    for factor in found:
+        name, power, times = factor.rpartition("**")
+        single += [name.strip()] * int(times) if power and times.strip().isdigit() else [factor]
+    return tuple(sorted(single))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tocsin.program.program import Program
 
+NO_MARK = np.empty(0)
+
 FAR = 30.0  # from zero, beyond which logarithms of marks are counted from their largest
 
 
@@ -55,6 +57,7 @@ class CauseData:
     """One cause of a program and what happened, ready for any parameters."""
 
     def __init__(self, program: Program, number: int) -> None:
+        program = program.recorded
         self.program, self.number = program, number
         self.slots = program.slots[number]
         self._read_designs()
@@ -82,7 +85,7 @@ class CauseData:
 
         What was swept does not depend on it, and is shared.
         """
-        other = copy.copy(self)
+        other, program = copy.copy(self), program.recorded
         for name in ("ranges", "linear_events"):
             other.__dict__.pop(name, None)
         marked = self.program.__dict__.get("trace")
@@ -211,7 +214,7 @@ class CauseData:
     def _sweep(self, decay: float, kept: KeptStretches) -> tuple[Any, ...]:
         program = self.program
         rows = np.array([self.matrix.shape[0], self.marks.shape[0]])
-        result = sweep(program.layout, program.trace, self.number, rows, decay, self.moments, kept)
+        result = sweep(program.layout, program.trace, self.number, rows, decay, self.moments, kept, NO_MARK)
         if result[0][BAD] >= 0:
             program.refuse_missing(self.number, int(result[0][BAD]), result[1])
         return tuple(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,10 +27,11 @@ from tocsin.kernels.layout import (
     TRANSITION,
     Layout,
 )
-from tocsin.model.declaration import Baseline, Contagion
+from tocsin.model.declaration import Baseline, Contagion, specials_of
 from tocsin.model.learned import Learned, Role
 from tocsin.program.design import Damping, Design, build_design, damped
 from tocsin.program.grouped import is_grouped, refuse_two
+from tocsin.program.inner_exposure import Exposures, check_exposure, exposures_of
 from tocsin.program.joint_states import JointStates, Observer
 from tocsin.program.levels import by_level, levels_of, part_of, ties_by_level
 from tocsin.program.parameters import cause_key, name_parameters, role_names, unit_keys
@@ -75,6 +76,8 @@ def _check_words(model: Model, history: History) -> None:
                     f"{transition.name}: the history {history.name!r} has no layer {cause.layer!r}"
                     + suggestion(cause.layer, history.layers)
                 )
+            for exposure in exposures_of(specials_of(cause)):
+                check_exposure(exposure, history, model, f"{transition.name} | {cause.name}")
 
 
 AWAY = 30.0  # half ranges from zero, beyond which exponentials are counted from elsewhere
@@ -225,6 +228,7 @@ class _Causes:
     learned: Learned
     levels: list[tuple[str, ...]]  # of each declared cause
     numbers: Numbers  # with the parts of layers that lead to units of one level
+    exposures: Exposures
 
 
 def _lay_causes(
@@ -250,9 +254,13 @@ def _lay_causes(
             numbers = replace(numbers, ties={**numbers.ties, **parts}) if parts else numbers
         else:
             felt.append("")
-    abroad = [cause for _, cause in listed if isinstance(cause, Contagion)]
-    layers = tuple(dict.fromkeys(filter(None, felt)))
-    normalised = tuple(dict.fromkeys(cause.layer for cause in abroad if cause.normalise is not None))
+    inside = exposures_of([special for _, cause in listed for special in specials_of(cause)])
+    abroad: list[tuple[str, str | None]] = [
+        (cause.layer, cause.normalise) for _, cause in listed if isinstance(cause, Contagion)
+    ]
+    abroad += [(each.layer, each.normalise) for each in inside]
+    layers = tuple(dict.fromkeys([*filter(None, felt), *(each.layer for each in inside)]))
+    normalised = tuple(dict.fromkeys(layer for layer, rule in abroad if rule is not None))
     designs = _Designs(history, joint, observed, earlier, learned, who)
     roles: dict[str, Role] = {}
     table = np.full((len(listed), 9), -1, dtype=np.int32)
@@ -286,6 +294,7 @@ def _lay_causes(
                     spoken |= set(designs.built[table[number, SOURCE]].uses)
         target_hears.append(heard | set(designs.built[table[number, TARGET]].uses))
         source_hears.append(spoken)
+    marks = [-1 if x.mark is None else designs.get(f"`{x.mark}`", False, x.inside) for x in inside]
     designs.damp(table, dampings)
 
     def having(column: int, size: int) -> list[list[int]]:
@@ -316,6 +325,7 @@ def _lay_causes(
         Learned(roles),
         levels,
         numbers,
+        Exposures(inside, tuple(marks)),
     )
 
 
@@ -383,6 +393,20 @@ def _origin(designs: Sequence[Design], number: int) -> NDArray[np.float64] | Non
 def _same_row(design: Design) -> int:
     """Return the row of a design that has but one everywhere, else -1."""
     return 0 if design.matrix.shape[0] == 1 and not (design.rows < 0).any() else -1
+
+
+def lay_designs(designs: Sequence[Design]) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """Return the arrays of a layout that hold designs, by name, and where the rows of each begin."""
+    base = np.concatenate([[0], np.cumsum([design.rows.size for design in designs])])[:-1].astype(np.int64)
+    offset = [
+        first + design.first[:-1] * design.rows.shape[1] for first, design in zip(base, designs, strict=True)
+    ]
+    return {
+        "rows": np.concatenate([design.rows.ravel() for design in designs]),
+        "offset": np.array(offset, dtype=np.int64),
+        "columns": np.array([design.columns for design in designs], dtype=np.int32),
+        "same": np.array([_same_row(design) for design in designs], dtype=np.int32),
+    }, base
 
 
 def _lay_changes(
@@ -489,16 +513,15 @@ def join(
             for position, levels in zip(first, causes.levels, strict=True)
         ]
     )
-    base = np.concatenate([[0], np.cumsum([design.rows.size for design in designs])])[:-1].astype(np.int64)
-    offset = [
-        first + design.first[:-1] * design.rows.shape[1] for first, design in zip(base, designs, strict=True)
-    ]
+    laid, base = lay_designs(designs)
     ties = lay_ties(causes.numbers, causes.layers)
     # What is changed keeps the form of its clocks, so that times elsewhere stay the same to the last bit.
     chosen = None if earlier is None else earlier.opening.dense_of >= 0
     dense_of, dense = lay_dense(ties, len(numbers.units), chosen)
     for number, (_, cause) in enumerate(causes.listed):
-        if isinstance(cause, Contagion) and cause.half_life is None and cause.response is None:
+        # A row is moved as one; a factor that follows an exposure changes target by target.
+        plain = isinstance(cause, Contagion) and cause.half_life is None and cause.response is None
+        if plain and not designs[table[number, TARGET]].specials:
             table[number, ROW] = dense_of[table[number, LAYER]]
     _send_together(table, causes.counts)
     changes, totals = _lay_changes(causes, observer, numbers, ties, base)
@@ -521,10 +544,7 @@ def join(
         clause=causes.clause,
         listen_first=causes.listen[0],
         listen=causes.listen[1],
-        rows=np.concatenate([design.rows.ravel() for design in designs]),
-        offset=np.array(offset, dtype=np.int64),
-        columns=np.array([design.columns for design in designs], dtype=np.int32),
-        same=np.array([_same_row(design) for design in designs], dtype=np.int32),
+        **laid,
         tie_first=ties.first,
         tie=ties.tie,
         weight=ties.weight,
@@ -535,6 +555,9 @@ def join(
         early_time=early_time,
         break_at=np.empty((2, 0)),
         breaks=np.empty((0, 4), dtype=np.int64),
+        **causes.exposures.arrays(
+            joint, causes.layers, causes.normalised, designs, table[:, TARGET].tolist()
+        )._asdict(),
     )
     return Program(
         model=model,
@@ -550,6 +573,7 @@ def join(
         opening=layout,
         changes=changes,
         observed=observed,
+        exposures=causes.exposures,
         origin=tuple(_origin(designs, row[SOURCE]) for row in table) if earlier is None else earlier.origin,
         scaling=None if earlier is None else earlier.scaling,
     )

@@ -8,6 +8,7 @@ and state the number of its row. Hazards then cost one look-up, whatever the for
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +20,8 @@ from tocsin.errors import FitError, ModelError, suggestion
 from tocsin.history.arrays import THINNED
 from tocsin.model.formula import argument_of, check_formula, design_matrix, summands
 from tocsin.model.learned import Level, Role
-from tocsin.model.terms import Node, categories_of, names_of, parse, transforms_of
+from tocsin.model.special_terms import Special, cut_special
+from tocsin.model.terms import Node, categories_of, factors_of, names_of, parse, transforms_of
 from tocsin.model.transforms import cuts_of, learn, piece_names, pieces
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ class Design:
         uses: the names that the formula uses.
         learnt: what the formula learnt of its columns: levels, and which are numbers.
         scale: by what the hazard of each row is multiplied (rows,), None for nothing; see `damping`.
+        specials: terms that follow exposures, whose levels are columns of `rows` beside the states.
+        strides: by how many columns each level of these moves the row (specials,).
+        follows: which of them each term is multiplied by as a number (k,), -1 for none.
     """
 
     terms: tuple[str, ...]
@@ -66,6 +71,9 @@ class Design:
     uses: tuple[str, ...]
     learnt: Role
     scale: NDArray[np.float64] | None = None
+    specials: tuple[Special, ...] = ()
+    strides: tuple[int, ...] = ()
+    follows: tuple[int, ...] = ()
 
     def taken(self, who: NDArray[np.int64]) -> Design:
         """Return the design of these units, each as often as it is named (units,)."""
@@ -331,7 +339,7 @@ def _levels(
     import pandas as pd
 
     found: dict[str, tuple[Level, ...]] = {}
-    as_categories = categories_of(formula)
+    as_categories = categories_of(cut_special(formula).formula)
     known = combination >= 0
     for name, values in raw.items() if known.any() else ():
         text = values.dtype.kind == "O"
@@ -458,7 +466,11 @@ def build_design(
     """
     import pandas as pd
 
-    names = check_formula(formula, known_names(history, joint))
+    cut = cut_special(formula)
+    check_formula(formula, known_names(history, joint), special=intercept)
+    formula = cut.formula
+    names = check_formula(formula)
+    names = tuple(name for name in names if name not in {each.name for each in cut.specials})
     for name in names:
         if name in joint.names and (name in history.numbers.covariates or name in history.numbers.static):
             raise ModelError(
@@ -516,14 +528,19 @@ def build_design(
     for name, known in levels.items():
         column = frame[name.removeprefix("C(").removesuffix(")") if name not in frame else name]
         frame[name] = pd.Categorical(column, categories=list(known))
-    moves = list(itertools.product(*(joint.variables[name].states for name in states)))
+    inner = {name: joint.variables[name].states for name in states}
+    inner |= {each.name: each.levels for each in cut.specials if each.levels}
+    for each in cut.specials:
+        if not each.levels:
+            frame[each.name] = np.ones(len(frame))
+    moves = list(itertools.product(*inner.values()))
     blocks = []
-    for values in moves if states else ():
+    for values in moves if inner else ():
         block = frame.copy()
-        for name, value in zip(states, values, strict=True):
-            block[name] = pd.Categorical([value] * len(block), categories=joint.variables[name].states)
+        for (name, known), value in zip(inner.items(), values, strict=True):
+            block[name] = pd.Categorical([value] * len(block), categories=known)
         blocks.append(block)
-    table = pd.concat(blocks, ignore_index=True) if states else frame
+    table = pd.concat(blocks, ignore_index=True) if inner else frame
     if not len(table):
         raise FitError(
             f"the formula {formula!r} has no row without a missing value: "
@@ -542,13 +559,14 @@ def build_design(
     rows = np.ascontiguousarray(number[:, combination].T.astype(np.int32))
     first = np.zeros(len(history.numbers.units) + 1, dtype=np.int64)
     first[1:] = np.cumsum(np.bincount(unit, minlength=len(history.numbers.units)))
+    sizes = [len(each.levels) or 1 for each in cut.specials]
     return Design(
         tuple(terms),
         unique,
         start,
         first,
         rows[:count],
-        joint.columns(states),
+        joint.columns(states) * np.int32(math.prod(sizes)),
         rows[count:],
         names,
         Role(
@@ -557,6 +575,18 @@ def build_design(
             tuple(name for name in others if raw[name].dtype.kind in "fi"),
             transforms=transforms,
         ),
+        specials=cut.specials,
+        strides=tuple(math.prod(sizes[k + 1 :]) for k in range(len(sizes))),
+        follows=_followed(cut.specials, terms),
+    )
+
+
+def _followed(specials: Sequence[Special], terms: Sequence[str]) -> tuple[int, ...]:
+    """Return for each term which of the special ones it is multiplied by as a number, -1 for none."""
+    place = {each.name: k for k, each in enumerate(specials) if not each.levels}
+    return tuple(
+        next((place[factor] for factor in factors_of(term) if factor in place), -1) if place else -1
+        for term in terms
     )
 
 

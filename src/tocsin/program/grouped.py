@@ -102,6 +102,7 @@ class GroupedCause(CauseData):
     """One cause in grouped time: its hazard is what it was at the start of each interval."""
 
     def __init__(self, program: Program, number: int) -> None:
+        program = program.recorded
         self.transition = int(program.opening.cause[number, TRANSITION])
         self.trace, self.own, self.event = _seen(program, self.transition)
         marked = replace(program)

@@ -35,6 +35,7 @@ class Likelihood:
     kind: type[CauseData] = CauseData
 
     def __init__(self, program: Program) -> None:
+        program = program.recorded
         self.program = program
         self.causes = [self.kind(program, number) for number in range(len(program.causes))]
         self.groups: list[list[int]] = [
@@ -85,7 +86,7 @@ class Likelihood:
 
     def of_scale(self, program: Program) -> Likelihood:
         """Return the likelihood of the same history with terms on the scale of another program."""
-        other = copy.copy(self)
+        other, program = copy.copy(self), program.recorded
         other.program, other.known, other._stacks = program, None, {}
         other.causes = [cause.of_scale(program) for cause in self.causes]
         other.hawkes = {

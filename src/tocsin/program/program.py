@@ -16,6 +16,7 @@ from tocsin.kernels.exposure_sweep import EXPLAINED, UNIT, Trace
 from tocsin.kernels.layout import SOURCE, TARGET, Tables
 from tocsin.model.declaration import Contagion
 from tocsin.program.design import factors
+from tocsin.program.inner_exposure import NONE, Courses, Exposures, course_of, inner_terms, record
 from tocsin.program.parameters import CauseSlots, pack
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tocsin.model.declaration import Cause, Transition
     from tocsin.model.learned import Learned
     from tocsin.model.model import Model
+    from tocsin.model.special_terms import Special
     from tocsin.program.design import Design
     from tocsin.program.joint_states import JointStates, Observer
     from tocsin.program.likelihood import Likelihood
@@ -76,6 +78,7 @@ class Program:
         opening: the arrays, but for what changes at known times; see `kernels.layout.Layout`.
         changes: what changes at known times, laid out when it is asked for; None where `opening` has it.
         observed: what happened, as events with joint states.
+        exposures: those that stand inside exponents; see `recorded`.
         spans: what is known of the times of the events that the model speaks of, where some are open; `observed` has
             each of those at one time of its span.
         aside: units whose own part of the likelihood is left out (N,); None for none.
@@ -96,6 +99,7 @@ class Program:
     opening: Layout
     changes: Changes | None
     observed: Observed
+    exposures: Exposures = NONE
     spans: Spans | None = None
     aside: NDArray[np.bool_] | None = None
     origin: tuple[NDArray[np.float64] | None, ...] = ()
@@ -116,6 +120,16 @@ class Program:
         breaks = self.changes.laid
         return self.opening._replace(break_at=breaks.at, breaks=breaks.what)
 
+    @cached_property
+    def courses(self) -> dict[Special, Courses]:
+        """Return what exposures inside exponents were in the course of what happened."""
+        return {each: course_of(self, h) for h, each in enumerate(self.exposures.listed)}
+
+    @cached_property
+    def recorded(self) -> Program:
+        """Return the program as its record is read: exposures inside exponents are columns of the designs."""
+        return record(self) if self.exposures.listed else self
+
     # --- parameters -------------------------------------------------------------------------------------
 
     @cached_property
@@ -123,15 +137,19 @@ class Program:
         """Return the map between parameters on the user's scale and this program's own."""
         from tocsin.program.scaling import Scaling
 
+        if self.exposures.listed:
+            return self.recorded.scaled
         return (Scaling({}) if self.scaling is None else self.scaling).laid(self)
 
     def on_scale(self, scaling: Scaling | None) -> Program:
         """Return the program with its terms centred and scaled, or with None as the user has them."""
         other = replace(self, scaling=scaling)
+        if self.exposures.listed:
+            other.__dict__["recorded"] = self.recorded.on_scale(scaling)
         for known in ("layout", "trace", "observer"):
             if known in self.__dict__:
                 other.__dict__[known] = self.__dict__[known]
-        if "likelihood" in self.__dict__:
+        if "likelihood" in self.__dict__ and not self.exposures.listed:
             other.__dict__["likelihood"] = self.likelihood.of_scale(other)
         return other
 
@@ -168,7 +186,10 @@ class Program:
         Raises:
             FitError: a factor is not a finite number.
         """
+        if self.exposures.listed and self.scaling is not None:
+            return self.on_scale(None).tables(self.scaled.user(vector))
         count = len(self.causes)
+        bent: list[NDArray[np.float64]] = []
         parts: list[NDArray[np.float64]] = []
         first = np.zeros((2, count), dtype=np.int64)
         length = 0
@@ -183,7 +204,15 @@ class Program:
                     continue
                 made = self.design(number, column == SOURCE)
                 matrix = made.matrix - origin if origin is not None and column == SOURCE else made.matrix
-                part = log_factors(matrix, vector[terms.start : terms.stop])
+                terms_of_row = inner_terms(self, number, vector) if role == 0 else []
+                bent += terms_of_row
+                # Where exposures follow as numbers, all terms are added up before the exponential is taken.
+                follows = any(place >= 0 for place in made.follows)
+                part = (
+                    np.zeros(matrix.shape[0])
+                    if follows and role == 0
+                    else log_factors(matrix, vector[terms.start : terms.stop])
+                )
                 if shared and column == TARGET:
                     part = part + self.alpha(number, vector) * shared
                 if column == TARGET:
@@ -203,7 +232,14 @@ class Program:
             [self.decay(number, vector) for number in range(count)],
             [self.alpha(number, vector) for number in range(count)],
         ]
-        return Tables(np.concatenate(parts), first, np.array(shape))
+        lengths = np.cumsum([0, *(each.size for each in bent)])
+        return Tables(
+            np.concatenate(parts),
+            first,
+            np.array(shape),
+            np.concatenate([np.empty(0), *bent]),
+            lengths[:-1].astype(np.int64),
+        )
 
     # --- likelihood -------------------------------------------------------------------------------------
 
@@ -220,6 +256,8 @@ class Program:
         from tocsin.program.grouped import GroupedLikelihood, is_grouped
         from tocsin.program.likelihood import Likelihood
 
+        if self.exposures.listed and self.spans is None:
+            return self.recorded.likelihood
         if self.spans is not None:
             from tocsin.program.spans.open_times import open_likelihood
 
@@ -337,13 +375,21 @@ class Program:
             "give the transition a baseline, or leave it undeclared"
         )
 
-    def refuse_missing(self, cause: int, unit: int, time: float) -> NoReturn:
-        """Raise FitError for a covariate that is missing while a unit is at risk (or sends)."""
+    def refuse_missing(
+        self, cause: int, unit: int, time: float, designs: Sequence[int] = (), what: str = ""
+    ) -> NoReturn:
+        """Raise FitError for a covariate that is missing while a unit is at risk (or sends).
+
+        Parameters:
+            designs, what: which designs need it, and what they are of; by default those of the cause.
+        """
         from tocsin.program.design import CALENDAR, covariate_values
 
         numbers = self.history.numbers
         name = numbers.units[unit]
-        for number in self.opening.cause[cause, [TARGET, SOURCE]]:
+        what = what or self.cause_name(cause)
+        marks = self.exposures.marks if not designs else ()
+        for number in designs or (*self.opening.cause[cause, [TARGET, SOURCE]], *marks):
             if number < 0:
                 continue
             for used in self.designs[number].uses:
@@ -353,7 +399,7 @@ class Program:
                     value = numbers.static[used][unit]
                     if value is None or value != value:
                         raise FitError(
-                            f"{self.cause_name(cause)!r} needs {used!r}, which is missing for {name!r}: "
+                            f"{what!r} needs {used!r}, which is missing for {name!r}: "
                             "give it a value in units, or leave it out of the model"
                         )
                     continue
@@ -370,8 +416,8 @@ class Program:
                     first = self.history._clock.began(first)
                     until = self.when(last - 1) if self.history.dated else self.when(last)
                     raise FitError(
-                        f"{self.cause_name(cause)!r} needs the covariate {used!r} of {name!r} from "
+                        f"{what!r} needs the covariate {used!r} of {name!r} from "
                         f"{self.when(first)} to {until}, where no row covers it: add a row, declare a "
                         f"value outside ([covariates.{used}] outside = ...), or leave it out of the model"
                     )
-        raise FitError(f"{self.cause_name(cause)!r}: a covariate of {name!r} is missing at {self.when(time)}")
+        raise FitError(f"{what!r}: a covariate of {name!r} is missing at {self.when(time)}")

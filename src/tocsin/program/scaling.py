@@ -20,6 +20,7 @@ from tocsin.errors import FitError
 from tocsin.history.arrays import LONG, THINNED
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET, TRANSITION
 from tocsin.kernels.spread import spread
+from tocsin.model.terms import factors_of
 from tocsin.program.exposure import swept_home
 
 if TYPE_CHECKING:
@@ -35,24 +36,6 @@ FARTHEST = 1e12  # of a mean from zero in standard deviations: beyond it four di
 CONSTANT = "1"
 MOST_LAID = 4  # programs of which the map is kept
 NEAR, WIDE = 3.0, 100.0  # of a long design that may stay as it is
-
-
-def _factors(term: str) -> tuple[str, ...]:
-    """Return the factors of a term in order, those of a power one by one; none for the intercept."""
-    if term == CONSTANT:
-        return ()
-    found: list[str] = []
-    depth, last = 0, 0
-    for place, sign in enumerate(f"{term}:"):
-        depth += (sign in "([") - (sign in ")]")
-        if sign == ":" and depth == 0:
-            found.append(term[last:place])
-            last = place + 1
-    single: list[str] = []
-    for factor in found:
-        name, power, times = factor.rpartition("**")
-        single += [name.strip()] * int(times) if power and times.strip().isdigit() else [factor]
-    return tuple(sorted(single))
 
 
 @dataclass(frozen=True)
@@ -125,7 +108,7 @@ class _Terms:
             name.endswith("]") and bool(flag) for name, flag in zip(design.terms, zero_or_one, strict=True)
         ]
         category = np.array(levels, dtype=bool)
-        return _Terms(design.terms, columns, tuple(_factors(name) for name in design.terms), category)
+        return _Terms(design.terms, columns, tuple(factors_of(name) for name in design.terms), category)
 
     @cached_property
     def place(self) -> dict[tuple[str, ...], int]:
@@ -347,7 +330,7 @@ def _decay(cause: CauseData) -> float:
 def _near(cause: CauseData) -> bool:
     """Say whether the terms of a long design lie near zero and spread by about one, by a look at some of its rows."""
     design = cause.design
-    if design.matrix.shape[0] <= LONG or any(len(_factors(term)) > 1 for term in design.terms):
+    if design.matrix.shape[0] <= LONG or any(len(factors_of(term)) > 1 for term in design.terms):
         return False
     middle, width, _ = spread(design.thin, np.ones(design.thin.shape[1])).T
     plain = np.array([term != CONSTANT for term in design.terms])

@@ -18,7 +18,7 @@ from tocsin.ensemble.paired import Paired
 from tocsin.errors import TocsinError
 from tocsin.maps.arcs import arc_map
 from tocsin.maps.map import difference_map, map_at
-from tocsin.model.declaration import Baseline, Contagion
+from tocsin.model.declaration import Baseline, layers_of
 from tocsin.model.learned import Learned
 from tocsin.what_if.answer import expected_words, one_wave_words
 from tocsin.wording.numbers import counted, hundred, length, listed, moment, of_worlds
@@ -197,10 +197,10 @@ def _kind_of_worlds(c: Comparison) -> str:
 
 def limits(c: Comparison) -> list[str]:
     """Return what no data of this kind can tell, as far as it concerns the model."""
-    spreading = [cause for t in c.model.transitions for cause in t.causes if isinstance(cause, Contagion)]
+    spreading = {layer for t in c.model.transitions for cause in t.causes for layer in layers_of(cause)}
     sentences = []
     if spreading:
-        layers = listed(sorted({cause.layer for cause in spreading}))
+        layers = listed(sorted(spreading))
         sentences.append(
             "Contagion, a shock that struck several units at once, and the likeness of neighbours look "
             "alike in a "

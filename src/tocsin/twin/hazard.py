@@ -90,10 +90,17 @@ class PlainSetting(Record):
         return float(self.params[name])
 
     def score(
-        self, role: str, formula: str | None, unit: str, states: States, when: float, intercept: bool = True
+        self,
+        role: str,
+        formula: str | None,
+        unit: str,
+        states: States,
+        when: float,
+        intercept: bool = True,
+        felt: Mapping[str, float] | None = None,
     ) -> float:
         """Return exp(beta . x): 1 without a formula."""
-        row = {} if formula is None else self.row(formula, unit, states, when, intercept)
+        row = {} if formula is None else self.row(formula, unit, states, when, intercept, felt)
         if any(math.isnan(x) for x in row.values()):
             raise FitError(f"{role}: a value of {formula!r} is missing for unit {unit!r} at {when:g}")
         return math.exp(sum(self.value(f"{role} | {term}") * x for term, x in row.items()))
@@ -105,6 +112,28 @@ class PlainSetting(Record):
         level = self.numbers.static[cause.by][self.numbers.unit_index[target]]
         return f"{cause.name}[{level if isinstance(level, str) else format(level, 'g')}]"
 
+    def felt(self, world: PlainWorld, unit: str, cause: Cause, when: float) -> dict[str, float]:
+        """Return the exposure that each special term of a cause follows, by the term's name.
+
+        The summed weight of ties from present sources in the states of the clause, each times its covariate if
+        marked, divided by the ties in force if normalised.
+        """
+        found = {}
+        for special in self.specials(cause):
+            weights = self.weights(special.layer, unit, when)
+            total = 0.0
+            for source, weight in weights.items():
+                if self.holds(special.clause, world.states[source]):
+                    mark = 1.0 if special.mark is None else self.covariate(special.mark, source, when)
+                    if mark is None or math.isnan(mark):
+                        raise FitError(
+                            f"{special.inside}: {special.mark!r} of {source!r} is missing at {when:g}"
+                        )
+                    total += weight * mark
+            scale = sum(weights.values()) if special.normalise == "target" else 1.0
+            found[special.name] = total / scale if weights else 0.0
+        return found
+
     def half_life(self, name: str, cause: Contagion, target: str) -> float:
         """Return the half-life of a cause with memory, given or estimated (a logarithm)."""
         if cause.half_life == "estimate":
@@ -112,12 +141,20 @@ class PlainSetting(Record):
             return math.exp(self.value(f"{name} | {own} | memory | half_life"))
         return math.inf if cause.half_life is None else float(cause.half_life)
 
-    def strength(self, name: str, cause: Contagion, target: str, states: States, when: float) -> float:
+    def strength(
+        self,
+        name: str,
+        cause: Contagion,
+        target: str,
+        states: States,
+        when: float,
+        felt: Mapping[str, float] | None = None,
+    ) -> float:
         """Return exp(beta . x) of a target: with `by=` each level has an intercept, or all share the mass."""
         role = f"{name} | {cause.name} | susceptibility"
         if cause.by is None:
-            return self.score(role, cause.susceptibility, target, states, when)
-        row = self.row(cause.susceptibility, target, states, when, True)
+            return self.score(role, cause.susceptibility, target, states, when, felt=felt)
+        row = self.row(cause.susceptibility, target, states, when, True, felt)
         total = sum(self.value(f"{role} | {term}") * x for term, x in row.items() if term != "1")
         if "mass" in cause.shared:
             return (
@@ -192,6 +229,7 @@ def hazards(
 ) -> dict[str, Hazard]:
     """Say what the hazard of a transition is: lambda_ik = sum over causes of lambda_ikc.
 
+    Terms of x_i may follow exposures (`PlainSetting.felt`), which are constant between changes.
     baseline: exp(beta . x_i). contagion: exp(beta . x_i) E_ic^alpha, E_ic = sum over present sources j of
     w_ji exp(gamma . u_j) k_j, where k_j is 1 while j is in the source states, or the sum of
     2^(-(t - tau) / h) over its entries into them. Between changes E is constant or decays as 2^(-t / h), and
@@ -218,9 +256,11 @@ def hazards(
     for cause in transition.causes:
         if isinstance(cause, Baseline):
             role = f"{name} | {cause.name} | propensity"
-            found[cause.name] = Hazard(setting.score(role, cause.formula, unit, states, when))
+            felt = setting.felt(world, unit, cause, when)
+            found[cause.name] = Hazard(setting.score(role, cause.formula, unit, states, when, felt=felt))
             continue
-        strength = setting.strength(name, cause, unit, states, when)
+        felt = setting.felt(world, unit, cause, when)
+        strength = setting.strength(name, cause, unit, states, when, felt)
         sources = setting.exposure(world, unit, name, cause, when, now)
         alpha = setting.alpha(name, cause)
         rate = strength * sum(sources.values()) ** alpha if sources else 0.0

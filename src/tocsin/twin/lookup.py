@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tocsin.model.declaration import Contagion, Transition
+from tocsin.model.declaration import Contagion, Transition, specials_of
 from tocsin.model.formula import argument_of, check_formula, design_matrix
 from tocsin.model.model import Model
-from tocsin.model.terms import transforms_of
+from tocsin.model.special_terms import Special, cut_special
+from tocsin.model.terms import factors_of, transforms_of
 from tocsin.model.transforms import cuts_of, learn, piece_names, pieces
 from tocsin.states import parse_clause
 
@@ -30,7 +31,13 @@ ROLES = ("formula", "susceptibility", "infectiousness")
 
 States = dict[str, str]
 
-names_in = cache(check_formula)
+
+@cache
+def names_in(formula: str) -> tuple[str, ...]:
+    """Return the names of a formula, apart from terms that follow the course of events."""
+    cut = cut_special(formula)
+    ours = {each.name for each in cut.specials}
+    return tuple(name for name in check_formula(cut.formula) if name not in ours)
 
 
 class Move(NamedTuple):
@@ -64,7 +71,8 @@ class Record:
         ]
         # (layer, target) -> rows (source, weight, start, end), sources in the order of the units
         self.ties: dict[tuple[str, str], list[tuple[str, float, float, float]]] = {}
-        for layer in {cause.layer for cause in self.causes() if isinstance(cause, Contagion)}:
+        layers = {cause.layer for cause in self.causes() if isinstance(cause, Contagion)}
+        for layer in layers | {each.layer for cause in self.causes() for each in self.specials(cause)}:
             if (ties := numbers.ties.get(layer)) is not None:
                 columns = (ties.source, ties.target, ties.weight, ties.start, ties.end)
                 for j, i, *row in sorted(zip(*columns, strict=True)):
@@ -92,6 +100,10 @@ class Record:
     def causes(self) -> list[Any]:
         """Return all causes of the model."""
         return [cause for transition in self.model.transitions for cause in transition.causes]
+
+    def specials(self, cause: Any) -> tuple[Special, ...]:
+        """Return the terms of a cause that follow exposures."""
+        return tuple(each for each in specials_of(cause) if each.layer)
 
     def beginning(self) -> dict[str, States]:
         """Return the states of each unit before any event: those on entry."""
@@ -178,8 +190,11 @@ class Record:
         met = [(unit, when) for unit in self.units for when in self.moments() if self.present(unit, when)]
         met += [(move.unit, move.time) for move in self.moves if not intercept]  # the marks of early entries
         values = dict.fromkeys(tuple(self.covariate(name, *place) for name in outer) for place in met)
-        keys = [(*row, *states) for row in values for states in product(*(each.states for each in inner))]
-        order = [*outer, *(variable.name for variable in inner)]
+        cut, formula = cut_special(formula), cut_special(formula).formula
+        specials = cut.specials
+        choices = [*(each.states for each in inner), *(each.levels or (1.0,) for each in specials)]
+        keys = [(*row, *states) for row in values for states in product(*choices)]
+        order = [*outer, *(variable.name for variable in inner), *(each.name for each in specials)]
         frame = pd.DataFrame(keys, columns=order, index=range(len(keys)))
         for name in outer:
             if name not in ("month", "year") and not any(isinstance(value, str) for value in frame[name]):
@@ -190,17 +205,20 @@ class Record:
                 frame[name] = pd.Categorical(frame[name], categories=known)
         for variable in inner:
             frame[variable.name] = pd.Categorical(frame[variable.name], categories=list(variable.states))
+        for each in specials:
+            if each.levels:
+                frame[each.name] = pd.Categorical(frame[each.name], categories=list(each.levels))
         learnt = {}
         for text, node in transforms_of(formula).items():
             bent = argument_of(formula, node, frame)
             if node.function == "pieces":
                 cuts = cuts_of(node, *self.reach(node.argument, bent))
-                cut = pieces(bent, cuts)
-                there = [name for name in piece_names(cuts) if name in set(cut)]
-                frame[text] = pd.Categorical(cut, categories=there)
+                piece = pieces(bent, cuts)
+                there = [name for name in piece_names(cuts) if name in set(piece)]
+                frame[text] = pd.Categorical(piece, categories=there)
             else:
                 learnt[text] = learn(
-                    node, *self.weighed(formula, outer, dict(zip(keys, bent, strict=True)), inner)
+                    node, *self.weighed(formula, outer, dict(zip(keys, bent, strict=True)), choices)
                 )
         matrix, columns = design_matrix(formula, frame, intercept, learnt)
         return columns, {key: [float(x) for x in row] for key, row in zip(keys, matrix, strict=True)}
@@ -216,7 +234,7 @@ class Record:
         self, formula: str, outer: list[str], bent: Mapping[tuple[Any, ...], float], inner: list[Any]
     ) -> tuple[Any, Any]:
         """Return the values that each unit has, and how long it is there with them; that sums to the units."""
-        states = tuple(variable.states[0] for variable in inner)
+        states = tuple(choice[0] for choice in inner)
         spent: dict[tuple[str, float], float] = {}
         for unit in self.units:
             before = self.start
@@ -231,14 +249,47 @@ class Record:
         return np.array([value for _, value in spent]), time * units / time.sum()
 
     def row(
-        self, formula: str, unit: str, states: States, when: float, intercept: bool = True
+        self,
+        formula: str,
+        unit: str,
+        states: States,
+        when: float,
+        intercept: bool = True,
+        felt: Mapping[str, float] | None = None,
     ) -> dict[str, float]:
-        """Return the terms of a formula for a unit in given states; not a number where a value is missing."""
+        """Return the terms of a formula for a unit in given states; not a number where a value is missing.
+
+        Parameters:
+            felt: the exposure that each special term follows, by the term's name.
+        """
+        felt = felt or {}
         columns, values = self.terms(formula, intercept)
         inner = self.model.by_name
         outer = [self.covariate(name, unit, when) for name in names_in(formula) if name not in inner]
-        key = (*outer, *(states[name] for name in names_in(formula) if name in inner))
-        return dict(zip(columns, values[key], strict=True))
+        specials = cut_special(formula).specials
+        held = [states[name] for name in names_in(formula) if name in inner]
+        key = (*outer, *held, *(self.level(each, felt[each.name]) for each in specials))
+        row = dict(zip(columns, values[key], strict=True))
+        for each in specials:
+            if not each.levels:
+                by = self.number(each, felt[each.name])
+                row = {term: x * by if each.name in factors_of(term) else x for term, x in row.items()}
+        return row
+
+    def level(self, special: Special, exposure: float) -> str | float:
+        """Return in which of its levels an exposure lies; 1 where the term is a number, which multiplies it."""
+        above = sum(self.exceeds(exposure, cut) for cut in special.cuts)
+        return special.levels[above] if special.levels else 1.0
+
+    def number(self, special: Special, exposure: float) -> float:
+        """Return a term that is a number: the exposure, log(1 + it), or whether it lies above a bound."""
+        if special.form == "above":
+            return float(self.exceeds(exposure, special.cuts[0]))
+        return math.log1p(exposure) if special.form == "log1p" else exposure
+
+    def exceeds(self, exposure: float, cut: float) -> bool:
+        """Tell whether an exposure lies above a cut by more than what sums of weights leave behind."""
+        return exposure - cut > 1e-9 * max(1.0, abs(cut))
 
     def clause(self, text: str | None) -> Mapping[str, frozenset[str]]:
         """Return the states of each variable that satisfy a clause; no clause is always satisfied."""

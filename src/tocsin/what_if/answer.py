@@ -14,7 +14,7 @@ from tocsin.ensemble.chains import Chains, chains_of
 from tocsin.ensemble.paired import Paired
 from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.interventions.sentences import parse_all
-from tocsin.model.declaration import Contagion
+from tocsin.model.declaration import layers_of
 from tocsin.program.condition import CLOCKS, Condition
 from tocsin.states import parse_clause
 from tocsin.wording.numbers import hundred, listed, moment, of_worlds
@@ -250,8 +250,6 @@ def _listed(changes: Sequence[Intervention | str] | Intervention | str) -> list[
 
 def _wave(given: Parameterised, clause: str | None) -> tuple[str, str]:
     """Return the state that is followed: the one named, or the first that spreads by contagion."""
-    from tocsin.model.declaration import Contagion
-
     model = given.model
     if clause is not None:
         named = parse_clause(clause, model.by_name)
@@ -259,7 +257,7 @@ def _wave(given: Parameterised, clause: str | None) -> tuple[str, str]:
             raise TocsinError(f"the wave {clause!r} must be one state of one variable, such as regime=soviet")
         variable, states = next(iter(named.items()))
         return variable, next(iter(states))
-    abroad = [t for t in model.transitions if any(isinstance(cause, Contagion) for cause in t.causes)]
+    abroad = [t for t in model.transitions if any(layers_of(cause) for cause in t.causes)]
     variable = next(
         v.name for v in model.variables if v.name in {t.variable for t in abroad or model.transitions}
     )
@@ -477,9 +475,10 @@ def dated_layers(answer: WhatIf) -> tuple[list[str], list[str]]:
     numbers, model = answer.history.numbers, answer.program.model
     free: dict[str, None] = {}
     gated: dict[str, None] = {}
-    for move, cause in answer.program.causes:
-        rows = numbers.ties.get(cause.layer) if isinstance(cause, Contagion) else None
-        if not isinstance(cause, Contagion) or rows is None or not len(rows.weight):
+    used = [(move, layer) for move, cause in answer.program.causes for layer in layers_of(cause)]
+    for move, layer in used:
+        rows = numbers.ties.get(layer)
+        if rows is None or not len(rows.weight):
             continue
         if not ((rows.start > numbers.start) | (rows.end < numbers.end)).any():
             continue
@@ -488,5 +487,5 @@ def dated_layers(answer: WhatIf) -> tuple[list[str], list[str]]:
         called = initial not in move.origin or any(
             model.by_name[name].initial not in states for name, states in required.items()
         )
-        (gated if called else free)[cause.layer] = None
+        (gated if called else free)[layer] = None
     return list(free), [name for name in gated if name not in free]

@@ -64,6 +64,8 @@ def heard_abroad(program: Program) -> bool:
     """Say whether the open times enter hazards of other units: a source side speaks of their variables."""
     names = program.joint.names
     moved = {names[program.observer.variable[event]] for event in open_events(program)}
+    if any(moved & set(parse_clause(x.clause, program.model.by_name)) for x in program.exposures.listed):
+        return True
     for (_, cause), row in zip(program.causes, program.opening.cause, strict=True):
         if not isinstance(cause, Contagion):
             continue
