@@ -268,7 +268,7 @@ class Record:
         outer = [self.covariate(name, unit, when) for name in names_in(formula) if name not in inner]
         specials = cut_special(formula).specials
         held = [states[name] for name in names_in(formula) if name in inner]
-        key = (*outer, *held, *(self.level(each, felt[each.name]) for each in specials))
+        key = (*outer, *held, *(self.level_at(each, felt[each.name]) for each in specials))
         row = dict(zip(columns, values[key], strict=True))
         for each in specials:
             if not each.levels:
@@ -276,7 +276,7 @@ class Record:
                 row = {term: x * by if each.name in factors_of(term) else x for term, x in row.items()}
         return row
 
-    def level(self, special: Special, exposure: float) -> str | float:
+    def level_at(self, special: Special, exposure: float) -> str | float:
         """Return in which of its levels an exposure lies; 1 where the term is a number, which multiplies it."""
         above = sum(self.exceeds(exposure, cut) for cut in special.cuts)
         return special.levels[above] if special.levels else 1.0
