@@ -61,13 +61,14 @@ def fit_program(
     fixed: Mapping[str, float] | None = None,
     tied: Iterable[Sequence[str]] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    near: Mapping[str, float] | None = None,
 ) -> Fit:
-    """Fit a compiled model; see `fit_model`."""
+    """Fit a compiled model, from estimates of another day if they are given as `near`; see `fit_model`."""
     if prior is None:
         diagnostics.refuse_empty(program)
     ties = [tuple(group) for group in tied or ()]
     task, twins = prepared(program, prior, fixed, ties)
-    found = imputation.solve(task, progress)
+    found = imputation.solve(task, progress, near)
     identified = identify(task, found)
     warnings = [
         *program.history.warnings,

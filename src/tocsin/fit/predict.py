@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -49,17 +49,59 @@ def hazards(fit: Fit, program: Program, when: object, level: float) -> pd.DataFr
     """Return the hazard of each unit and transition just before a moment; see `Fit.hazards`."""
     import pandas as pd
 
-    z, time = _normal(level), _moment(program, when)
+    z = _normal(level)
+    names, vcov = program.history.numbers.units, fit.scaled[2]
+    rows = []
+    for number, units, causes in _at(fit, program, _moment(program, when)):
+        value = sum((here for _, here, _ in causes), np.zeros(units.size))
+        slope = sum((each for _, _, each in causes), np.zeros((units.size, len(vcov))))
+        se = np.sqrt(np.maximum(np.einsum("np,pq,nq->n", slope, vcov, slope), 0.0))
+        spread = np.exp(z * np.divide(se, value, out=np.zeros_like(se), where=value > 0))
+        for i, unit in enumerate(units):
+            rows.append(
+                (
+                    names[unit],
+                    program.model.transitions[number].name,
+                    value[i],
+                    se[i],
+                    value[i] / spread[i],
+                    value[i] * spread[i],
+                )
+            )
+    return pd.DataFrame(rows, columns=["unit", "transition", "hazard", "se", "lower", "upper"])
+
+
+def hazards_of_causes(fit: Fit, program: Program, time: float) -> pd.DataFrame:
+    """Return what each cause adds to the hazard of each unit just before a clock number.
+
+    Returns:
+        One row a unit at risk, transition and cause: unit, transition, cause, hazard.
+    """
+    import pandas as pd
+
+    names, model = program.history.numbers.units, program.model
+    rows = [
+        (names[unit], model.transitions[number].name, cause, float(here[i]))
+        for number, units, causes in _at(fit, program, time)
+        for cause, here, _ in causes
+        for i, unit in enumerate(units)
+    ]
+    return pd.DataFrame(rows, columns=["unit", "transition", "cause", "hazard"])
+
+
+def _at(
+    fit: Fit, program: Program, time: float
+) -> Iterator[tuple[int, NDArray[np.int64], list[tuple[str, Floats, Floats]]]]:
+    """Give for each transition the units at risk at a moment, and for each cause its hazard (units,) and slope."""
     say_middle(program, "hazards")
     # Centred and scaled, nothing is lost to rounding; of what is not identified predictions are conditional on it.
-    scaling, vector, vcov = fit.scaled
+    scaling, vector, _ = fit.scaled
     program = program.on_scale(scaling)
-    names, layout, trace = program.history.numbers.units, program.layout, program.trace
+    layout, trace = program.layout, program.trace
     before = trace.time < time
     state = states_at(layout, trace, int(before.sum()), time)
     present = (layout.presence[0] < time) & (time <= layout.presence[1])
     present &= ~program.history.numbers.absences.cover(np.arange(present.size), np.array(time))
-    rows = []
     for number, group in enumerate(program.likelihood.groups):
         units = np.flatnonzero(present & (layout.after[number][state] >= 0))
         if not units.size:
@@ -75,27 +117,14 @@ def hazards(fit: Fit, program: Program, when: object, level: float) -> pd.DataFr
             np.concatenate([trace.events[before], marks]),
         )
         earlier = int((trace.events[before, EXPLAINED] == number).sum())
-        value, slope = np.zeros(units.size), np.zeros((units.size, vector.size))
+        causes = []
         for c in group:
-            cause = CauseData(marked, c)
+            cause, slope = CauseData(marked, c), np.zeros((units.size, vector.size))
             _, elements = cause.events(vector, 1)
             here = elements.value[earlier:]
-            value += here
-            slope[:, cause.positions] += here[:, None] * elements.slope[earlier:]
-        se = np.sqrt(np.maximum(np.einsum("np,pq,nq->n", slope, vcov, slope), 0.0))
-        spread = np.exp(z * np.divide(se, value, out=np.zeros_like(se), where=value > 0))
-        for i, unit in enumerate(units):
-            rows.append(
-                (
-                    names[unit],
-                    program.model.transitions[number].name,
-                    value[i],
-                    se[i],
-                    value[i] / spread[i],
-                    value[i] * spread[i],
-                )
-            )
-    return pd.DataFrame(rows, columns=["unit", "transition", "hazard", "se", "lower", "upper"])
+            slope[:, cause.positions] = here[:, None] * elements.slope[earlier:]
+            causes.append((program.slots[c].cause, here, slope))
+        yield number, units, causes
 
 
 def probabilities(

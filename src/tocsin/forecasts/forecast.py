@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from tocsin.ensemble.expected_effect import expected_share
 from tocsin.ensemble.spells import codes_of, wilson
 from tocsin.errors import TocsinError, check_whole, suggestion
 from tocsin.fit.draws_kept import COUNT, WORDS, kept_draws
+from tocsin.fit.fit import fit_program
 from tocsin.fit.maximum.constraint import Prior
 from tocsin.history.known import events_known, known_later, known_on
 from tocsin.program.spans.open_times import say_middle
@@ -180,14 +181,18 @@ def fitted_until(
     prior: Prior | None = None,
     draws: Any = "fit",
     progress: Progress | None = None,
+    near: Mapping[str, float] | None = None,
 ) -> tuple[Fit, History]:
-    """Return the fit of what was known on the date of a question, and what was known with the horizon ahead."""
+    """Return the fit of what was known on the date of a question, and what was known with the horizon ahead.
+
+    `near` are estimates of an earlier date, from which the fit then begins.
+    """
     if progress is not None:
         progress("fitting what was known", 0, 0)
     count = draws_asked(draws)
     record = known_on(history, asked.cut, asked.end)
     past = record.select(window=(history.window[0], shown(history, asked.cut)))
-    fit = model.fit(past, prior=Prior() if prior is None else prior)
+    fit = fit_program(model.compile(past), Prior() if prior is None else prior, near=near)
     if count:
         kept_draws(fit, count)
     return fit, record

@@ -6,7 +6,7 @@ summit, until the weights of the draws are nearly equal there (Monte-Carlo maxim
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,15 +44,20 @@ def over_draws(program: Program) -> ImputedLikelihood | None:
     return likelihood if isinstance(likelihood, ImputedLikelihood) and not likelihood.summed else None
 
 
-def solve(task: Task, progress: Callable[[str, int, int], None] | None = None) -> Found:
+def solve(
+    task: Task,
+    progress: Callable[[str, int, int], None] | None = None,
+    near: Mapping[str, float] | None = None,
+) -> Found:
     """Return the maximum of a task, whether or not its likelihood is one over drawn times.
 
     Parameters:
         progress: called with what is being done, and how many times of how many are drawn.
+        near: estimates of another day to begin from, where no times are drawn; see `Task.resume`.
     """
     likelihood = over_draws(task.program)
     if likelihood is None:
-        return task.solve()
+        return task.solve() if near is None else task.resume(near)
 
     def draw(vector: Floats, count: int, what: str) -> None:
         told = None if progress is None else lambda done, total: progress(what, done, total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -369,6 +369,17 @@ class Task:
         if len(begin) == 1:
             return self.climb(self._thinned(begin[0]))
         rough = [self.climb(start, 1e-3) for start in begin]
+        best = max(rough, key=lambda found: found.value)
+        return self.climb(best.vector, gone=best.gone)
+
+    def resume(self, values: Mapping[str, float]) -> Found:
+        """Return the higher of the maxima that are found from estimates of another day (on the user's scale, by
+        name) and from one fresh start; what these estimates lack begins as in the fresh one."""
+        fresh = em_steps(self.program, self.constraint, first_start(self.program, self.constraint))
+        told = np.array([values.get(name, math.nan) for name in self.program.parameter_names])
+        lacking = ~np.isfinite(told)
+        old = self.scaled(np.where(lacking, self.user(fresh), told))
+        rough = [self.climb(start, 1e-3) for start in (np.where(lacking, fresh, old), fresh)]
         best = max(rough, key=lambda found: found.value)
         return self.climb(best.vector, gone=best.gone)
 
