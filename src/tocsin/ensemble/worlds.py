@@ -60,6 +60,7 @@ def world_as_history(ensemble: Ensemble, k: int, observed: History) -> History:
         layers=observed.layers,
         clock=observed._clock.declared,
         outside=observed.outside,
+        extra=observed.extra,
         name=f"{observed.name}-world-{k}",
         title=f"{observed.title or observed.name} ({note})",
         citation=observed.citation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from tocsin.fit.maximum.constraint import Constraint, half_life_bounds
 from tocsin.fit.maximum.many_vectors import hazards, integrals, steady
 from tocsin.fit.maximum.newton import intercept
 from tocsin.fit.maximum.search import ALPHA_BOUNDS
+from tocsin.kernels.layout import LAYER, TRANSITION
 from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ def draw_parameters(
 ) -> DrawnParameters:
     """Draw parameters of a fit from their uncertainty.
 
-    ``likelihood`` draws from the likelihood itself, flat in coefficients and in square roots of rates and
-    strengths, or from the posterior under the fit's own prior: the normal approximation, in coordinates that
-    keep strengths above zero (see `Roots`), led to the likelihood by a sequential Monte Carlo sampler. A
-    strength estimated at zero is drawn from its one-sided law. ``bootstrap`` simulates worlds from the fit and
-    fits each anew.
+    ``likelihood`` draws from the likelihood itself, flat in coefficients, in square roots of rates, and in strengths
+    to the power 1/2 + 1/(2 K) where a transition has K contagions (see `tilts`), or from the posterior under the
+    fit's own prior: the normal approximation, in coordinates that keep strengths above zero (see `Roots`), led to
+    the likelihood by a sequential Monte Carlo sampler. A strength estimated at zero is drawn from its one-sided law.
+    ``bootstrap`` simulates worlds from the fit and fits each anew.
 
     Parameters:
         program: the model compiled against the history that was fitted; with another history the draws are
@@ -197,6 +198,7 @@ class Roots:
         mix: levels are the logarithms z of intercepts plus `mix . z` of the other parameters of their cause
             (F, F), so that they are uncorrelated with them.
         level: which coordinates are roots of levels (F,).
+        tilt: the power of each root in the law that draws have beside the likelihood, by cause (C,); see `tilts`.
         blocks: what can be drawn apart.
     """
 
@@ -207,6 +209,7 @@ class Roots:
     covariance: Floats
     mix: Floats
     level: NDArray[np.bool_]
+    tilt: Floats
     blocks: tuple[Block, ...]
 
     @staticmethod
@@ -244,7 +247,8 @@ class Roots:
         scale = np.where(level, root / 2, 1.0)  # the derivative of a root by its logarithm
         turned = scale[:, None] * (turn @ covariance @ turn.T) * scale
         blocks = tuple(_blocks(fit, program, constraint, vector, known))
-        return Roots(fit, program, constraint, np.where(level, root, free), turned, mix, level, blocks)
+        tilt = np.zeros(len(program.causes)) if fit.prior is not None else tilts(program)
+        return Roots(fit, program, constraint, np.where(level, root, free), turned, mix, level, tilt, blocks)
 
     def expand(self, coordinates: Floats) -> Floats:
         """Return vectors of all parameters (D, P) from coordinates (D, F)."""
@@ -322,7 +326,25 @@ class Roots:
             at = np.abs(self.centre[block.place[roots]] + steps[:, roots])
             with np.errstate(divide="ignore"):  # the prior is one of logarithms
                 total -= 0.5 * (gap**2).sum(axis=1) + np.log(at).sum(axis=1)
+        else:
+            for root, power in self._tilted(block, steps):
+                with np.errstate(divide="ignore"):
+                    total += power * np.log(np.abs(root))
         return np.where(inside & np.isfinite(total), total, -np.inf)
+
+    def _tilted(self, block: Block, steps: Floats) -> Iterator[tuple[Floats, float]]:
+        """Return the roots (D,) of a block's strengths, and the power of each in the law of the draws."""
+        at = {int(place): column for column, place in enumerate(block.place)}
+        gone = {number: block.place.size + column for column, number in enumerate(block.gone)}
+        for number in (c for k in block.transitions for c in self.program.likelihood.groups[k]):
+            place = intercept(self.program, number)
+            own = int(self.constraint.group[place]) if place >= 0 else -1
+            if self.tilt[number] == 0.0:
+                continue
+            if number in gone:
+                yield steps[:, gone[number]], float(self.tilt[number])
+            elif own in at and self.level[own]:
+                yield self.centre[own] + steps[:, at[own]], float(self.tilt[number])
 
     def _vectors(self, block: Block, steps: Floats) -> Floats:
         width, place = block.place.size, block.place
@@ -363,6 +385,20 @@ def _free(coordinates: Floats, level: NDArray[np.bool_], mix: Floats) -> Floats:
     with np.errstate(divide="ignore"):
         logs = 2.0 * np.log(np.abs(np.where(level, coordinates, 1.0)))
     return np.where(level, logs - np.where(level, 0.0, coordinates) @ mix.T, coordinates)
+
+
+def tilts(program: Program) -> Floats:
+    """Return for each cause the power of its root in the law that draws have beside the likelihood (C,).
+
+    Flat roots give a cause half an event beforehand (its law is that of one more half), too little for contagion: with
+    few events what it did is then held too low (13 of 100 intervals of 90% end below the truth, and none above). Flat
+    strengths give each an event, too much where there are many. So all contagions of a transition share another half.
+    """
+    found = np.zeros(len(program.causes))
+    layer, transition = program.opening.cause[:, LAYER], program.opening.cause[:, TRANSITION]
+    for number in np.flatnonzero(layer >= 0):
+        found[number] = 1.0 / int(((layer >= 0) & (transition == transition[number])).sum())
+    return found
 
 
 def _inverse(information: Floats) -> Floats:

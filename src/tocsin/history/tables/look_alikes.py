@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Of words of time, those that say nothing of a beginning or an end.
-_TIME = r"(date|dates|day|month|year|yr|yrs|time|period|wave|quarter|week)"
+_TIME = r"(date|dates|day|month|year|yr|yrs|time|period|quarter|week)"
 
 _START = r"(st|start|starts|started|starting|beg|begin|begins|begun|beginning|began|from|since|valid_?from|birth|entry)"
 
