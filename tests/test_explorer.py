@@ -577,8 +577,13 @@ def test_a_part_of_the_model_has_the_worlds_of_the_whole(show: str, do: tuple[st
     assert {each.name for each in part.frame.variables} <= {each.name for each in whole.frame.variables}
     columns = ["world", "time", "unit", "to", "cause", "source"]
     tables = [each.events.to_pandas() for each in (part, whole)]
+    # The page stops a world that is many times as lively as usual; the library lets it go on.
+    stopped = {each.world for each in part.stops}
+    assert len(stopped) <= 1
     one, other = (
-        table.loc[table["variable"] == wave.variable, columns].astype(str).reset_index(drop=True)
+        table.loc[(table["variable"] == wave.variable) & ~table["world"].isin(stopped), columns]
+        .astype(str)
+        .reset_index(drop=True)
         for table in tables
     )
     assert len(one) and one.equals(other)

@@ -38,7 +38,7 @@ def about(laboratory: Laboratory) -> dict[str, Any]:
     return {
         "name": history.name,
         "title": history.title or history.name,
-        "description": history.description,
+        "description": " ".join([history.description, *_asked(laboratory)]).strip(),
         "citation": history.citation,
         "licence": history.licence,
         "model": getattr(model, "title", "") or "",
@@ -62,6 +62,19 @@ def about(laboratory: Laboratory) -> dict[str, Any]:
         "examples": examples(laboratory),
         "vocabulary": vocabulary(laboratory),
     }
+
+
+def _asked(laboratory: Laboratory) -> list[str]:
+    """Return the question of the history and what worlds are given, as the page tells them."""
+    given = laboratory.standard.given
+    if given == "nothing":
+        return ["Worlds begin with the window, from nothing."] if laboratory.history.question else []
+    ask = laboratory.history.question.ask if laboratory.history.question else ""
+    return [
+        *([ask] if ask else []),
+        f"Worlds share the record {given} and go on from there, with later ties and covariates as they were; a change "
+        "that reaches back before that day is answered by worlds that begin from nothing.",
+    ]
 
 
 def states_of(pairs: Sequence[Wave], wave: Wave) -> list[dict[str, str]]:

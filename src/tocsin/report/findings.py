@@ -39,6 +39,12 @@ def headline(c: Comparison) -> str:
             return f"“{change}” leaves the median world as it was: {after:g} {c.wave.entered}"
         return f"“{change}”: {after:g} {c.wave.entered} in the median world instead of {before:g}"
     seen = c.wave.entries(entries.observed or 0)
+    asked = c.history.question
+    if asked is not None and asked.ask and c.ensemble.given == asked.given:
+        return (
+            f"{asked.ask} To {entries.median:g} {c.wave.entered} ({entries.low90:g} to {entries.high90:g} in 90 of 100 "
+            "worlds), with armies, hunger and frontiers as they were"
+        )
     if not entries.surprising:
         return f"{seen}: one of many outcomes that the model thinks possible"
     side = "more" if (entries.observed or 0) > entries.high90 else "fewer"
@@ -59,12 +65,36 @@ def answer(c: Comparison) -> str:
             f"{of_worlds(more)}."
         )
     entries = c.entries
+    if c.ensemble.given.startswith("until "):
+        return (
+            f"In the record the count is {c.wave.entries(entries.observed or 0)}. Among {worlds} that share the record "
+            f"{c.ensemble.given} and go on from there, with later ties and covariates as they were, the median is "
+            f"{between(entries)}. The parameters come from the whole record, so that it lies among the worlds, or "
+            "does not, is no test of the model."
+        )
     place = "inside" if not entries.surprising else "outside"
     return (
         f"In the record the count is {c.wave.entries(entries.observed or 0)}. Among {worlds} "
         f"of the fitted model the median is {between(entries)}. What happened lies {place} the range of 90 "
         "in 100."
     )
+
+
+def standing_words(c: Comparison) -> list[str]:
+    """Return how many units stand in the state at the end of each year, in the worlds and in the record."""
+    if not c.frame.dated or c.ensemble.given == "nothing":
+        return []
+    curve = c.curve()
+    # The end of the window is no day of it.
+    inside = [min(float(time), c.frame.end - 1.0) for time in curve["time"]]
+    days = pd.DatetimeIndex([pd.Timestamp(c.history.to_date(time)) for time in inside])
+    found = []
+    for year in sorted(set(days.year)):
+        row = curve[days.year == year].iloc[-1]
+        found.append(
+            f"{year}: {row[0.5]:g} ({row[0.05]:g} to {row[0.95]:g} in 90 of 100 worlds), {row['observed']:g} on record"
+        )
+    return [f"Standing at the end of each year, {c.wave.standing}: {'; '.join(found)}."]
 
 
 def effect_words(c: Comparison) -> str:

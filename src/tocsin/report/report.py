@@ -23,6 +23,7 @@ from tocsin.report.findings import (
     limits,
     said_by_model,
     standing_map,
+    standing_words,
     what_happened,
     what_moved,
 )
@@ -97,17 +98,20 @@ def _opening(c: Comparison, title: str) -> str:
     frame = c.frame
     period = f"{moment(frame.start, frame)} to {moment(frame.last, frame)}"
     over = f"{c.history.title or c.history.name}, {period}, replayed"
+    asked = c.history.question
     question = (
         "What would have become of it if one thing had been different: "
         f"{'; '.join(c.ensemble.interventions)}?"
         if c.ensemble.interventions
+        else asked.ask
+        if asked is not None and asked.ask and c.ensemble.given == asked.given
         else _why(c.wave)
     )
     description = f"<p>{e(c.history.description)}</p>" if c.history.description else ""
     return (
         f'<header><p class="over">{e(over)}</p><h1>{e(title)}</h1></header>'
         f"<section><h2>The question</h2><p>{e(question)}</p>{description}"
-        f'<p class="answer">{e(answer(c))}</p></section>\n'
+        f'<p class="answer">{e(answer(c))}</p>{paragraphs(standing_words(c))}</section>\n'
     )
 
 
