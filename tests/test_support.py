@@ -435,3 +435,44 @@ def test_the_verb_refuses_what_is_wrong(tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["support", folder, "--worlds", "5", *options])
         assert done.exit_code == code, (options, done.output)
         assert part in " ".join(done.output.split()), (options, done.output)
+
+
+def test_a_plan_names_the_kinds_of_support_that_the_record_has() -> None:
+    import pandas as pd
+
+    import tocsin as tc
+    from tocsin.support.kinds import in_force, named_in, support_rows, told_apart
+
+    ties = pd.DataFrame(
+        [
+            ("aid", "a", "b", 2.0, 1.0, 5.0, "money", "bank"),
+            ("aid", "a", "b", 2.0, 3.0, 9.0, "training", None),
+            ("aid", "a", "c", 1.0, 0.0, 10.0, "delegate", ""),
+            ("road", "a", "c", 1.0, 0.0, 10.0, None, None),
+        ],
+        columns=["layer", "source", "target", "weight", "start", "end", "support", "by"],
+    )
+    history = tc.History(
+        units=pd.DataFrame({"unit": list("abc")}),
+        events=pd.DataFrame({"unit": ["a"], "variable": ["v"], "state": ["yes"], "time": [2.0]}),
+        ties=ties,
+        variables=[tc.StateVariable("v", ["no", "yes"], "no")],
+        window=(0.0, 10.0),
+        clock="continuous",
+        layers={"aid": "max", "road": None},
+    )
+    rows = support_rows(history, "aid")
+    assert sorted(rows["by"]) == ["a", "a", "bank"]
+    assert sorted(in_force(rows, 4.0)["kind"]) == ["delegate", "money", "training"]
+    assert sorted(in_force(rows, 6.0)["kind"]) == ["delegate", "training"]
+    assert (
+        named_in(rows, "a", "b", 0.0, 2.0) == "money"
+        and named_in(rows, "a", "b", 4.0, 6.0) == "money, training"
+    )
+    said = " ".join(told_apart(rows, "aid", 2.0))
+    assert (
+        "money and training have the same weight, 2" in said
+        and "what the record calls money or training" in said
+    )
+    assert "came together to 1 place" in said
+    assert "can name no kind" in told_apart(support_rows(history, "road"), "road", 1.0)[0]

@@ -6,6 +6,7 @@ from tocsin.cli import (  # noqa: F401  (each verb puts itself on the app)
     verb_attribute,
     verb_check,
     verb_claims,
+    verb_congress,
     verb_draw,
     verb_explore,
     verb_fit,

@@ -77,9 +77,11 @@ FORECAST = Kind(
 
 LEDGER = Kind("ledger.json", r"(staked|returned|value)\.csv", ("verb", "ledger"))
 
+CONGRESS = Kind("congress.json", r"(questions|worlds|parameters|scores)\.csv", ("verb", "congress"))
+
 SUPPORT = Kind("support.json", r"(plan|compared)\.csv", ("verb", "support"))
 
-KINDS = (RUN, WHAT_IF, ATTRIBUTION, CHECK, FORECAST, LEDGER, SUPPORT)
+KINDS = (RUN, WHAT_IF, ATTRIBUTION, CHECK, FORECAST, LEDGER, CONGRESS, SUPPORT)
 
 
 def digest_of_file(path: Path) -> str:

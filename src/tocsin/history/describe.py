@@ -272,6 +272,8 @@ def packaged() -> list[str]:
 
 LEDGER, SCENARIOS, TOUR = "ledger.toml", "scenarios.toml", "tour.toml"
 
+JUDGEMENTS = "judgements.csv"  # what experts expected; see `tocsin congress`
+
 
 def beside(history: History, name: str) -> Path | None:
     """Return a file of the folder that a history was read from, or None where it has none."""

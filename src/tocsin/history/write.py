@@ -22,7 +22,7 @@ from tocsin.files.reading import read_text
 from tocsin.files.results import staged
 from tocsin.files.whole import finished, moving, settle
 from tocsin.history.codings import together
-from tocsin.history.describe import LEDGER, SCENARIOS, TOUR, beside
+from tocsin.history.describe import JUDGEMENTS, LEDGER, SCENARIOS, TOUR, beside
 from tocsin.history.tables import frames, schema
 from tocsin.history.tables.cells import encode
 from tocsin.history.time import Clock, number_text
@@ -74,7 +74,7 @@ def _fill(history: History, stage: Path, format: str) -> None:
         shutil.copyfile(model, stage / "model.toml")
     if borders is not None and borders.is_file():
         shutil.copyfile(borders, stage / borders.name)
-    more = [beside(history, name) for name in (LEDGER, SCENARIOS, TOUR)]
+    more = [beside(history, name) for name in (LEDGER, SCENARIOS, TOUR, JUDGEMENTS)]
     for each in [*_claims(history), *(path for path in more if path is not None)]:
         shutil.copyfile(each, stage / each.name)
     head = tomli_w.dumps(_head(history, has_model), multiline_strings=False)

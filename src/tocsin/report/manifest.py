@@ -194,6 +194,8 @@ def plan_table(allocation: Allocation) -> pd.DataFrame:
     if "weight" in plan:
         table["from"], table["to"] = (_days(plan[column]) for column in ("start", "end"))
         table["weight"] = plan["weight"]
+    if "kind" in plan:
+        table["in the record then"] = [kind or "nothing of a named kind" for kind in plan["kind"]]
     table["gain, on top of those above"] = [
         _range(*row) for row in plan[["gain", "lower", "upper"]].to_numpy()
     ]

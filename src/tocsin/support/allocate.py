@@ -17,6 +17,7 @@ from tocsin.ensemble.parameter_draws import Stopped, stopped_words
 from tocsin.ensemble.spells import Z95, wilson
 from tocsin.errors import ModelError
 from tocsin.support.candidates import Luck, Prevention, Support
+from tocsin.support.kinds import named_in, support_rows, told_apart
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,7 +123,15 @@ def allocate(
     )
     judge.stops.clear()  # those of the search say nothing of the fresh worlds
     fresh = seed + 1  # worlds that the search has not seen: what looked best there is judged anew here
+    ties = support_rows(program.history, support.layer) if isinstance(support, Support) else None
     plan, gained = _plan(judge, search, worlds * FRESH, fresh, sign)
+    if isinstance(support, Support) and ties is not None and len(ties) and "start" in plan:
+        plan["kind"] = [
+            named_in(
+                ties, support.source, place, program.history.begins(start), program.history.finishes(end)
+            )
+            for place, start, end in plan[["place", "start", "end"]].to_numpy()
+        ]
     compared = _compared(judge, search, gained, worlds * FRESH, fresh, sign)
     return Allocation(
         plan=plan,
@@ -141,6 +150,9 @@ def allocate(
         search_gain=float(sum(search.gains)),
         asked=options.sentence(),
         doubt=_doubt(judge, worlds * FRESH),
+        kinds=tuple(told_apart(ties, support.layer, options.step))
+        if isinstance(support, Support) and ties is not None
+        else (),
     )
 
 
@@ -281,6 +293,7 @@ class Allocation:
         spent: budget that the plan takes; less than was given where nothing more gains.
         evaluations, candidates: ensembles that the search drew, and candidates.
         grown: candidates that gained more when looked at again, in the worlds of the search: returns that grow.
+        kinds: which kinds of support the record names in the layer, and where it cannot tell them apart.
         doubt: what parameters were drawn, and in how many draws a wave has no end; empty where none were drawn.
         search_gain: what the plan seemed to gain in the worlds that chose it; more than it does, as winners do.
     """
@@ -301,6 +314,7 @@ class Allocation:
     search_gain: float
     asked: str
     doubt: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @property
     def drawn(self) -> bool:
@@ -343,7 +357,7 @@ class Allocation:
                 "worlds are too few to show it, and trying everything at every step might choose otherwise."
             )
         said += [f"Changed in all worlds: {sentence}." for sentence in self.interventions]
-        return [*said, *self.doubt, DRAWN if self.drawn else FIXED, *LIMITS]
+        return [*said, *self.kinds, *self.doubt, DRAWN if self.drawn else FIXED, *LIMITS]
 
     def __str__(self) -> str:
         tables = (self.plan.to_string(index=False), self.compared.to_string(index=False))

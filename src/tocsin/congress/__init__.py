@@ -1,0 +1,1 @@
+"""Delegates: what experts expected, as a weight on parameters, beside what came."""
