@@ -38,7 +38,8 @@ def test_the_wheel_holds_the_licences(tmp_path: Path) -> None:
     assert "Permission is hereby granted" in text["LICENSE"]
     assert "Section 8 -- Interpretation" in text["CC-BY-4.0.txt"].replace("–", "--")
     # What the notice says of a place is about something that is there, and nothing but code lies elsewhere.
-    folders = ("tocsin/histories/1917", "tocsin/histories/1917/borders", "tocsin/maps/outlines", "tocsin/units",
+    histories = [f"tocsin/histories/{name}" for name in ("1848", "1917", "1989", "2011", "four_waves")]
+    folders = (*histories, "tocsin/histories/1917/borders", "tocsin/maps/outlines", "tocsin/units",
                "tocsin/sources", "tocsin/cli/template")  # fmt: skip
     for folder in folders:
         assert f"`{folder}`" in text["NOTICE.md"] and any(name.startswith(f"{folder}/") for name in names)
@@ -150,3 +151,15 @@ def test_a_manifest_that_asks_for_other_worlds_than_lie_beside_it_is_refused(tmp
             continue
         with pytest.raises(tc.TocsinError, match=r"manifest\.json: (worlds|seed) is"):
             manifest.check_worlds(tmp_path / "manifest.json")
+
+
+def test_one_version_stands_everywhere() -> None:
+    """The command, the package, its metadata and the citation name the same version."""
+    import tocsin
+
+    said = subprocess.run(
+        [sys.executable, "-m", "tocsin", "--version"], capture_output=True, text=True, check=True
+    )
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert said.stdout == f"tocsin {declared}\n" and tocsin.__version__ == declared
+    assert f"\nversion: {declared}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")

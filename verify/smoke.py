@@ -22,7 +22,7 @@ from pathlib import Path
 
 VERBS = (
     "replay", "histories", "validate", "fit", "attribute", "explore", "check", "forecast", "publish", "whatif",
-    "ledger", "support", "claims",
+    "ledger", "support", "claims", "draw", "gather", "intake", "monitor", "new",
 )  # fmt: skip
 LICENCES = """
 from importlib.metadata import distribution

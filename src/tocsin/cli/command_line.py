@@ -41,6 +41,24 @@ and covariates.csv. A model is a TOML file; a history may bring its own (model.t
 )
 
 
+def _version(asked: bool) -> None:
+    """Say the version and end."""
+    if asked:
+        from tocsin import __version__
+
+        typer.echo(f"tocsin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tocsin(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Say the version and end."
+    ),
+) -> None:
+    """What is asked before any verb; the help text stands on the app."""
+
+
 def opened(history: str, model: Path | None, start: str | None, end: str | None) -> tuple[History, Model]:
     """Return the history and the model that a verb was asked about."""
     from tocsin.report.replay import open_history, open_model
