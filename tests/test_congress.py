@@ -163,6 +163,7 @@ def test_only_judgements_that_have_not_seen_the_data(
         "early,j,vote=yes,1900-12-31,1900-05-01,.5,,,",
         "late,j,vote=yes,1900-12-31,1900-08-01,.5,,,",
         "over,e,vote=yes,1900-04-20,1900-03-01,.5,,,",
+        "known,d,vote=yes,1900-12-31,1900-03-01,.5,,,",
         "there,a,vote=yes,1900-12-31,1900-05-01,.5,,,",
     ]
     found = read_judgements(_file(tmp_path, *rows), history, model)
@@ -170,6 +171,7 @@ def test_only_judgements_that_have_not_seen_the_data(
     assert list(made.questions["experts"]) == ["early"]
     why = {each.expert: reason for each, reason in made.left_out}
     assert "after the day" in why["late"] and "is over" in why["over"] and "not at risk" in why["there"]
+    assert "had come by the day" in why["known"]
     with pytest.raises(TocsinError, match="no judgement is left"):
         congress(model, history, found[1:2], "1900-05-01", draws=20, each=4)
 

@@ -298,3 +298,15 @@ def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
 def test_a_bulletin_of_an_earlier_day_is_refused(watch: Path) -> None:
     with pytest.raises(TocsinError, match="the last bulletin is of 1900-04-01"):
         _step(watch, None, "1900-03-01")
+
+
+def test_a_monitor_of_a_whole_record_knows_only_what_was_known(tmp_path: Path, model: Path) -> None:
+    """The record may hold what came later: a bulletin of an earlier day neither lists nor uses it."""
+    folder = tmp_path / "whole"
+    with opened(folder, begun=False) as record:
+        begin(record, _history(), model, worlds=50, horizon=60)
+        first = step(record, (), "1900-04-01")
+        second = step(record, (), "1900-05-01")
+    assert first["changed"]["events"] == [f"{u} vote yes {CAME[u]}" for u in "abc"]
+    assert second["changed"]["events"] == ["d vote yes 1900-04-11"]
+    assert first["forecast"]["events_known"] == 3 and second["forecast"]["events_known"] == 4

@@ -22,7 +22,7 @@ from tocsin.congress.judgements import Judgement, share
 from tocsin.errors import TocsinError, check_whole
 from tocsin.fit.draws_kept import kept_draws
 from tocsin.fit.maximum.constraint import Prior
-from tocsin.forecasts.forecast import Question, fitted_until, shown, simulated, told_by
+from tocsin.forecasts.forecast import Question, _came, fitted_until, shown, simulated, told_by
 from tocsin.history.known import known_on
 
 if TYPE_CHECKING:
@@ -97,10 +97,10 @@ def log_weights(hits: Floats, each: int, middle: float, spread: float) -> Floats
     return np.asarray(np.log(np.maximum(means, 1e-300))[hits.astype(np.int64)])
 
 
-def _day_of(judgements: Sequence[Judgement]) -> float:
-    """Return the day on which the most judgements have been made and are not over, the last one of several."""
+def _day_of(judgements: Sequence[Judgement], history: History) -> float:
+    """Return the day on which the most judgements have been made and are open, the last one of several."""
     days = sorted({one.date for one in judgements})
-    return max(days, key=lambda day: (len(_sorted(judgements, day)[0]), day))
+    return max(days, key=lambda day: (len(_sorted(judgements, history, day)[0]), day))
 
 
 def congress(
@@ -118,8 +118,8 @@ def congress(
 
     Parameters:
         judgements: see `judgements.read_judgements`.
-        as_of: the day of the congress: judgements made later, and those whose horizon is over by then, are left out, so
-            that no judgement has seen the data that it meets. By default the day that leaves out the fewest.
+        as_of: the day of the congress: judgements made later, and those that are decided by then, are left out, so that
+            no judgement has seen the data that it meets. By default the day that leaves out the fewest.
         draws, each: draws of the parameters, and worlds of each at each day on which something was judged.
         prior: of the fits; weak priors by default.
 
@@ -128,8 +128,8 @@ def congress(
     """
     check_whole(10, draws=draws)
     check_whole(4, each=each)
-    cut = _day_of(judgements) if as_of is None else history.to_number(as_of)
-    used, left_out = _sorted(judgements, cut)
+    cut = _day_of(judgements, history) if as_of is None else history.to_number(as_of)
+    used, left_out = _sorted(judgements, history, cut)
     far = max((one.horizon for one in used), default=cut + 1.0)
     if not used:
         raise TocsinError("no judgement is left: " + "; ".join(why for _, why in left_out[:3]))
@@ -159,14 +159,18 @@ def congress(
 
 
 def _sorted(
-    judgements: Sequence[Judgement], cut: float
+    judgements: Sequence[Judgement], history: History, cut: float
 ) -> tuple[list[Judgement], list[tuple[Judgement, str]]]:
+    """Return the judgements that were made by a day and are open on it, and the others with the reason."""
     used, left = [], []
     for one in judgements:
+        asked = Question(one.variable, one.state, one.date, min(cut, history.numbers.end))
         if one.date > cut:
             left.append((one, f"it was made on {one.told[0]}, after the day of the congress"))
         elif one.horizon <= cut:
             left.append((one, f"its horizon {one.told[1]} is over by the day of the congress"))
+        elif np.isfinite(_came(history, asked, [one.unit])[0][0]):
+            left.append((one, "what it speaks of had come by the day of the congress"))
         else:
             used.append(one)
     return used, left

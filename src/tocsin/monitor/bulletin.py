@@ -14,6 +14,7 @@ from tocsin.fit.predict import hazards_of_causes
 from tocsin.forecasts.forecast import Question, _came, bounds, fitted_until, shown, simulated
 from tocsin.forecasts.scores import ROW, Scored, row_of
 from tocsin.support.kinds import in_force, support_rows
+from tocsin.wording.numbers import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,8 +184,8 @@ def support_of(history: History, cut: float, last: float | None) -> dict[str, An
 
 def _told(rows: pd.DataFrame) -> list[str]:
     return [
-        f"{kind} by {by} from {source} to {target}"
-        for kind, by, source, target in rows[["kind", "by", "source", "target"]].to_numpy()
+        f"{kind} by {by} from {source} to {listed(sorted(set(own['target'])))}"
+        for (kind, by, source), own in rows.groupby(["kind", "by", "source"])
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -145,7 +146,12 @@ def step(
     asked = record.about("asked")
     content, made, parameters = expected(record, model_of(history), history, cut, asked, progress)
     upto = json.loads(before[0][1])["events"] if before else 0
-    fresh = [each for each in record.entries() if (each.number or 0) > upto]
+    lag, since = record.clock.lag, before[0][0] if before else -math.inf
+    fresh = [
+        each
+        for each in record.entries()
+        if each.last + lag <= cut and ((each.number or 0) > upto or each.last + lag > since)
+    ]
     content |= {
         "history": history.title or history.name,
         "wave": f"{asked['variable']}={asked['state']}",

@@ -83,7 +83,14 @@ def _moved(made: Congress, most: int = 12) -> pd.DataFrame:
 def notes(made: Congress) -> list[str]:
     """Return what was done, how far it may be trusted, and what was left out."""
     day, whole = made.effective
-    worst = made.questions.sort_values("disagreement", ascending=False).iloc[0]
+    shared = made.questions[made.questions["experts"].str.contains(", ")]
+    apart = "No question that is open on the day was judged by two experts. "
+    if len(shared):
+        worst = shared.sort_values("disagreement", ascending=False).iloc[0]
+        apart = (
+            f"Experts disagree most about {worst['unit']} ({worst['state']} until {worst['horizon']}): from "
+            f"{per_hundred(worst['lowest'])} to {per_hundred(worst['highest'])} of 100. "
+        )
     lines = [
         f"Of {made.draws} draws of the parameters, {day:.0f} count after the congress, of the whole record {whole:.0f}."
         + (
@@ -91,10 +98,9 @@ def notes(made: Congress) -> list[str]:
             if day < FEW
             else ""
         ),
-        f"Experts disagree most about {worst['unit']} ({worst['state']} until {worst['horizon']}): from "
-        f"{per_hundred(worst['lowest'])} to {per_hundred(worst['highest'])} of 100. They are pooled by the geometric "
-        "mean of their densities, all alike; different questions are taken to be told independently, which experts who "
-        "read the same papers do not do.",
+        apart
+        + "Experts of one question are pooled by the geometric mean of their densities, all alike; different "
+        "questions are taken to be told independently, which experts who read the same papers do not do.",
         "Each draw is met by worlds that go on from the day of the judgement as it was known; the noise of so few "
         "worlds is added to the spread of the pool. Experts knew the record until their day, and so do the draws.",
         "Hindsight is a danger: whoever collects old judgements knows what came. This is a weight to be argued with.",
