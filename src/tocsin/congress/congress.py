@@ -98,9 +98,9 @@ def log_weights(hits: Floats, each: int, middle: float, spread: float) -> Floats
 
 
 def _day_of(judgements: Sequence[Judgement], history: History) -> float:
-    """Return the day on which the most judgements have been made and are open, the last one of several."""
+    """Return the day on which the most judgements have been made and are open, the first of several."""
     days = sorted({one.date for one in judgements})
-    return max(days, key=lambda day: (len(_sorted(judgements, history, day)[0]), day))
+    return max(days, key=lambda day: (len(_sorted(judgements, history, day)[0]), -day))
 
 
 def congress(
