@@ -38,6 +38,7 @@ def rebuilt(
         layers=history.layers,
         clock=history.clock,
         outside=history.outside,
+        extra=history.extra,
         name=history.name,
     )
 
@@ -186,5 +187,6 @@ class Numbered:
             window=(0.0, (last - first) / DAY + 1.0),
             layers=self.of.layers,
             outside=self.of.outside,
+            extra=self.of.extra,
             name=self.of.name,
         )
