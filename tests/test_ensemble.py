@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import xarray
 
+import tocsin as tc
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.frame import Followed, Frame, frame_of
 from tocsin.ensemble.spells import wilson
@@ -352,3 +353,37 @@ def test_html_is_escaped() -> None:
     ensemble = Ensemble(drawn()[0].events, WORLDS, 1, frame(), interventions=["<script>"])
     assert "<script>" not in ensemble._repr_html_()
     assert "soviet" in ensemble._repr_html_()
+
+
+def test_worlds_split_by_the_hub_of_a_star() -> None:
+    names = [f"u{k}" for k in range(9)]
+    state = tc.StateVariable("s", ["old", "new"])
+    history = tc.History(
+        {"unit": names},
+        ties={"layer": "l", "source": "u4", "target": [name for name in names if name != "u4"]},
+        variables=[state],
+        window=(0.0, 10.0),
+    )
+    model = tc.Model(
+        [state], [tc.Transition("s", "old", "new", tc.baseline("1"), tc.contagion("l", when="s=new"))]
+    )
+    rates = {"s: old > new | baseline | propensity | 1": -3.0, "s: old > new | l | susceptibility | 1": 0.0}
+    worlds = model.with_params(rates).simulate(history, 1000, 3)
+    split = worlds.split("s", "new")
+    assert split is not None and (split.unit, split.variable, split.state) == ("u4", "s", "new")
+    first = worlds.first_times("s", "new")
+    with_hub = first.loc[first["unit"] == "u4", "world"]
+    assert split.share == len(with_hub) / 1000
+    others = worlds.counts("s", "new")["entries"].to_numpy().astype(float)
+    others[with_hub] -= 1
+    half = np.arange(1000) % 2 == 1
+    inside = np.isin(np.arange(1000), with_hub)
+    assert split.median_with == np.median(others[half & inside])
+    assert split.median_without == np.median(others[half & ~inside])
+    assert 0.2 < split.explained < 1.0 and "it does not say why" in str(split)
+    # Units that nothing joins divide nothing: what was found by chance is not confirmed.
+    alone = model.with_params({**rates, "s: old > new | l | susceptibility | 1": -np.inf})
+    chance = alone.simulate(history, 1000, 3).split("s", "new")
+    assert chance is None or chance.explained < 0.02
+    with pytest.raises(tc.TocsinError, match="takes 40 worlds"):
+        model.with_params(rates).simulate(history, 10, 3).split("s", "new")

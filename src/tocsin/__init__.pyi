@@ -10,6 +10,7 @@ from .ensemble.ensemble import Ensemble as Ensemble
 from .ensemble.paired import Outcome as Outcome
 from .ensemble.paired import Paired as Paired
 from .ensemble.runner import gather_shares as gather_shares
+from .ensemble.split import Split as Split
 from .errors import FitError as FitError
 from .errors import HistoryError as HistoryError
 from .errors import ModelError as ModelError

@@ -37,6 +37,7 @@ from tocsin.errors import TocsinError
 if TYPE_CHECKING:
     import xarray
 
+    from tocsin.ensemble.split import Split
     from tocsin.history.history import History
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -329,6 +330,15 @@ class Ensemble:
             }
         )
 
+    def entries(self, variable: str, state: str) -> pd.DataFrame:
+        """Return every entry into a state, one row each: world and unit; states held on entry are no events."""
+        return self._stacked(lambda piece: piece._entries(variable, state))
+
+    def _entries(self, variable: str, state: str) -> pd.DataFrame:
+        moves = self._moves(variable)
+        into = (moves.to == self.frame.code(variable, state)) & ~moves.returned
+        return pd.DataFrame({"world": moves.world[into], "unit": self._unit_names(moves.unit[into])})
+
     def summary(self, variable: str, state: str) -> pd.DataFrame:
         """Return, for each unit, how often, when and for how long it was in a state.
 
@@ -339,6 +349,21 @@ class Ensemble:
         window, makes it a lower bound.
         """
         return summary_of(self, variable, state)
+
+    def split(self, variable: str, state: str) -> Split | None:
+        """Return the unit and state by which worlds differ most in how many other units came into a state.
+
+        It is found on every other world and confirmed on the rest, which give the medians and the share of variance
+        told. It describes, it does not say why. None where no unit's state divides the worlds.
+
+        Raises:
+            TocsinError: fewer than 40 worlds, or an unknown variable or state.
+
+        Source: a regression tree of one cut (Breiman, Friedman, Olshen & Stone 1984), with the halves apart.
+        """
+        from tocsin.ensemble.split import split_of
+
+        return split_of(self, variable, state)
 
     def _spell_groups(
         self, variable: str, state: str
