@@ -5,6 +5,8 @@ from . import units as units
 from .attribution.attribution import Attribution as Attribution
 from .attribution.calibration import calibration as calibration
 from .bayes.posterior import Posterior as Posterior
+from .check.multiverse import Multiverse as Multiverse
+from .check.multiverse import multiverse as multiverse
 from .ensemble.comparison import Comparison as Comparison
 from .ensemble.ensemble import Ensemble as Ensemble
 from .ensemble.paired import Outcome as Outcome

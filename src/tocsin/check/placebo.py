@@ -43,6 +43,11 @@ def reshuffled(history: History, rng: np.random.Generator) -> History:
     A unit's whole course goes to another with the same presence and the same states on entry, so that the
     times of events stay what they were and who is tied to whom has nothing to do with them.
     """
+    return dealt(history, deal(history, rng))
+
+
+def deal(history: History, rng: np.random.Generator) -> NDArray[np.int32]:
+    """Return for each unit the one that gets its course: one with the same presence and states on entry."""
     numbers = history.numbers
     classes = np.stack([numbers.enter, numbers.exit, *numbers.initial.values()])
     _, kind = np.unique(classes, axis=1, return_inverse=True)
@@ -53,6 +58,12 @@ def reshuffled(history: History, rng: np.random.Generator) -> History:
     for each in range(int(kind.max()) + 1):
         members = np.flatnonzero(kind.ravel() == each)
         new[members] = rng.permutation(members)
+    return new
+
+
+def dealt(history: History, new: NDArray[np.int32]) -> History:
+    """Return the history in which the course of each unit goes to another; see `deal`."""
+    numbers = history.numbers
     unit = new[numbers.event_unit]
     order = np.lexsort((np.arange(unit.size), unit, numbers.event_time))
     return altered(

@@ -16,6 +16,7 @@ from tocsin.cli import (  # noqa: F401  (each verb puts itself on the app)
     verb_intake,
     verb_ledger,
     verb_monitor,
+    verb_multiverse,
     verb_new,
     verb_publish,
     verb_replay,

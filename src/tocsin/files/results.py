@@ -81,7 +81,13 @@ CONGRESS = Kind("congress.json", r"(questions|worlds|parameters|scores)\.csv", (
 
 SUPPORT = Kind("support.json", r"(plan|compared)\.csv", ("verb", "support"))
 
-KINDS = (RUN, WHAT_IF, ATTRIBUTION, CHECK, FORECAST, LEDGER, CONGRESS, SUPPORT)
+MULTIVERSE = Kind(
+    "multiverse.json",
+    r"(multiverse|strengths|null)\.csv|multiverse\.parquet|curve\.svg",
+    ("verb", "multiverse"),
+)
+
+KINDS = (RUN, WHAT_IF, ATTRIBUTION, CHECK, FORECAST, LEDGER, CONGRESS, SUPPORT, MULTIVERSE)
 
 
 def digest_of_file(path: Path) -> str:
