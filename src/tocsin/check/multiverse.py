@@ -208,11 +208,11 @@ class _Work:
         params, spread = fit.params, np.sqrt(np.diag(fit.vcov.to_numpy()))
         errors = dict(zip(params.index, spread, strict=True))
         strengths, share = [], 0.0
-        for cause in fit.causes.itertuples():
-            if not str(cause.cause).startswith("example "):
+        for cause, part in zip(fit.causes["cause"], fit.causes["share"].to_numpy(), strict=True):
+            if not str(cause).startswith("example "):
                 continue
-            share += float(cause.share)
-            name = f"{first}{BAR}{cause.cause}{BAR}"
+            share += float(part)
+            name = f"{first}{BAR}{cause}{BAR}"
             level, half = f"{name}susceptibility{BAR}1", f"{name}memory{BAR}half_life"
             memory = each.choices["memory"]
             memory = (
@@ -220,7 +220,7 @@ class _Work:
             )
             values = [math.exp(float(params[level]) + z * errors[level]) for z in (0.0, -NORMAL, NORMAL)]
             mass = values[0] * memory / math.log(2)
-            strengths.append([str(cause.cause).removeprefix("example "), *values, memory, mass])
+            strengths.append([str(cause).removeprefix("example "), *values, memory, mass])
         return rows | {
             "events": fit.nobs, "home": homes[0], "loglik": fit.loglik, "share": share, "free": fit.df,
             "strengths": strengths, "gains": [b - a for a, b in zip(homes[1:], ends, strict=True)],
