@@ -22,7 +22,8 @@ from tocsin.bayes.target import Target
 from tocsin.errors import ModelError
 from tocsin.kernels.exposure_sweep import AFTER, EXPLAINED, UNIT, VARIABLE
 from tocsin.kernels.layout import TARGET
-from tocsin.program.cause import CauseData, integrals, lift
+from tocsin.program.cause import CauseData, lift
+from tocsin.program.exposure import integrals
 from tocsin.program.grouped import is_grouped
 from tocsin.program.parameters import places_in
 from tocsin.wording.numbers import noun
@@ -276,6 +277,11 @@ def take_apart(effects: Effects, vectors: Floats, effect: Floats) -> Pointwise:
         raise ModelError(
             f"with times known by {noun(program.history.clock)} the log-likelihood does not fall apart into events in "
             "order of time: forecasts event by event need times by day"
+        )
+    if any(design.times is not None for design in program.designs):
+        raise ModelError(
+            "forecasts event by event are not worked out for log(time_in_state) and time_in_state: write "
+            "pieces(time_in_state, 7, 30) with ages that suit"
         )
     trace = program.trace
     event = np.flatnonzero(trace.events[:, EXPLAINED] >= 0)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tocsin.errors import ModelError
 from tocsin.fit.maximum.constraint import Constraint, Prior, half_life_bounds
 from tocsin.fit.maximum.newton import intercept
 from tocsin.fit.maximum.search import ALPHA_BOUNDS, Task
@@ -270,8 +271,15 @@ class Density:
     def __init__(self, effects: Effects) -> None:
         self.effects = effects
         self.program = effects.program
+        aged = any(design.times is not None for design in self.program.designs)
+        if aged and effects.blocks:
+            raise ModelError(
+                "log(time_in_state) and time_in_state cannot stand beside frailty= or shock=: write "
+                "pieces(time_in_state, 7, 30) with ages that suit"
+            )
         self.whole = is_grouped(self.program.history) or (
-            self.program.spans is not None and not effects.blocks and not heard_abroad(self.program)
+            not effects.blocks
+            and (aged or (self.program.spans is not None and not heard_abroad(self.program)))
         )
         if self.whole:  # its likelihood is not one of summed exposures: it is asked as it is
             return

@@ -353,6 +353,11 @@ class Setting:
 
     def _history(self, tables: Tables, found: Remembered, vector: NDArray[np.float64]) -> HistoryRecipe:
         fresh, split = self.condition.clocks == "fresh", self.condition.clocks != "cause"
+        if fresh and self.changed.layout.since.size:
+            raise ModelError(
+                "clocks='fresh' is not worked out where a hazard depends on the age of a state: ask clocks='cause' or "
+                "'source'"
+            )
         if fresh and not np.array_equal(found.shape, tables.shape):
             raise ModelError(
                 "clocks='fresh' needs half-lives and responses as they were; ask clocks='cause' or 'source'"

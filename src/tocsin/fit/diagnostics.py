@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +11,13 @@ from tocsin.errors import FitError
 from tocsin.fit.covariance import half_ranges
 from tocsin.fit.maximum.newton import intercept
 from tocsin.history.arrays import LONG, THINNED
+from tocsin.history.tables.schema import since
 from tocsin.kernels.exposure_sweep import EXPLAINED
 from tocsin.kernels.integral import integrate
-from tocsin.kernels.layout import LAYER
+from tocsin.kernels.layout import LAYER, MOVES
 from tocsin.model.declaration import BAR, Contagion
+from tocsin.model.special_terms import AGE
+from tocsin.program.ages import Spells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +73,11 @@ def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
             continue
         # What is centred has lost what it shares with the intercept, which takes it up unless it is fixed.
         view = cause if place < 0 or constraint.group[place] >= 0 else cause.of_scale(program.on_scale(None))
-        if not len(slots.source) and _clearly_independent(view.design, np.asarray(seen.any(axis=1)), free):
+        if (
+            not len(slots.source)
+            and view.design.times is None
+            and _clearly_independent(view.design, np.asarray(seen.any(axis=1)), free)
+        ):
             continue
         terms = _met(view, seen)
         if not _independent(terms if len(free) == terms.shape[1] else terms[:, free]):
@@ -82,11 +90,18 @@ def aliased(program: Program, constraint: Constraint) -> dict[int, str]:
 
 def _met(cause: CauseData, seen: NDArray[np.bool_]) -> Floats:
     """Return the terms that a cause meets, those of targets before those of sources."""
+    if cause.design.times is not None:
+        return cause.met if not len(cause.slots.source) else np.hstack([cause.met, _marked(cause)])
     if len(cause.slots.source):
         row, mark = np.nonzero(seen)
         return np.hstack([cause.matrix[row], cause.marks[mark]])
     met = seen.any(axis=1)
     return np.asarray(cause.matrix if met.all() else cause.matrix[met])
+
+
+def _marked(cause: CauseData) -> Floats:
+    """Return the source terms beside `cause.met`: of each of its rows one that sends, in turn."""
+    return cause.marks[np.arange(len(cause.met)) % len(cause.marks)]
 
 
 def _dependent(
@@ -165,6 +180,31 @@ def thin(program: Program, constraint: Constraint) -> list[str]:
                 f"{program.model.transitions[number].name!r} has {free} parameters for {events} "
                 f"event{'s' if events != 1 else ''}: leave terms out, tie parameters (tied=), or use "
                 "prior=tc.weak_prior()"
+            )
+    return warnings
+
+
+def of_ages(program: Program) -> list[str]:
+    """Return warnings of transitions most of whose time at risk has an age that nobody knows."""
+    warnings: list[str] = []
+    if not program.opening.since.size:
+        return warnings
+    program = replace(program, spans=None) if program.spans is not None else program
+    for number, group in enumerate(program.likelihood.groups):
+        cause = next((c for c in map(program.likelihood.causes.__getitem__, group) if c.design.age), None)
+        if cause is None:
+            continue
+        move, layout = program.model.transitions[number], program.opening
+        home = cause.at_home()
+        variable, returns = int(layout.transition[number, MOVES]), program.observer.returns
+        spells = Spells.of(layout, cause.program.trace, returns, variable, "level")
+        unknown = np.isnan(spells.at_stretch(home.unit, home.time))
+        share = float(home.span[unknown].sum() / max(home.span.sum(), 1e-300))
+        if share > 0.5:
+            warnings.append(
+                f"{move.name!r}: of {share:.0%} of the time at risk nobody knows since when units have been in their "
+                f"state, so that its age is time since observation began: say it in units (a column "
+                f"{since(move.variable)}), give earlier events, or leave {AGE} out"
             )
     return warnings
 

@@ -11,6 +11,7 @@ from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.model.declaration import BAR
 from tocsin.model.formula import argument_of, check_formula, design_matrix
 from tocsin.model.learned import Role
+from tocsin.model.special_terms import cut_special
 from tocsin.model.terms import transforms_of
 from tocsin.model.transforms import pieces
 from tocsin.program.design import CALENDAR, covariate_values
@@ -174,7 +175,7 @@ def _frame(fit: Fit, formula: str, learnt: Role, name: str, values: Floats) -> p
     if f"C({name})" in learnt.levels:
         columns[f"C({name})"] = pd.Categorical(values, categories=list(learnt.levels[f"C({name})"]))
     frame = pd.DataFrame(columns)
-    for text, node in transforms_of(formula).items():
+    for text, node in transforms_of(cut_special(formula).formula).items():
         if node.function == "pieces":
             cut = pieces(argument_of(formula, node, frame), list(learnt.transforms[text]["cuts"]))
             frame[text] = pd.Categorical(cut, categories=list(learnt.levels[text]))

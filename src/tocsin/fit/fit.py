@@ -76,6 +76,7 @@ def fit_program(
         *diagnostics.thin(program, task.asked),
         *imputation.warnings_of(task, found, identified.scaled),
         *twins.values(),
+        *diagnostics.of_ages(program),
         *diagnostics.of_causes(task, found),
         *diagnostics.of_information(task, found, identified),
         *of_left_out(task, found),

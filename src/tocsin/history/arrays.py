@@ -92,6 +92,8 @@ class Numbers:
         absences: stretches between entry and exit in which a unit is not there, or not coded.
         unobserved: stretches in which a unit is there but not coded.
         returns: the states in which units come back, where their rows name them.
+        since: variable -> (units,) when the unit came into its state on entry, NaN where nobody knows; only of
+            variables for which units say it.
     """
 
     units: tuple[str, ...]
@@ -114,6 +116,7 @@ class Numbers:
     absences: Stretches = field(default_factory=Stretches)
     unobserved: Stretches = field(default_factory=Stretches)
     returns: Returns = field(default_factory=Returns)
+    since: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def early(self) -> NDArray[np.bool_]:
@@ -185,6 +188,8 @@ def numbers_of(
     )
     static: dict[str, NDArray[Any]] = {}
     categories: dict[str, tuple[str, ...]] = {}
+    names_of_variables = [variable.name for variable in variables]
+    dated = [name for name in names_of_variables if schema.since(name) in units.column_names]
     skip = {
         "unit",
         "label",
@@ -192,7 +197,8 @@ def numbers_of(
         "exit",
         schema.MARK,
         *schema.PROVENANCE,
-        *(variable.name for variable in variables),
+        *names_of_variables,
+        *map(schema.since, dated),
     }
     for name in units.column_names:
         if name not in skip:
@@ -225,7 +231,17 @@ def numbers_of(
         absences=there.absences,
         unobserved=there.unobserved,
         returns=there.returns,
+        since={name: _known_since(units, schema.since(name), clock)[there.row] for name in dated},
     )
+
+
+def _known_since(units: Any, name: str, clock: Clock) -> Floats:
+    """Return since when units have been in their states on entry, where their events stand on the clock."""
+    column = units.column(name)
+    known = ~np.asarray(pc.is_null(column))
+    since = np.full(len(column), np.nan)
+    since[known] = clock.number(_times(units, name, 0)[known]) + clock.lag
+    return since
 
 
 def _codes(table: Any, name: str) -> Ints:

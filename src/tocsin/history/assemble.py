@@ -280,7 +280,7 @@ def _table(
             columns[name] = frames.dictionary(codes, parsed.coded[name])
             if kind.name == "covariates" and name == "unit":
                 columns[name] = _with_star(codes, parsed.coded[name])
-        elif name in times and name in kind.known:
+        elif (name in times and name in kind.known) or isinstance(values, np.ma.MaskedArray):
             masked = isinstance(values, np.ma.MaskedArray)
             mask = _in_order(np.ma.getmaskarray(values), order) if masked else None
             plain = _in_order(np.ma.getdata(values), order)

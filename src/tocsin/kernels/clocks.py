@@ -74,6 +74,11 @@ class World(NamedTuple):
     levels: NDArray[np.int64]  # of the tournament
     least: NDArray[np.float64]  # (C,) the earliest time of the rows that each cause leads
     shares: NDArray[np.float64]  # (R,) scratch; its length is the room of a cause
+    since: NDArray[
+        np.float64
+    ]  # (V, N) when each unit came into its states, NaN where nobody knows; (0, 0) where
+    #                             no cause sees ages
+    aged: NDArray[np.float64]  # (C * R, 2) what the clocks know of the age of their units' states; see `age`
 
 
 def on_lines(size: int) -> NDArray[np.float64]:
@@ -143,6 +148,8 @@ def empty_world(lay: Layout) -> World:
         levels,
         np.full(causes, np.inf),
         np.zeros(room),
+        lay.since[0].copy(),
+        np.zeros((causes * room if lay.since.size else 0, 2)),
     )
 
 

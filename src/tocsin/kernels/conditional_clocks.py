@@ -14,6 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.kernels.age import (
+    BORN,
+    ROW,
+    age_mark,
+    aged_integral,
+    aged_value,
+    aged_wait,
+    born,
+    decay_integral,
+    target_row,
+)
 from tocsin.kernels.clocks import put
 from tocsin.kernels.hazard import (
     HEARD,
@@ -34,10 +45,12 @@ from tocsin.kernels.inner_exposure import SENT as INNER_SENT
 from tocsin.kernels.inner_exposure import TOTAL as INNER_TOTAL
 from tocsin.kernels.inner_exposure import add_inner, inner_sent
 from tocsin.kernels.layout import (
+    AGE,
     DECAYS,
     ENTER,
     EXIT,
     LAYER,
+    NO_AGE,
     OF_LAYER,
     OUT,
     OUT_TARGET,
@@ -59,7 +72,7 @@ from tocsin.kernels.layout import (
     KIND as BREAK_KIND,
 )
 
-SPENT, SINCE, HAZARD, AIM, DRAWN, BASE, WAITS = range(7)  # columns of `clock`
+SPENT, SINCE, HAZARD, AIM, DRAWN, BASE, WAITS, LAST_NOTED = range(8)  # columns of `clock`
 
 WIDTH = 8  # a clock is one cache line
 
@@ -141,31 +154,37 @@ class Run(NamedTuple):
         np.int64
     ]  # (room, 3) cause, source, change of its count: what others hear after an instant
     later_sent: NDArray[np.float64]  # (room, 2) sent before and after
+    since: NDArray[np.float64]  # (V, N) when each unit came into its states; (0, 0) where no cause sees ages
+    aged: NDArray[np.float64]  # (C * N, 2) what the clocks of a pair know of the age of their unit's state
 
 
 @inlined
-def decay_integral(rate, span):
-    """Return the integral of exp(-rate s) over [0, span]."""
-    return span if rate == 0.0 else -math.expm1(-rate * span) / rate
+def hazard_integral(lay, tab, run, c, pair, begin, end, rate):
+    """Return the integral of what multiplies the hazard of a clock as time goes by: its decay, and the age of the
+    state of its unit."""
+    if lay.cause[c, AGE] == NO_AGE:
+        return decay_integral(rate, end - begin)
+    row, since = np.int64(run.aged[pair, ROW]), run.aged[pair, BORN]
+    return aged_integral(lay, tab, c, row, since, begin, end, rate)
 
 
 @inlined
-def accrue(tab, run, c, slot, time):
+def accrue(lay, tab, run, c, pair, slot, time):
     """Bring a clock to a time: what it has spent, and what its exposure has decayed to."""
     slot = place(slot)
     clock = run.clock[slot]
     span = time - clock[SINCE]
     if span > 0.0:
-        decay = tab.shape[0, c]
+        decay, begin = tab.shape[0, c], clock[SINCE]
         clock[SINCE] = time
         if decay == 0.0:
             if clock[HAZARD] > 0.0:
-                clock[SPENT] += clock[HAZARD] * span
+                clock[SPENT] += clock[HAZARD] * hazard_integral(lay, tab, run, c, pair, begin, time, 0.0)
         elif run.exposure[slot] != 0.0 or clock[HAZARD] != 0.0 or run.flag[TOGETHER] != 0:
             # Else there is nothing that decays: BASE is asked for only while both worlds are together.
             rate = tab.shape[1, c] * decay
             if clock[HAZARD] > 0.0:
-                clock[SPENT] += clock[HAZARD] * decay_integral(rate, span)
+                clock[SPENT] += clock[HAZARD] * hazard_integral(lay, tab, run, c, pair, begin, time, rate)
             fallen = math.exp(-decay * span)
             faded = fallen if rate == decay else math.exp(-rate * span)
             run.exposure[slot] *= fallen
@@ -194,7 +213,7 @@ def accrue_pair(lay, tab, run, plan, c, pair, time):
     if not pair_is_silent(tab, run, c, pair):
         for slot in range(place(plan.first[pair]), plan.first[pair + 1]):
             if not clock_is_silent(lay, tab, run, c, place(slot)):
-                accrue(tab, run, c, slot, time)
+                accrue(lay, tab, run, c, pair, slot, time)
 
 
 @inlined
@@ -206,6 +225,16 @@ def full_hazard(lay, tab, c, factor, exposure, whole):
         return 0.0
     alpha = tab.shape[1, c]
     return factor * exposure if alpha == 1.0 else factor * whole**alpha * (exposure / whole)
+
+
+@inlined
+def hazard_then(lay, tab, run, c, pair, exposure, whole, time):
+    """Return the hazard of a clock at an event, by left limit."""
+    hazard = full_hazard(lay, tab, c, run.factor[pair], exposure, whole)
+    if lay.cause[c, AGE] != NO_AGE and hazard != 0.0:
+        row, since = np.int64(run.aged[pair, ROW]), run.aged[pair, BORN]
+        hazard *= aged_value(lay, tab, c, row, since, time, False)
+    return hazard
 
 
 @inlined
@@ -231,13 +260,16 @@ def schedule(lay, tab, run, past, c, pair, slot, time, whole):
     if not hazard < np.inf:
         return False
     if run.flag[QUIET] != 0:
-        if hazard != clock[HAZARD]:
+        noted = hazard
+        if lay.cause[c, AGE] != NO_AGE and hazard > 0.0:
+            noted *= age_mark(lay, tab, c, np.int64(run.aged[pair, ROW]))
+        if noted != clock[LAST_NOTED]:
             number = run.flag[NOTED]
             if number < past.base.size:
-                past.base_at[0, number], past.base_at[1, number] = time, hazard
+                past.base_at[0, number], past.base_at[1, number] = time, noted
                 past.base[number] = slot
             run.flag[NOTED] += 1
-        clock[HAZARD] = hazard
+        clock[HAZARD], clock[LAST_NOTED] = hazard, noted
         return True
     if run.flag[TOGETHER] != 0:
         hazard = max(hazard - clock[BASE], 0.0)
@@ -248,12 +280,15 @@ def schedule(lay, tab, run, past, c, pair, slot, time, whole):
         left = clock[AIM] - clock[SPENT]
         waits = False
         if clock[WAITS] >= time:
-            rest = left - hazard * decay_integral(rate, clock[WAITS] - time)
+            rest = left - hazard * hazard_integral(lay, tab, run, c, pair, time, clock[WAITS], rate)
             waits = abs(rest) <= TOLERANCE * (1.0 + clock[AIM])
             left += MARGIN * (1.0 + clock[AIM])
         if not waits:
             left = max(left, 0.0)
-            if rate == 0.0:
+            if lay.cause[c, AGE] != NO_AGE:
+                row, since = np.int64(run.aged[pair, ROW]), run.aged[pair, BORN]
+                fires = time + aged_wait(lay, tab, c, row, since, time, left / hazard, rate)
+            elif rate == 0.0:
                 fires = time + left / hazard
             elif left * rate < hazard:
                 fires = time - math.log1p(-left * rate / hazard) / rate
@@ -277,7 +312,7 @@ def schedule_pair(lay, tab, run, plan, past, c, pair, time):
         if clock_is_silent(lay, tab, run, c, place(slot)):
             continue
         if linear:
-            accrue(tab, run, c, slot, time)
+            accrue(lay, tab, run, c, pair, slot, time)
             whole = run.exposure[place(slot)]
         if not schedule(lay, tab, run, past, c, pair, slot, time, whole):
             return False
@@ -289,9 +324,14 @@ def update_factor(lay, tab, run, plan, past, c, i, time):
     """Recompute the factor of a pair after its unit changed. Returns False where a hazard is not finite."""
     pair = place(c * lay.state.size + i)
     factor = target_factor(lay, tab, run, c, i)
-    if factor == run.factor[pair]:
+    aged = lay.cause[c, AGE] != NO_AGE and factor != 0.0
+    if factor == run.factor[pair] and not aged:
         return True
     # What was spent until now is spent at the hazards that were, which the clocks know.
+    if aged:
+        accrue_pair(lay, tab, run, plan, c, pair, time)
+        run.aged[pair, ROW] = target_row(lay, run, c, i)
+        run.aged[pair, BORN] = born(lay, run, c, i)
     run.factor[pair] = factor
     return schedule_pair(lay, tab, run, plan, past, c, pair, time)
 
@@ -306,7 +346,7 @@ def add_exposure(lay, tab, run, plan, past, c, i, tie, time, before, after, sour
     slot = place(plan.first[pair] + plan.place[tie])
     factor = run.factor[pair]
     if factor != 0.0 or tab.shape[0, c] > 0.0:
-        accrue(tab, run, c, slot, time)
+        accrue(lay, tab, run, c, pair, slot, time)
     exposure = run.exposure[slot]
     had = exposure != 0.0
     if run.flag[SPLIT] != 0:
@@ -511,6 +551,8 @@ def change(lay, tab, run, plan, past, number, time):
         return appear(lay, tab, run, plan, past, a, time, np.int64(kind == ENTER))
     if kind == RETURN:
         restate(lay, run, number)
+        if run.since.size > 0:
+            run.since[b, a] = time
         return np.int64(-1), np.int64(-1)
     listener, group, old, new = apply_break(lay, run, number)
     tie = np.int64(lay.breaks[number, C])
@@ -544,6 +586,8 @@ def move(lay, tab, run, plan, past, i, variable, state, time, wait):
     Returns (-1, -1), or cause and unit of a wrong hazard.
     """
     old = enter_state(lay, run, i, variable, state)
+    if run.since.size > 0:
+        run.since[variable, i] = time
     hears = TARGETS_HEAR
     for position in range(lay.listen_first[hears, variable], lay.listen_first[hears, variable + 1]):
         c = place(lay.listen[place(position)])

@@ -40,7 +40,7 @@ from tocsin.kernels.conditional_clocks import (
     accrue,
     accrue_pair,
     change,
-    full_hazard,
+    hazard_then,
     move,
     release_instant,
     schedule,
@@ -188,6 +188,10 @@ def begin_world(lay, tab, run, opened, plan, past, known, key, fresh, live):
     copy(run.heard, opened.heard)
     copy(run.exposure, opened.exposure)
     copy(run.sources, opened.sources)
+    for variable in range(run.since.shape[0]):
+        copy(run.since[variable], opened.since[variable])
+    for pair in range(run.aged.shape[0]):
+        copy(run.aged[pair], opened.aged[pair])
     for c in range(lay.cause.shape[0]):
         if lay.cause[c, LAYER] >= 0:
             copy(run.memory[SENT, c], opened.memory[SENT, c])
@@ -247,7 +251,7 @@ def observed_event_stays(lay, tab, run, plan, past, x, time):
         return False
     accrue_pair(lay, tab, run, plan, c, pair, time)
     whole = whole_exposure(tab, run, plan, c, pair, slot)
-    hazard = full_hazard(lay, tab, c, run.factor[pair], run.exposure[slot], whole)
+    hazard = hazard_then(lay, tab, run, c, pair, run.exposure[slot], whole, time)
     if run.flag[TOGETHER] != 0:
         # Both worlds have the event where the lower of the two hazards does.
         then = past.amount[HAZARD_THEN, chosen]
@@ -367,7 +371,7 @@ def apply_fired_clock(lay, tab, run, plan, past, log, times, events, slot, time)
     c = place(pair // lay.state.size)
     i, k = place(pair - c * lay.state.size), place(lay.cause[c, TRANSITION])
     variable, state = place(lay.transition[k, MOVES]), place(lay.transition[k, TO])
-    accrue(tab, run, c, slot, time)
+    accrue(lay, tab, run, c, pair, slot, time)
     source = draw_source(lay, tab, run, plan, c, i, slot, time)
     record_event(log, times, events, time, i, variable, held(lay, run, i, variable), state, c, source)
     advance(run, plan, past, slot)
@@ -425,7 +429,7 @@ def run_to_end(lay, tab, run, plan, past, log, times, events, most, crowd):
                 slot = place(past.base[h])
                 pair = place(plan.pair[slot])
                 c = pair // lay.state.size
-                accrue(tab, run, c, slot, time)
+                accrue(lay, tab, run, c, pair, slot, time)
                 run.clock[slot, BASE] = past.base_at[1, h]
                 if run.factor[pair] != 0.0 and not reschedule(lay, tab, run, plan, past, c, pair, slot, time):
                     bad = pair % lay.state.size

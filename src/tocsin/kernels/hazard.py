@@ -10,14 +10,17 @@ import math
 
 import numpy as np
 
+from tocsin.kernels.age import target_row
 from tocsin.kernels.inner_exposure import inner_factor, inner_level
 from tocsin.kernels.layout import (
+    AGE,
     DECAYS,
     IN,
     IN_SOURCE,
     IN_TIE,
     KIND,
     LAYER,
+    NO_AGE,
     OF_LAYER,
     OF_TOTAL,
     PIECE,
@@ -43,20 +46,23 @@ TAKEN = 2  # a third row, where units come back: what a source would have sent a
 
 @inlined
 def target_factor(lay, tab, world, c, i):
-    """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if normalised."""
+    """Return A: exp(beta . x_i) where the unit is at risk, over the total of its ties if normalised.
+
+    Where the cause sees an age, exp(beta . x_i) is another's to give (`age`), and 1 here.
+    """
     k, s = place(lay.cause[c, TRANSITION]), place(world.state[i])
     if lay.after[k, s] < 0 or world.present[i] == 0 or (lay.allowed.size > 0 and lay.allowed[k, i] == 0):
         return 0.0
-    d = place(lay.cause[c, TARGET])
-    row = lay.same[d]
+    aged = lay.cause[c, AGE] != NO_AGE
+    row = target_row(lay, world, c, i)
     bent = lay.inner.shape[0] > 0
-    if row < 0:
-        level = inner_level(lay, world, c, i) if bent else 0
-        row = lay.rows[world.piece[d, i] + lay.columns[d, s] + level]
+    if bent and not aged and lay.same[place(lay.cause[c, TARGET])] < 0:
+        d = place(lay.cause[c, TARGET])
+        row = np.int64(lay.rows[world.piece[d, i] + lay.columns[d, s] + inner_level(lay, world, c, i)])
     if row < 0:
         return np.nan
-    factor = tab.values[place(tab.first[0, c] + row)]
-    if bent:
+    factor = 1.0 if aged else tab.values[place(tab.first[0, c] + row)]
+    if bent and not aged:
         factor *= inner_factor(lay, tab, world, c, i, row)
     number = lay.cause[c, TOTAL_OF]
     if number >= 0:

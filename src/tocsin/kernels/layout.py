@@ -39,7 +39,15 @@ STRIDE, SIZE = 0, 1  # columns of `variable`
 
 MOVES, TO = 0, 1  # columns of `transition`: the variable it moves, the state it enters
 
-TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS, ROW, LEAD, SPAN = range(9)  # columns of `cause`
+TRANSITION, LAYER, TARGET, SOURCE, TOTAL_OF, DECAYS, ROW, LEAD, SPAN, AGE, FIRST_CUT, LEVELS, LEVEL_ROWS = (
+    range(13)
+)  # columns of `cause`
+
+NO_AGE, PIECES, LOG, PLAIN = range(
+    4
+)  # in AGE of `cause`; what counts unknown ages from entry adds FROM_ENTRY
+
+FROM_ENTRY = 4
 
 TARGETS_HEAR, SOURCES_HEAR, OF_LAYER, OF_TOTAL, TARGET_DESIGNS, SOURCE_DESIGNS = range(6)  # rows of `listen`
 
@@ -70,11 +78,10 @@ class Layout(NamedTuple):
     after: I4  # (K, J) joint state after the transition, -1 where the unit is not at risk
     matters: B1  # (K, J) whether a unit in this joint state may ever be at risk of the transition again
     allowed: B1  # (K, N) 0 where an intervention prevents the transition; (0, 0) where none does
-    cause: (
-        I4  # (C, 9) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
-    )
-    #            whether its memory decays, the matrix along whose rows it is sent (-1: tie by tie), and the first
-    #            of the causes that are sent together, with how many they are
+    cause: I4  # (C, 13) transition, layer (-1: baseline), target and source design (-1: none), totals (-1: none),
+    #            whether its memory decays, the matrix along whose rows it is sent (-1: tie by tie), the first
+    #            of the causes that are sent together, with how many they are; and what it sees of the age of the
+    #            unit's state: in which form, the first of its cuts, their number, and the rows of one level
     cause_key: U8  # (C,)
     counts: B1  # (C, J) whether a source in this joint state counts
     clause: B1  # (C, V) whether a variable stands in the clause `when`
@@ -94,6 +101,11 @@ class Layout(NamedTuple):
     dense_of: I4  # (L,) position of the layer in `dense`, -1 where it is kept as ties alone
     dense: F8  # (2, N, dense layers * room of a row) weights of each source, and of each target, at first
     totals: F8  # (totals, N) that normalise exposures, when the window begins
+    age_cuts: F8  # ages between pieces, cause by cause
+    since: (
+        F8  # (2, V, N) since when each state is held on entry (NaN: unknown), and the unit is seen; (2, 0, 0)
+    )
+    #            where no cause sees ages
     early: I4  # (entries before the unit's own, 3) cause, unit, row of the source design
     early_time: F8
     break_at: F8  # (2, B) time, and a value; sorted by time, then kind
@@ -116,6 +128,7 @@ class Tables(NamedTuple):
     shape: F8  # (2, C) decay ln 2 / half-life (0 under `while`), and alpha
     bent: F8  # what multiplies each term that is a number following an exposure, in every target row, term by term
     bent_first: I8  # (terms,) where each begins in `bent`
+    slope: F8  # coefficient of the age in the hazard of each target row, as `values`; (0,) where no age is a number
 
 
 # --- How kernels are compiled

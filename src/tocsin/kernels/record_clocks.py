@@ -23,7 +23,7 @@ from tocsin.kernels.conditional_clocks import (
     accrue,
     accrue_pair,
     change,
-    full_hazard,
+    hazard_then,
     move,
     open_window,
     release_instant,
@@ -77,6 +77,8 @@ def empty_world(lay: Layout, plan: Plan, past: Past, split: bool, most: int) -> 
         levels,
         np.zeros((room, 3), dtype=np.int64),
         np.zeros((room, 2)),
+        lay.since[0].copy(),
+        np.zeros((causes * units if lay.since.size else 0, 2)),
     )
 
 
@@ -95,7 +97,7 @@ def record_spent(lay, tab, run, plan, past, x, time):
         for slot in range(first, last):
             exposure = run.exposure[slot]
             whole = whole_exposure(tab, run, plan, c, pair, slot)
-            hazard = full_hazard(lay, tab, c, run.factor[pair], exposure, whole)
+            hazard = hazard_then(lay, tab, run, c, pair, exposure, whole, time)
             summed += hazard
             past.clock[number], past.cause[number], past.source[number] = slot, c, plan.source[slot]
             past.amount[SUMMED, number] = summed
@@ -160,7 +162,8 @@ def accumulate_spent(lay, tab, run, plan, past, until, witness):
     time = follow_until(lay, tab, run, plan, past, until, witness, place)
     if place[STATUS] == DONE and witness:
         for slot in range(plan.pair.size):
-            accrue(tab, run, np.int64(plan.pair[slot]) // lay.state.size, slot, lay.window[1])
+            pair = np.int64(plan.pair[slot])
+            accrue(lay, tab, run, pair // lay.state.size, pair, slot, lay.window[1])
             past.last[slot] = run.clock[slot, SPENT]
     return place, time
 

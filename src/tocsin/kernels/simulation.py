@@ -72,12 +72,12 @@ from tocsin.kernels.sparse_clocks import (
     MANY,
     change_inner,
     draw_source,
-    fires_after,
     schedule,
     send_change,
     send_inner,
     update_factor,
     update_source,
+    wait,
 )
 from tocsin.kernels.streams import bits_of, combine, double_of, threshold
 
@@ -141,6 +141,9 @@ def begin(lay, tab, world, opened, key, fresh):
             copy(world.memory[HEARD, c], opened.memory[HEARD, c])
         if lay.inner.shape[0] > 0:
             world.inner[:] = opened.inner
+        if world.since.size > 0:
+            world.since[:] = opened.since
+            world.aged[:] = opened.aged
         world.quietest[:] = opened.quietest
         world.peak[:] = opened.peak
         copy_clocks(world.tree, world.clock, opened.clock)
@@ -200,7 +203,7 @@ def begin_clocks(lay, tab, world, tree, c):
     for i in range(room):
         hazard, fires = world.clock[first + i, HAZARD], np.inf
         if hazard > 0.0:
-            fires = time + fires_after(left[i], hazard, rate)
+            fires = time + wait(lay, tab, world, c, place(first + i), time, left[i], hazard, rate)
         set_aside(tree, world.least, c, i, room, fires)
 
 
@@ -212,6 +215,8 @@ def change(lay, tab, world, number, time):
         return appear(lay, tab, world, a, time, np.int64(kind == ENTER))
     if kind == RETURN:
         restate(lay, world, number)
+        if world.since.size > 0:
+            world.since[b, a] = time
         return np.int64(-1), np.int64(-1)
     listener, group, old, new = apply_break(lay, world, number)
     if kind == TIE and lay.dense_of[group] >= 0:
@@ -244,6 +249,8 @@ def change(lay, tab, world, number, time):
 def move(lay, tab, world, i, variable, state, time):
     """Move one variable of a unit, and tell every clock that listens. Returns (-1, -1), or cause and unit."""
     old = enter_state(lay, world, i, variable, state)
+    if world.since.size > 0:
+        world.since[variable, i] = time
     for position in range(
         lay.listen_first[TARGETS_HEAR, variable], lay.listen_first[TARGETS_HEAR, variable + 1]
     ):

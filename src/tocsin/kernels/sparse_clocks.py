@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from tocsin.kernels.age import BORN, aged_integral, aged_wait, born, decay_integral, fires_after, target_row
+from tocsin.kernels.age import ROW as AGED_ROW
 from tocsin.kernels.clocks import (
     DRAWN,
     EXPOSURE,
@@ -33,8 +35,10 @@ from tocsin.kernels.inner_exposure import SENT as INNER_SENT
 from tocsin.kernels.inner_exposure import TOTAL as INNER_TOTAL
 from tocsin.kernels.inner_exposure import add_inner, inner_sent
 from tocsin.kernels.layout import (
+    AGE,
     LAYER,
     LEAD,
+    NO_AGE,
     OUT,
     OUT_TARGET,
     PIECE,
@@ -51,12 +55,12 @@ MANY = 20_000  # units, from which the memory of a world is far away
 
 
 @inlined
-def fires_after(left, hazard, rate):
-    """Return how long a hazard, constant or decaying, takes to spend what is left of a threshold."""
-    if rate == 0.0:
-        return left / hazard
-    share = left * rate / hazard
-    return -math.log1p(-share) / rate if share < 1.0 else np.inf
+def wait(lay, tab, world, c, position, time, left, hazard, rate):
+    """Return how long a clock takes from a time to spend what is left of its threshold."""
+    if lay.cause[c, AGE] == NO_AGE:
+        return fires_after(left, hazard, rate)
+    row, since = np.int64(world.aged[position, AGED_ROW]), world.aged[position, BORN]
+    return aged_wait(lay, tab, c, row, since, time, left / hazard, rate)
 
 
 @inlined
@@ -74,11 +78,13 @@ def schedule(lay, tab, world, c, i, time, factor, change, sources):
     clock = world.clock[position]
     decay = tab.shape[0, c]
     rate = tab.shape[1, c] * decay
-    span = time - clock[SINCE]
+    span, aged = time - clock[SINCE], lay.cause[c, AGE] != NO_AGE
     if span > 0.0:
-        if clock[HAZARD] > 0.0:
-            spent = span if rate == 0.0 else -math.expm1(-rate * span) / rate
-            clock[LEFT] -= clock[HAZARD] * spent
+        if clock[HAZARD] > 0.0 and aged:
+            row, since = np.int64(world.aged[position, AGED_ROW]), world.aged[position, BORN]
+            clock[LEFT] -= clock[HAZARD] * aged_integral(lay, tab, c, row, since, clock[SINCE], time, rate)
+        elif clock[HAZARD] > 0.0:
+            clock[LEFT] -= clock[HAZARD] * decay_integral(rate, span)
         if decay > 0.0:
             clock[EXPOSURE] *= math.exp(-decay * span)
     clock[SINCE] = time
@@ -96,6 +102,9 @@ def schedule(lay, tab, world, c, i, time, factor, change, sources):
     clock[HAZARD] = hazard
     if not hazard < np.inf:
         return False
+    if aged and factor != 0.0:
+        world.aged[position, AGED_ROW] = target_row(lay, world, c, i)
+        world.aged[position, BORN] = born(lay, world, c, i)
     key = world.key[0]
     if key != NO_DRAW:
         if factor != 0.0 and clock[LEFT] == SPENT:
@@ -103,7 +112,7 @@ def schedule(lay, tab, world, c, i, time, factor, change, sources):
             clock[DRAWN] += 1.0
         fires = np.inf
         if hazard > 0.0:
-            fires = time + fires_after(max(clock[LEFT], 0.0), hazard, rate)
+            fires = time + wait(lay, tab, world, c, position, time, max(clock[LEFT], 0.0), hazard, rate)
         set_time(world.tree, world.levels, world.least, place(lay.cause[c, LEAD]), position, fires)
     return True
 
@@ -112,7 +121,8 @@ def schedule(lay, tab, world, c, i, time, factor, change, sources):
 def update_factor(lay, tab, world, c, i, time):
     """Recompute the factor of one clock after its unit changed. Returns False where it is not finite."""
     factor = target_factor(lay, tab, world, c, i)
-    if factor == world.clock[place(c * world.shares.size + i), FACTOR]:
+    same = factor == world.clock[place(c * world.shares.size + i), FACTOR]
+    if same and (factor == 0.0 or lay.cause[c, AGE] == NO_AGE):
         return True
     if (
         factor == 0.0

@@ -357,3 +357,33 @@ def _is_number(text: str) -> bool:
 def special_names(cut: Cut) -> Iterator[str]:
     """Yield the names of covariates that special terms use: the marks of exposures."""
     return (special.mark for special in cut.specials if special.mark is not None)
+
+
+# --- The age of a state as columns of a frame: one value for each of its levels
+
+
+UNKNOWN_TERM = f"{AGE}[{UNKNOWN}]"
+
+
+def age_of(formula: str) -> Special | None:
+    """Return the age that a formula names, or None."""
+    return next((each for each in cut_special(formula).specials if each.what == AGE), None)
+
+
+def age_formula(formula: str, unknown: bool) -> str:
+    """Return a formula with its special terms cut out, and with a term for ages that nobody knows.
+
+    Parameters:
+        unknown: whether some ages are unknown. They are a level of pieces; where the age is a number they have a
+            level beside it, and its own terms are zero.
+    """
+    age, cut = age_of(formula), cut_special(formula).formula
+    return f"{cut} + `{UNKNOWN_TERM}`" if unknown and age is not None and age.form != "pieces" else cut
+
+
+def age_columns(age: Special, unknown: bool) -> dict[str, list[str] | list[float]]:
+    """Return the columns that `age_formula` reads, with a value for each level of the age: those of pieces, or the
+    known ages alone; where some are unknown, these last."""
+    if age.form == "pieces":
+        return {age.name: [*age.levels, *([UNKNOWN] if unknown else [])]}
+    return {age.name: [1.0, 0.0], UNKNOWN_TERM: [0.0, 1.0]} if unknown else {age.name: [1.0]}

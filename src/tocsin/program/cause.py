@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin.errors import FitError
 from tocsin.history.arrays import THINNED
 from tocsin.kernels.exposure_sweep import BAD, LISTED, STRETCHES, UNIT, KeptStretches, sweep
 from tocsin.kernels.integral import integrate
-from tocsin.kernels.layout import LAYER, SOURCE
-from tocsin.program.exposure import Swept, swept_home
+from tocsin.kernels.layout import DECAYS, FIRST_CUT, LAYER, MOVES, SOURCE, TOTAL_OF, TRANSITION
+from tocsin.program.ages import Spells, by_age, log_function, log_integral, terms_at
+from tocsin.program.exposure import Swept, integrals, summed_rows, swept_home
 from tocsin.program.program import log_factors
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class CauseData:
         What was swept does not depend on it, and is shared.
         """
         other, program = copy.copy(self), program.recorded
-        for name in ("ranges", "linear_events"):
+        for name in ("ranges", "linear_events", "met"):
             other.__dict__.pop(name, None)
         marked = self.program.__dict__.get("trace")
         other.program = program
@@ -101,6 +103,8 @@ class CauseData:
     def ranges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the least and the largest value of every target term, then of every source term."""
         sides = [each.ranges for each in (self.design, self.source_design) if each is not None]
+        if self.design.times is not None:
+            sides[0] = self.met.min(axis=0, initial=np.inf), self.met.max(axis=0, initial=-np.inf)
         least, most = (np.concatenate(each) for each in zip(*sides, strict=True))
         return least, most
 
@@ -114,12 +118,13 @@ class CauseData:
     @property
     def plain(self) -> bool:
         """Return whether the cause has target parameters only, so that its hazard is a factor of exposure."""
-        return len(self.slots.source) == 0 and self.slots.half_life < 0 and self.slots.alpha < 0
+        shapes = len(self.slots.source) > 0 or self.slots.half_life >= 0 or self.slots.alpha >= 0
+        return not shapes and self.design.times is None
 
     @property
     def remembers(self) -> bool:
-        """Return whether the cause has target parameters, and a half-life of its own at most."""
-        return not len(self.slots.source) and self.slots.alpha < 0
+        """Return whether the cause has target parameters but for an age, and a half-life of its own at most."""
+        return not len(self.slots.source) and self.slots.alpha < 0 and self.design.age is None
 
     @property
     def reference(self) -> Swept:
@@ -136,7 +141,7 @@ class CauseData:
     def swept(self, decay: float, keep: bool = False) -> Swept:
         """Return the sweep at one decay rate, with stretches and sources if `keep`; keeps the last few."""
         aside = self.program.aside
-        keep = keep or aside is not None
+        keep = keep or aside is not None or self.design.age is not None
         key = (decay, keep)
         if key not in self.cached and not keep and self.program.opening.cause[self.number, LAYER] < 0:
             found = swept_home(self)
@@ -164,6 +169,13 @@ class CauseData:
                 kept.source[:, 1],
                 kept.sent,
             )
+            if self.design.age is not None:
+                layout, trace = self.program.opening, self.program.trace
+                cuts = layout.age_cuts[layout.cause[self.number, FIRST_CUT] :][: len(self.design.age.cuts)]
+                found = by_age(self.cached[key], self.design, self.spells, cuts, trace, decay)
+                if self.design.age.form == "log" and (found.event_age <= 0.0).any():
+                    self._refuse_age_zero(int(found.event[found.event_age <= 0.0][0]))
+                self.cached[key] = found
             if aside is not None:
                 self.cached[key] = self._without(self.cached[key], decay, aside)
         return self.cached[key]
@@ -172,13 +184,7 @@ class CauseData:
         """Return a sweep without what some units lived under and saw."""
         at = np.flatnonzero(~aside[whole.unit])
         span, seen = whole.span[at], whole.exposure[at]
-        j0, j1, j2 = integrals(decay, span) if decay > 0.0 else (span, span * 0.0, span * 0.0)
-        parts = seen * j0[:, None, None]
-        if parts.shape[2] == 3:
-            parts[:, :, 1] += seen[:, :, 0] * j1[:, None]
-            parts[:, :, 2] += 2.0 * seen[:, :, 1] * j1[:, None] + seen[:, :, 0] * j2[:, None]
-        summed = np.zeros_like(whole.summed)
-        np.add.at(summed, whole.row[at], parts)
+        summed = summed_rows(whole.summed.shape[0], whole.row[at], seen, span, decay)
         stays = ~aside[self.program.trace.events[whole.event, UNIT]]
         listed = stays[whole.source_event]
         return whole._replace(
@@ -194,7 +200,28 @@ class CauseData:
             source_event=(np.cumsum(stays) - 1)[whole.source_event[listed]].astype(np.int32),
             source_unit=whole.source_unit[listed],
             source_sent=whole.source_sent[listed],
+            age=whole.age[at] if whole.age.size else whole.age,
+            event_age=whole.event_age[stays] if whole.event_age.size else whole.event_age,
         )
+
+    def _refuse_age_zero(self, event: int) -> None:
+        """Refuse an event at the instant at which its unit entered the state that it leaves."""
+        program = self.program
+        unit = program.history.numbers.units[program.trace.events[event, UNIT]]
+        raise FitError(
+            f"{program.cause_name(self.number)!r}: {unit!r} leaves its state at "
+            f"{program.when(program.shown_time(program.trace.time[event]))}, the instant at which it entered it, of "
+            "which the age has no logarithm: say in which span the event lies (time_latest), or write "
+            "pieces(time_in_state, ...)"
+        )
+
+    @cached_property
+    def spells(self) -> Spells:
+        """Return when each unit came into the states of the variable that the cause moves."""
+        layout, age = self.program.opening, self.design.age
+        variable = int(layout.transition[layout.cause[self.number, TRANSITION], MOVES])
+        unknown, returns = "level" if age is None else age.unknown, self.program.observer.returns
+        return Spells.of(layout, self.program.trace, returns, variable, unknown)
 
     @property
     def moments(self) -> int:
@@ -239,6 +266,7 @@ class CauseData:
         span: NDArray[np.float64] | None,
         power: bool,
         order: int,
+        age: NDArray[np.float64] | None = None,
     ) -> Elements:
         """Return elements exp(beta . x_r) X^alpha J and their derivatives up to an order.
 
@@ -249,6 +277,7 @@ class CauseData:
             span: length of each stretch (n,), None for elements without an integral.
             power: whether alpha is at work (False for exposures summed beforehand).
             order: 0 for values, 1 with gradients, 2 with Hessians.
+            age: of the unit's state, where each element begins (n,); needed where it is a number.
         """
         slots = self.slots
         decay, alpha = self.shape(vector)
@@ -275,11 +304,16 @@ class CauseData:
         log_value = log_value + alpha * log_exposure
         if span is not None:
             j0, j1, j2 = integrals(rate, span)
-            log_value = log_value + np.log(j0)
+            log_value = log_value + (np.log(j0) if self.design.times is None else 0.0)
+        aged = self.design.times is not None
+        if aged:
+            multiple, grown, first, second = self._aged(vector, row, span, age)
+            log_value = log_value + grown
         with np.errstate(over="ignore"):
             value = np.where(seen, np.exp(log_value), 0.0)
-        count, shapes = len(value), len(slots.source) + (slots.half_life >= 0) + (slots.alpha >= 0)
-        width = len(slots.target)
+        ages = multiple.shape[1] if aged else 0
+        count, shapes = len(value), ages + len(slots.source) + (slots.half_life >= 0) + (slots.alpha >= 0)
+        width = len(slots.target) - ages
         if order == 0:
             return Elements(value, np.empty((0, 0)), np.empty((0, 0, 0)))
 
@@ -287,8 +321,13 @@ class CauseData:
         if not shapes:
             return Elements(value, terms, np.zeros((count, 0, 0)) if order == 2 else np.empty((0, 0, 0)))
         slope = np.zeros((count, width + shapes))
-        slope[:, :width] = terms
+        slope[:, : width + ages] = terms
         bend = np.zeros((count, shapes, shapes)) if order == 2 else np.empty((0, 0, 0))
+        if aged:
+            slope[:, width : width + ages] += first[:, None] * multiple
+            if order == 2:
+                bend[:, :ages, :ages] = second[:, None, None] * multiple[:, :, None] * multiple[:, None, :]
+            whole_bend, bend, width = bend, bend[:, ages:, ages:], width + ages
         g = len(slots.source)
         mark_slope = (moments[:, :, 0] * weight) @ self.marks / safe[:, None]
         slope[:, width : width + g] = alpha * mark_slope
@@ -300,17 +339,21 @@ class CauseData:
         # P is the logarithm of the integral of the decay, a function of rate = alpha * decay.
         p1 = -j1 / j0 if span is not None else np.zeros(count)
         p2 = j2 / j0 - p1 * p1 if span is not None else np.zeros(count)
-        age = np.zeros(count)
+        old_age = np.zeros(count)
         h, a = g, g + (slots.half_life >= 0)
         if slots.half_life >= 0:
-            age = (moments[:, :, 1] @ weight) / safe
-            slope[:, width + h] = alpha * decay * age - p1 * rate - self.slots.mass
+            old_age = (moments[:, :, 1] @ weight) / safe
+            slope[:, width + h] = alpha * decay * old_age - p1 * rate - self.slots.mass
             if order == 2:
                 old = (moments[:, :, 2] @ weight) / safe
                 bend[:, h, h] = (
-                    alpha * (decay**2 * (old - age * age) - decay * age) + p2 * rate**2 + p1 * rate
+                    alpha * (decay**2 * (old - old_age * old_age) - decay * old_age)
+                    + p2 * rate**2
+                    + p1 * rate
                 )
-                cross = (moments[:, :, 1] * weight) @ self.marks / safe[:, None] - mark_slope * age[:, None]
+                cross = (moments[:, :, 1] * weight) @ self.marks / safe[:, None] - mark_slope * old_age[
+                    :, None
+                ]
                 bend[:, :g, h] = bend[:, h, :g] = alpha * decay * cross
         if slots.alpha >= 0 and power:
             slope[:, width + a] = alpha * whole + p1 * rate
@@ -318,15 +361,35 @@ class CauseData:
                 bend[:, a, a] = alpha * whole + p2 * rate**2 + p1 * rate
                 bend[:, :g, a] = bend[:, a, :g] = alpha * mark_slope
                 if slots.half_life >= 0:
-                    bend[:, h, a] = bend[:, a, h] = alpha * decay * age - p2 * rate**2 - p1 * rate
-        return Elements(value, slope, bend)
+                    bend[:, h, a] = bend[:, a, h] = alpha * decay * old_age - p2 * rate**2 - p1 * rate
+        return Elements(value, slope, whole_bend if aged else bend)
+
+    def _aged(
+        self,
+        vector: NDArray[np.float64],
+        row: NDArray[np.integer] | None,
+        span: NDArray[np.float64] | None,
+        age: NDArray[np.float64] | None,
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Return by what the age of each element is multiplied in the terms of the age (n, a), the logarithm of its
+        function or of the integral of it (n,), and the first two derivatives of that in the coefficient."""
+        age_term, times = self.design.age, self.design.times
+        if age_term is None or times is None or age is None or row is None:
+            raise ValueError("the ages of the elements are missing")
+        own = [k for k, name in enumerate(self.design.terms) if age_term.name in name.split(":")]
+        multiple = times[row][:, own]
+        slope = multiple @ vector[self.slots.target.start : self.slots.target.stop][own]
+        if span is None:
+            grown, first = log_function(age_term.form, slope, age)
+            return multiple, grown, first, np.zeros(age.size)
+        return multiple, *log_integral(age_term.form, slope, age, span)
 
     def integral(self, vector: NDArray[np.float64], order: int) -> Elements:
         """Return the elements whose sum is the integral of this cause's hazard over all units at risk."""
         decay, _ = self.shape(vector)
-        if self.slots.alpha >= 0:
+        if self.slots.alpha >= 0 or self.design.times is not None:
             swept = self.swept(decay, keep=True)
-            return self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
+            return self.elements(vector, swept.row, swept.exposure, swept.span, True, order, swept.age)
         summed = self.swept(decay).summed
         if self.thinned:
             row = np.arange(0, summed.shape[0], THINNED)
@@ -365,8 +428,30 @@ class CauseData:
     @property
     def columns(self) -> NDArray[np.float64]:
         """Return the terms of the target rows that are looked at, column after column (k, rows)."""
+        if self.design.times is not None:
+            return self.met.T
         columns: NDArray[np.float64] = self.design.thin if self.thinned else self.design.by_term
         return columns
+
+    @cached_property
+    def met(self) -> NDArray[np.float64]:
+        """Return the target terms that units at risk meet (n, k): of each row, or where the age is a number of each
+        stretch, where it begins and where it ends, and of each event."""
+        if self.design.age is None or self.design.times is None:
+            return self.matrix
+        swept = self.swept(self.shape(np.zeros(len(self.program.parameter_names)))[0], keep=True)
+        row = np.concatenate([swept.row, swept.row, swept.event_row])
+        age = np.concatenate([swept.age, swept.age + swept.span, swept.event_age])
+        return terms_at(self.design, row, age)
+
+    def at_home(self) -> Swept:
+        """Return the sweep of the time at risk, whatever the exposure: that of the cause as one at home."""
+        layout = self.program.opening
+        table = layout.cause.copy()
+        table[self.number, [LAYER, SOURCE, TOTAL_OF]], table[self.number, DECAYS] = -1, 0
+        home = replace(self.program, opening=layout._replace(cause=table))
+        home.__dict__["trace"] = self.program.trace
+        return CauseData(home, self.number).swept(0.0, keep=True)
 
     def expected(self, vector: NDArray[np.float64]) -> float:
         """Return the integral of this cause's hazard: the events that it would set off."""
@@ -396,13 +481,17 @@ class CauseData:
     def by_unit(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int32], Elements]:
         """Return the elements of the integral apart by unit, with the unit of each."""
         swept = self.swept(self.shape(vector)[0], keep=True)
-        return swept.unit, self.elements(vector, swept.row, swept.exposure, swept.span, True, order)
+        return swept.unit, self.elements(
+            vector, swept.row, swept.exposure, swept.span, True, order, swept.age
+        )
 
     def events(self, vector: NDArray[np.float64], order: int) -> tuple[NDArray[np.int64], Elements]:
         """Return the positions of the events that this cause may explain, and its hazard at each."""
         decay, _ = self.shape(vector)
         swept = self.swept(decay, keep=self.slots.alpha >= 0)
-        elements = self.elements(vector, swept.event_row, swept.event_exposure, None, True, order)
+        elements = self.elements(
+            vector, swept.event_row, swept.event_exposure, None, True, order, swept.event_age
+        )
         return swept.event, elements
 
 
@@ -411,19 +500,3 @@ def lift(logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], Any]:
     top = logs.max(axis=0, initial=-np.inf)
     lifted = np.where(np.isfinite(top) & (np.abs(top) > FAR), top, 0.0)
     return np.exp(logs - lifted), lifted if logs.ndim > 1 else float(lifted)
-
-
-def integrals(rate: float, span: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Return the integrals of exp(-rate s), s exp(-rate s), s^2 exp(-rate s) over [0, span], elementwise."""
-    x = rate * span
-    small = x < 0.02
-    safe = np.where(small, 1.0, x)
-    e = np.exp(-safe)
-    j0 = np.where(small, 1 - x / 2 + x**2 / 6 - x**3 / 24 + x**4 / 120, -np.expm1(-safe) / safe)
-    j1 = np.where(small, 1 / 2 - x / 3 + x**2 / 8 - x**3 / 30 + x**4 / 144, (1 - e * (1 + safe)) / safe**2)
-    j2 = np.where(
-        small,
-        1 / 3 - x / 4 + x**2 / 10 - x**3 / 36 + x**4 / 168,
-        (2 - e * (safe**2 + 2 * safe + 2)) / safe**3,
-    )
-    return span * j0, span**2 * j1, span**3 * j2

@@ -10,12 +10,21 @@ import numpy as np
 
 from tocsin.errors import ModelError, suggestion
 from tocsin.kernels.layout import (
+    AGE,
     DECAYS,
     ENTER,
     EXIT,
+    FIRST_CUT,
+    FROM_ENTRY,
     LAYER,
     LEAD,
+    LEVEL_ROWS,
+    LEVELS,
+    LOG,
+    NO_AGE,
     OUT_TARGET,
+    PIECES,
+    PLAIN,
     RETURN,
     ROW,
     SOURCE,
@@ -27,8 +36,10 @@ from tocsin.kernels.layout import (
     TRANSITION,
     Layout,
 )
-from tocsin.model.declaration import Baseline, Contagion, specials_of
+from tocsin.model.declaration import BAR, Baseline, Contagion, specials_of
 from tocsin.model.learned import Learned, Role
+from tocsin.model.special_terms import UNKNOWN, age_of
+from tocsin.program.ages import since_entry
 from tocsin.program.design import Damping, Design, build_design, damped
 from tocsin.program.grouped import is_grouped, refuse_two
 from tocsin.program.inner_exposure import Exposures, check_exposure, exposures_of
@@ -38,14 +49,18 @@ from tocsin.program.parameters import cause_key, name_parameters, role_names, un
 from tocsin.program.program import Observed, Program
 from tocsin.program.ties import Breaks, Changes, TieLayout, lay_dense, lay_ties, target_totals
 from tocsin.states import parse_clause
+from tocsin.wording.numbers import noun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.history.arrays import Numbers
     from tocsin.history.history import History
-    from tocsin.model.declaration import Cause
+    from tocsin.model.declaration import Cause, Transition
     from tocsin.model.model import Model
+    from tocsin.model.special_terms import Special
+
+    Floats = NDArray[np.float64]
 
 
 def _check_words(model: Model, history: History) -> None:
@@ -104,14 +119,22 @@ class _Designs:
         self.number: dict[tuple[str, bool], int] = {}
         self.built: list[Design] = []
 
-    def get(self, formula: str, intercept: bool, role: str, cause: Contagion | None = None) -> int:
+    def get(
+        self,
+        formula: str,
+        intercept: bool,
+        role: str,
+        cause: Contagion | None = None,
+        unknown: bool = False,
+    ) -> int:
         """Return the number of the design of a formula, made when it is first asked for.
 
         Parameters:
             cause: one with `by=`, whose levels have intercepts of their own.
+            unknown: whether the age that it names may be unknown.
         """
         split = "" if cause is None else f" by {cause.by} {'mass' in cause.shared}"
-        key = (formula + split, intercept)
+        key = (formula + split + (f" | {UNKNOWN}" if unknown else ""), intercept)
         if key not in self.number:
             self.number[key] = len(self.built)
             early = None if intercept else self.early
@@ -123,7 +146,13 @@ class _Designs:
             else:
                 learnt = None if self.learned is None else self.learned.get(role)
                 made = build_design(
-                    formula, self.history, self.joint, intercept=intercept, early=early, learnt=learnt
+                    formula,
+                    self.history,
+                    self.joint,
+                    intercept=intercept,
+                    early=early,
+                    learnt=learnt,
+                    unknown=unknown,
                 )
                 if cause is not None:
                     made = by_level(made, cause, levels_of(cause, self.history, learnt), self.history)
@@ -229,6 +258,41 @@ class _Causes:
     levels: list[tuple[str, ...]]  # of each declared cause
     numbers: Numbers  # with the parts of layers that lead to units of one level
     exposures: Exposures
+    cuts: list[float]
+
+
+def _age_seen(move: Transition, cause: Cause, history: History) -> Special | None:
+    """Return the age that a cause sees, None for none.
+
+    Raises:
+        ModelError: the age is a number where something else changes between events, or time is grouped.
+    """
+    age = age_of(cause.formula if isinstance(cause, Baseline) else cause.susceptibility)
+    if age is not None and isinstance(cause, Contagion) and cause.by is not None:
+        raise ModelError(
+            f"{move.name}{BAR}{cause.name} has by= and an age, which are not worked out together: leave one of them out"
+        )
+    if age is None or age.form == "pieces":
+        return age
+    what = f"{move.name}{BAR}{cause.name}: {age.name}"
+    cure = f"write pieces({age.inside}, 7, 30) with ages that suit"
+    if is_grouped(history):
+        raise ModelError(f"{what} changes within a {noun(history.clock)}, of which nothing is known: {cure}")
+    if isinstance(cause, Contagion) and cause.half_life is not None:
+        raise ModelError(
+            f"{what} has no closed form where the exposure fades, as it does under half_life: {cure}"
+        )
+    return age
+
+
+def _held_unknown(joint: JointStates, move: Transition, state: NDArray[np.int32], since: Floats) -> bool:
+    """Return whether a unit enters in a state that a transition leaves, and nobody knows since when.
+
+    Parameters:
+        state: joint states on entry (N,); since: when these began (2, V, N).
+    """
+    held = joint.holds({move.variable: frozenset(move.origin)})[state]
+    return bool((held & np.isnan(since[0, joint.index(move.variable)])).any())
 
 
 def _lay_causes(
@@ -240,6 +304,7 @@ def _lay_causes(
     dampings: Sequence[Damping],
     learned: Learned | None,
     who: NDArray[np.int64] | None,
+    opening: tuple[NDArray[np.int32], Floats],
 ) -> _Causes:
     declared = [(number, cause) for number, move in enumerate(model.transitions) for cause in move.causes]
     levels = [_levels(model, history, learned, *each) for each in declared]
@@ -263,8 +328,9 @@ def _lay_causes(
     normalised = tuple(dict.fromkeys(layer for layer, rule in abroad if rule is not None))
     designs = _Designs(history, joint, observed, earlier, learned, who)
     roles: dict[str, Role] = {}
-    table = np.full((len(listed), 9), -1, dtype=np.int32)
-    table[:, DECAYS] = 0
+    table = np.full((len(listed), LEVEL_ROWS + 1), -1, dtype=np.int32)
+    table[:, [DECAYS, AGE, FIRST_CUT, LEVELS, LEVEL_ROWS]] = 0
+    cuts: list[float] = []
     counts = np.zeros((len(listed), joint.count), dtype=np.uint8)
     clause = np.zeros((len(listed), len(joint.names)), dtype=np.uint8)
     target_hears: list[set[str]] = []
@@ -276,8 +342,17 @@ def _lay_causes(
             heard |= set(parse_clause(move.requires, model.by_name))
         formula = cause.formula if isinstance(cause, Baseline) else cause.susceptibility
         target_role, source_role = role_names(move, cause)
+        age = _age_seen(move, cause, history)
+        unknown = age is not None and age.unknown == "level" and _held_unknown(joint, move, *opening)
         by = cause if isinstance(cause, Contagion) and cause.by is not None else None
-        table[number, [TRANSITION, TARGET]] = move_number, designs.get(formula, True, target_role, by)
+        design = designs.get(formula, True, target_role, by, unknown)
+        table[number, [TRANSITION, TARGET]] = move_number, design
+        if age is not None:
+            from_entry = FROM_ENTRY if age.unknown == "entry" else 0
+            table[number, AGE] = {"pieces": PIECES, "log": LOG, "plain": PLAIN}[age.form] + from_entry
+            table[number, [FIRST_CUT, LEVELS]] = len(cuts), len(age.cuts)
+            table[number, LEVEL_ROWS] = designs.built[table[number, TARGET]].base
+            cuts += [float(np.floor(cut)) for cut in age.cuts] if is_grouped(history) else age.cuts
         roles[target_role] = designs.built[table[number, TARGET]].learnt
         if isinstance(cause, Contagion):
             when = parse_clause(cause.when, model.by_name)
@@ -326,6 +401,7 @@ def _lay_causes(
         levels,
         numbers,
         Exposures(inside, tuple(marks)),
+        cuts,
     )
 
 
@@ -498,7 +574,9 @@ def join(
     transition, after = _transition_tables(model, joint)
     observer = Observer(model, history, joint, after)
     observed = observer.look()[0] if barred else observer()
-    causes = _lay_causes(model, history, joint, observed, earlier, dampings, learned, who)
+    state = observer.on_entry()
+    since = since_entry(history, joint.names, observed, observer.returns)
+    causes = _lay_causes(model, history, joint, observed, earlier, dampings, learned, who, (state, since))
     designs, table = causes.designs, causes.table
     first = np.cumsum([0, *(max(len(own), 1) for own in causes.levels)])[:-1]  # of the levels of each cause
     parameter_names, slots = name_parameters(
@@ -521,12 +599,11 @@ def join(
     for number, (_, cause) in enumerate(causes.listed):
         # A row is moved as one; a factor that follows an exposure changes target by target.
         plain = isinstance(cause, Contagion) and cause.half_life is None and cause.response is None
-        if plain and not designs[table[number, TARGET]].specials:
+        if plain and not designs[table[number, TARGET]].specials and table[number, AGE] == NO_AGE:
             table[number, ROW] = dense_of[table[number, LAYER]]
     _send_together(table, causes.counts)
     changes, totals = _lay_changes(causes, observer, numbers, ties, base)
     early, early_time = _early_entries(causes, observed)
-    state = observer.on_entry()
     layout = Layout(
         window=np.array([numbers.start, numbers.end], dtype=np.float64),
         state=state,
@@ -551,6 +628,8 @@ def join(
         dense_of=dense_of,
         dense=dense,
         totals=totals,
+        age_cuts=np.array(causes.cuts, dtype=np.float64),
+        since=since if (table[:, AGE] != NO_AGE).any() else np.empty((2, 0, 0)),
         early=early,
         early_time=early_time,
         break_at=np.empty((2, 0)),

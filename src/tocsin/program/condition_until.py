@@ -62,6 +62,12 @@ def opened_at(program: Program, layout: Layout, changed: Tables, time: float) ->
     presence, away = layout.presence.copy(), program.history.numbers.absences
     now = (away.start <= time) & (time < away.end)
     presence[0, away.unit[now]] = away.end[now]  # who is absent then enters first on return
+    since = layout.since.copy()
+    if since.size:
+        since[0, trace.events[:known, VARIABLE], trace.events[:known, UNIT]] = trace.time[:known]
+        back = (layout.breaks[:, KIND] == RETURN) & (layout.break_at[WHEN] <= time)
+        who, which = layout.breaks[back, A], layout.breaks[back, B]
+        np.fmax.at(since[0], (which, who), layout.break_at[WHEN, back])
     weight, dense = layout.weight.copy(), layout.dense.copy()
     totals, offset = layout.totals.copy(), layout.offset.copy()
     acts = layout.break_at[WHEN] <= time
@@ -90,6 +96,7 @@ def opened_at(program: Program, layout: Layout, changed: Tables, time: float) ->
         weight=weight,
         dense=dense,
         totals=totals,
+        since=since,
         offset=offset,
         early=early,
         early_time=early_time,

@@ -20,7 +20,15 @@ from tocsin.errors import FitError, ModelError, suggestion
 from tocsin.history.arrays import THINNED
 from tocsin.model.formula import argument_of, check_formula, design_matrix, summands
 from tocsin.model.learned import Level, Role
-from tocsin.model.special_terms import Special, cut_special
+from tocsin.model.special_terms import (
+    AGE,
+    UNKNOWN_TERM,
+    Special,
+    age_columns,
+    age_formula,
+    age_of,
+    cut_special,
+)
 from tocsin.model.terms import Node, categories_of, factors_of, names_of, parse, transforms_of
 from tocsin.model.transforms import cuts_of, learn, piece_names, pieces
 
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
 
     from tocsin.history.arrays import Numbers
     from tocsin.history.history import History
+    from tocsin.model.special_terms import Special
     from tocsin.program.joint_states import JointStates
 
 CALENDAR = ("t", "month", "year")
@@ -59,6 +68,10 @@ class Design:
         specials: terms that follow exposures, whose levels are columns of `rows` beside the states.
         strides: by how many columns each level of these moves the row (specials,).
         follows: which of them each term is multiplied by as a number (k,), -1 for none.
+        age: the age of the unit's state, where the formula names it. Where it has levels (see `age_columns`) the rows
+            of one level stand after those of the one before, `base` of each, and `rows` tells those of the first.
+        times: where the age is a number, by what it is multiplied in each term (rows, k); the terms of the age stand
+            last, and `matrix` has what is added to the product: zero, but where terms are centred.
     """
 
     terms: tuple[str, ...]
@@ -74,6 +87,9 @@ class Design:
     specials: tuple[Special, ...] = ()
     strides: tuple[int, ...] = ()
     follows: tuple[int, ...] = ()
+    age: Special | None = None
+    base: int = 0
+    times: NDArray[np.float64] | None = None
 
     def taken(self, who: NDArray[np.int64]) -> Design:
         """Return the design of these units, each as often as it is named (units,)."""
@@ -392,7 +408,7 @@ def _spoken(formula: str, without: set[str]) -> list[str]:
         own = list(names_of(replace(node, parts=())))
         return own + [name for part in node.parts for name in inside(part)]
 
-    return inside(parse(formula))
+    return inside(parse(cut_special(formula).formula))
 
 
 def _times(history: History) -> NDArray[np.float64]:
@@ -449,6 +465,7 @@ def build_design(
     intercept: bool = True,
     early: Moments | None = None,
     learnt: Role | None = None,
+    unknown: bool = False,
 ) -> Design:
     """Evaluate a formula over the units, pieces of time and states of a history.
 
@@ -459,6 +476,7 @@ def build_design(
         intercept: whether the formula has an intercept (infectiousness has none).
         early: units and times of early events, whose marks are read by left limit.
         learnt: what the formula learnt from another history; None to learn from this one.
+        unknown: whether a unit enters in a state of unknown age that the transition leaves.
 
     Raises:
         ModelError: an unknown name, a formula that cannot be evaluated, or a level that was never seen.
@@ -466,8 +484,14 @@ def build_design(
     """
     import pandas as pd
 
-    cut = cut_special(formula)
-    check_formula(formula, known_names(history, joint), special=intercept)
+    said, cut, age = formula, cut_special(formula), age_of(formula)
+    check_formula(said, known_names(history, joint), special=intercept)
+    exposures = tuple(each for each in cut.specials if each.what != AGE)
+    if exposures and age is not None:
+        raise ModelError(
+            f"the formula {said!r} has an exposure beside {age.inside}, which are not worked out together: give each a "
+            "cause of its own, or leave one of them out"
+        )
     formula = cut.formula
     names = check_formula(formula)
     names = tuple(name for name in names if name not in {each.name for each in cut.specials})
@@ -529,8 +553,8 @@ def build_design(
         column = frame[name.removeprefix("C(").removesuffix(")") if name not in frame else name]
         frame[name] = pd.Categorical(column, categories=list(known))
     inner = {name: joint.variables[name].states for name in states}
-    inner |= {each.name: each.levels for each in cut.specials if each.levels}
-    for each in cut.specials:
+    inner |= {each.name: each.levels for each in exposures if each.levels}
+    for each in exposures:
         if not each.levels:
             frame[each.name] = np.ones(len(frame))
     moves = list(itertools.product(*inner.values()))
@@ -546,20 +570,34 @@ def build_design(
             f"the formula {formula!r} has no row without a missing value: "
             f"{', '.join(others)} is known for no unit at any time"
         )
-    matrix, terms = design_matrix(formula, table, intercept, transforms)
+    if age is None:
+        whole = table
+    else:
+        unknown = _learnt_unknown(age, unknown, learnt, history)
+        whole = _by_age(age, unknown, table)
+    matrix, terms = design_matrix(age_formula(said, unknown), whole, intercept, transforms)
     if not np.isfinite(matrix).all():
-        bad = table.iloc[int(np.argwhere(~np.isfinite(matrix))[0, 0])].to_dict()
+        bad = whole.iloc[int(np.argwhere(~np.isfinite(matrix))[0, 0])].to_dict()
         raise ModelError(f"the formula {formula!r} is not finite where {bad}")
+    levels_of_age = len(whole) // len(table)
+    side = matrix if age is None else np.hstack(np.split(matrix, levels_of_age))
     many = len(frame) > 0.5 * (count + early_unit.size) > 0.5 * MANY_PIECES
     if many or matrix.size > MANY_NUMBERS:  # combinations differ, and hardly two of them make one row
         unique, number = matrix, np.arange(len(table), dtype=np.int64)[:, None]
     else:
-        unique, number = np.unique(matrix, axis=0, return_inverse=True)
+        side, number = np.unique(side, axis=0, return_inverse=True)
+        unique = side if age is None else np.vstack(np.split(side, levels_of_age, axis=1))
     number = np.append(number.reshape(len(moves), len(frame)), np.full((len(moves), 1), -1), axis=1)
     rows = np.ascontiguousarray(number[:, combination].T.astype(np.int32))
     first = np.zeros(len(history.numbers.units) + 1, dtype=np.int64)
     first[1:] = np.cumsum(np.bincount(unit, minlength=len(history.numbers.units)))
-    sizes = [len(each.levels) or 1 for each in cut.specials]
+    sizes = [len(each.levels) or 1 for each in exposures]
+    times = None
+    if age is not None and age.form != "pieces":
+        aged = np.array([age.name in term.split(":") for term in terms])
+        order = np.argsort(aged, kind="stable")
+        terms, unique = [terms[k] for k in order], unique[:, order]
+        times, unique = np.where(aged[order], unique, 0.0), np.where(aged[order], 0.0, unique)
     return Design(
         tuple(terms),
         unique,
@@ -575,9 +613,12 @@ def build_design(
             tuple(name for name in others if raw[name].dtype.kind in "fi"),
             transforms=transforms,
         ),
-        specials=cut.specials,
+        specials=exposures,
         strides=tuple(math.prod(sizes[k + 1 :]) for k in range(len(sizes))),
-        follows=_followed(cut.specials, terms),
+        follows=_followed(exposures, terms),
+        age=age,
+        base=len(unique) // levels_of_age,
+        times=times,
     )
 
 
@@ -588,6 +629,40 @@ def _followed(specials: Sequence[Special], terms: Sequence[str]) -> tuple[int, .
         next((place[factor] for factor in factors_of(term) if factor in place), -1) if place else -1
         for term in terms
     )
+
+
+def _by_age(age: Special, unknown: bool, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table once for each level of an age, with the columns that `age_formula` reads."""
+    import pandas as pd
+
+    columns = age_columns(age, unknown)
+    blocks = []
+    for level in range(len(columns[age.name])):
+        block = table.copy()
+        for name, values in columns.items():
+            value = values[level]
+            known = list(values) if isinstance(value, str) else None
+            block[name] = value if known is None else pd.Categorical([value] * len(block), categories=known)
+        blocks.append(block)
+    return pd.concat(blocks, ignore_index=True)
+
+
+def _learnt_unknown(age: Special, met: bool, learnt: Role | None, history: History) -> bool:
+    """Return whether unknown ages are a level: as the fitted history had it, or as this one has where none was.
+
+    Raises:
+        ModelError: ages are unknown, and those of the fitted history were all known.
+    """
+    if learnt is None:
+        return met
+    had = any(UNKNOWN_TERM in term.split(":") for term in learnt.terms)
+    if met and not had:
+        raise ModelError(
+            f"{age.inside!r} is unknown of some units in {history.name!r}, and was known of all when the model was "
+            "fitted: say since when they have been in their states (a column VARIABLE_since in units), or count from "
+            "where they are first seen (unknown='entry')"
+        )
+    return had
 
 
 # --- Hazards multiplied for some units over some time: a design whose rows carry a factor beside
@@ -647,6 +722,7 @@ def damped(design: Design, numbers: Numbers, dampings: Sequence[Damping]) -> Des
     return replace(
         design,
         matrix=np.tile(design.matrix, (levels.size, 1)),
+        times=None if design.times is None else np.tile(design.times, (levels.size, 1)),
         starts=start,
         first=first,
         rows=np.ascontiguousarray(rows.astype(np.int32)),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_NONE = np.empty(0)
+
+
 class Swept(NamedTuple):
     """What a sweep of one cause returns; see `kernels.sweep.sweep`."""
 
@@ -39,6 +42,10 @@ class Swept(NamedTuple):
     source_event: NDArray[np.int32]
     source_unit: NDArray[np.int32]
     source_sent: NDArray[np.float64]
+    age: NDArray[np.float64] = (
+        _NONE  # of the unit's state where each stretch begins, and at each event; NaN: unknown
+    )
+    event_age: NDArray[np.float64] = _NONE
 
     @staticmethod
     def summary(
@@ -48,6 +55,34 @@ class Swept(NamedTuple):
         none, small, wide = np.empty(0), np.empty(0, dtype=np.int32), np.empty((0, 1))
         rest = (small, small, none, none, wide[..., None], small, small, wide)
         return Swept(summed, event[:, 0], event[:, 1], exposure, *rest)
+
+
+def integrals(rate: float | Floats, span: Floats) -> tuple[Floats, ...]:
+    """Return the integrals of exp(-rate s), s exp(-rate s), s^2 exp(-rate s) over [0, span], elementwise."""
+    x = rate * span
+    small = x < 0.02
+    safe = np.where(small, 1.0, x)
+    e = np.exp(-safe)
+    j0 = np.where(small, 1 - x / 2 + x**2 / 6 - x**3 / 24 + x**4 / 120, -np.expm1(-safe) / safe)
+    j1 = np.where(small, 1 / 2 - x / 3 + x**2 / 8 - x**3 / 30 + x**4 / 144, (1 - e * (1 + safe)) / safe**2)
+    j2 = np.where(
+        small,
+        1 / 3 - x / 4 + x**2 / 10 - x**3 / 36 + x**4 / 168,
+        (2 - e * (safe**2 + 2 * safe + 2)) / safe**3,
+    )
+    return span * j0, span**2 * j1, span**3 * j2
+
+
+def summed_rows(rows: int, row: NDArray[np.integer], exposure: Floats, span: Floats, decay: float) -> Floats:
+    """Return the exposures of stretches (n, Q, moments), integrated over them and summed by target row."""
+    j0, j1, j2 = integrals(decay, span) if decay > 0.0 else (span, span * 0.0, span * 0.0)
+    parts = exposure * j0[:, None, None]
+    if parts.shape[2] == 3:
+        parts[:, :, 1] += exposure[:, :, 0] * j1[:, None]
+        parts[:, :, 2] += 2.0 * exposure[:, :, 1] * j1[:, None] + exposure[:, :, 0] * j2[:, None]
+    summed = np.zeros((rows, *exposure.shape[1:]))
+    np.add.at(summed, row, parts)
+    return summed
 
 
 # --- Which causes are swept the quick way: those at home, and memory in histories where nothing

@@ -283,6 +283,6 @@ def suits(program: Program, causes: Sequence[CauseData]) -> bool:
             or not remembers
         ):
             return False
-        if own[TOTAL_OF] >= 0:
+        if own[TOTAL_OF] >= 0 or cause.design.age is not None:
             return False
     return any(cause.slots.half_life >= 0 for cause in causes)

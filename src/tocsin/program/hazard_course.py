@@ -11,6 +11,7 @@ import numpy as np
 from tocsin.errors import FitError, ModelError, TocsinError, suggestion
 from tocsin.kernels.exposure_sweep import EXPLAINED, UNIT
 from tocsin.kernels.layout import TRANSITION
+from tocsin.program.ages import log_integral
 from tocsin.program.cause import CauseData
 from tocsin.program.grouped import cure, is_grouped
 from tocsin.program.parameters import places_in
@@ -47,8 +48,8 @@ def residuals(program: Program, vector: NDArray[np.float64]) -> pd.DataFrame:
         ):
             decay, _ = cause.shape(vector)
             swept = cause.swept(decay, keep=True)
-            elements = cause.elements(vector, swept.row, swept.exposure, swept.span, True, 0)
-            units.append(swept.unit)
+            owner, elements = cause.by_unit(vector, 0)
+            units.append(owner)
             times.append(swept.time)
             values.append(elements.value)
         unit, time, value = np.concatenate(units), np.concatenate(times), np.concatenate(values)
@@ -75,12 +76,18 @@ MOST = 120  # intervals, where the caller names none
 
 
 class HazardPieces(NamedTuple):
-    """Stretches at risk in which a hazard is rate * exp(-decay * (t - begin)): arrays (n,), and the decay."""
+    """Stretches at risk in which a hazard is rate * exp(-decay * (t - begin)): arrays (n,), and the decay.
+
+    Where the age is a number the rate is that without it, and its function has a form, slopes and ages at first.
+    """
 
     begin: Floats
     span: Floats
     rate: Floats
     decay: float
+    form: str = ""
+    slope: Floats | None = None
+    age: Floats | None = None
 
 
 def course(
@@ -124,8 +131,16 @@ def _pieces(cause: CauseData, vector: Floats, unit: int | None) -> HazardPieces:
         span, decay = np.ones(begin.size), 0.0
         rate = elements.value
     else:
-        rate = cause.elements(vector, swept.row, swept.exposure, None, True, 0).value
+        ages = (
+            None if cause.design.times is None else np.full(swept.row.size, np.nan)
+        )  # the rate is without it
+        rate = cause.elements(vector, swept.row, swept.exposure, None, True, 0, ages).value
     mine = slice(None) if unit is None else owner == unit
+    age, times = cause.design.age, cause.design.times
+    if age is not None and times is not None:
+        own = vector[cause.slots.target.start : cause.slots.target.stop]
+        slope = (times @ np.where(times.any(axis=0), own, 0.0))[swept.row]
+        return HazardPieces(begin[mine], span[mine], rate[mine], 0.0, age.form, slope[mine], swept.age[mine])
     return HazardPieces(begin[mine], span[mine], rate[mine], alpha * decay)
 
 
@@ -147,7 +162,12 @@ def cut(pieces: HazardPieces, edges: Floats) -> tuple[NDArray[np.int64], NDArray
     low = np.maximum(begin[piece], edges[place]) - pieces.begin[piece]
     high = np.minimum(end[piece], edges[place + 1]) - pieces.begin[piece]
     rate, decay = pieces.rate[piece], pieces.decay
-    if decay > 0.0:
+    if pieces.slope is not None and pieces.age is not None:
+        slope, age = pieces.slope[piece], pieces.age[piece] + low
+        amount = np.where(
+            high > low, rate * np.exp(log_integral(pieces.form, slope, age, high - low)[0]), 0.0
+        )
+    elif decay > 0.0:
         amount = rate * np.exp(-decay * low) * -np.expm1(-decay * (high - low)) / decay
     else:
         amount = rate * (high - low)

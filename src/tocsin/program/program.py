@@ -191,6 +191,7 @@ class Program:
         count = len(self.causes)
         bent: list[NDArray[np.float64]] = []
         parts: list[NDArray[np.float64]] = []
+        slopes: list[NDArray[np.float64]] = []
         first = np.zeros((2, count), dtype=np.int64)
         length = 0
         for number, slots in enumerate(self.slots):
@@ -228,18 +229,39 @@ class Program:
                 first[role, number] = length
                 length += part.size
                 parts.append(part)
+                slopes.append(self._age_slopes(number, made, vector[terms.start : terms.stop]))
         shape = [
             [self.decay(number, vector) for number in range(count)],
             [self.alpha(number, vector) for number in range(count)],
         ]
         lengths = np.cumsum([0, *(each.size for each in bent)])
+        aged = any(design.times is not None for design in self.designs)
         return Tables(
             np.concatenate(parts),
             first,
             np.array(shape),
             np.concatenate([np.empty(0), *bent]),
             lengths[:-1].astype(np.int64),
+            np.concatenate(slopes) if aged else np.empty(0),
         )
+
+    def _age_slopes(
+        self, cause: int, design: Design, coefficients: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the coefficient of the age in each row of a design, zeros where none is a number.
+
+        Raises:
+            FitError: a coefficient of the logarithm under which every spell would end as it begins.
+        """
+        if design.times is None or design.age is None:
+            return np.zeros(len(design.matrix))
+        slopes = design.times @ coefficients
+        if design.age.form == "log" and (slopes <= -1.0).any():
+            raise FitError(
+                f"{self.cause_name(cause)!r}: the coefficient of {design.age.name} is {slopes.min():.4g}; at -1 or "
+                "less no spell would last at all: write pieces(time_in_state, ...) with ages that suit"
+            )
+        return np.asarray(slopes)
 
     # --- likelihood -------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from tocsin.history.arrays import LONG, THINNED
 from tocsin.kernels.layout import LAYER, SOURCE, TARGET, TRANSITION
 from tocsin.kernels.spread import spread
 from tocsin.model.terms import factors_of
+from tocsin.program.ages import spread_terms
 from tocsin.program.exposure import swept_home
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Side:
 
     def applied(self, design: Design) -> Design:
         """Return a design with its terms centred and scaled."""
+        if design.times is not None:  # a scaled term is a sum of terms, the age's among them
+            return replace(design, matrix=design.matrix @ self.turn, times=design.times @ self.turn)
         before = design.by_term
         columns = np.empty(before.shape)
         alone = [k for k, parts in enumerate(self.parts) if parts == (k,)]
@@ -103,6 +106,8 @@ class _Terms:
     @staticmethod
     def of(design: Design) -> _Terms:
         columns = design.by_term
+        if design.times is not None:
+            columns = columns + math.pi * design.times.T  # at some age, which is no level
         zero_or_one = (((x == 0.0) | (x == 1.0)).all() for x in columns)
         levels = [
             name.endswith("]") and bool(flag) for name, flag in zip(design.terms, zero_or_one, strict=True)
@@ -278,7 +283,11 @@ class Scaling:
                 )
                 weight = weights[key] if key in weights else time_at_risk(cause)
                 weights[key] = weight
-                numbers |= _measured(program, number, cause.design, cause.slots.target, weight)
+                design = cause.design
+                if design.times is not None:
+                    columns, weight = spread_terms(design, cause.at_home())
+                    design = replace(design, matrix=np.ascontiguousarray(columns.T), times=None)
+                numbers |= _measured(program, number, design, cause.slots.target, weight)
             if cause.source_design is not None:
                 sent = cause.swept(_decay(cause), keep=cause.slots.alpha >= 0).summed[:, :, 0].sum(axis=0)
                 numbers |= _measured(program, number, cause.source_design, cause.slots.source, sent)
@@ -340,6 +349,8 @@ def _near(cause: CauseData) -> bool:
 
 def time_at_risk(cause: CauseData) -> Floats:
     """Return the time that units at risk of a cause's transition spend in each of its target rows (rows,)."""
+    if cause.design.age is not None:
+        return np.asarray(cause.at_home().summed[:, 0, 0])
     home = cause.program.opening.cause[cause.number, LAYER] < 0
     found = None if home else swept_home(cause)
     if found is None:  # a covariate is missing at risk: the sweep says where

@@ -14,7 +14,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, product
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ import pandas as pd
 from tocsin.errors import FitError
 from tocsin.model.declaration import Baseline, Cause, Contagion, Transition
 from tocsin.model.model import Model
-from tocsin.twin.lookup import Move, Record, States
+from tocsin.twin.lookup import Move, Record, States, age_in
 
 if TYPE_CHECKING:
     from tocsin.history.history import History
@@ -47,33 +47,57 @@ class Event:
 class PlainWorld:
     """What has happened so far: the states of each unit, and the entries that each cause remembers.
 
-    An entry is (source, time, mark); the mark is exp(gamma . u) of the source at that entry.
+    An entry is (source, time, mark); the mark is exp(gamma . u) of the source at that entry. `since` says when a unit
+    came into the state of a variable that it holds, where that is known.
     """
 
     states: dict[str, States]
     entries: dict[tuple[str, str], list[tuple[str, float, float]]] = field(default_factory=dict)
+    since: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Hazard:
-    """The hazard of one cause: its rate now, its rate of decay, and what each source adds to the exposure."""
+    """The hazard of one cause: its level now, its rate of decay, and what each source adds to the exposure.
 
-    rate: float
+    The level is multiplied by age^slope (`log`, Weibull) or exp(slope age) (`plain`, Gompertz), where age is that
+    of the unit's state now; nothing decays then.
+    """
+
+    level: float
     decay: float = 0.0
     sources: Mapping[str, float] = field(default_factory=dict)
+    form: str = ""
+    slope: float = 0.0
+    age: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Return the hazard now."""
+        if self.form == "log":
+            return float(self.level * self.age**self.slope)
+        return self.level * math.exp(self.slope * self.age)
 
     def integral(self, span: float) -> float:
         """Return the hazard integrated over the next `span` of time."""
-        return self.rate * (span if self.decay == 0 else -math.expm1(-self.decay * span) / self.decay)
+        if self.form == "log":
+            power = self.slope + 1.0
+            return float(self.level * ((self.age + span) ** power - self.age**power) / power)
+        decay = self.decay - self.slope
+        return self.rate * (span if decay == 0 else -math.expm1(-decay * span) / decay)
 
     def wait(self, amount: float) -> float:
         """Return the time until the integrated hazard reaches `amount`; infinite if it never does."""
-        if self.rate == 0:
+        if self.level == 0:
             return math.inf
-        if self.decay == 0:
+        if self.form == "log":
+            power = self.slope + 1.0
+            return float((self.age**power + amount * power / self.level) ** (1.0 / power) - self.age)
+        decay = self.decay - self.slope
+        if decay == 0:
             return amount / self.rate
-        spent = self.decay * amount / self.rate
-        return -math.log1p(-spent) / self.decay if spent < 1 else math.inf
+        spent = decay * amount / self.rate
+        return -math.log1p(-spent) / decay if spent < 1 else math.inf
 
 
 class PlainSetting(Record):
@@ -101,9 +125,55 @@ class PlainSetting(Record):
     ) -> float:
         """Return exp(beta . x): 1 without a formula."""
         row = {} if formula is None else self.row(formula, unit, states, when, intercept, felt)
+        return self.exponential(role, formula, unit, when, row)
+
+    def exponential(
+        self, role: str, formula: str | None, unit: str, when: float, row: Mapping[str, float]
+    ) -> float:
+        """Return exp(beta . x) of a row of terms."""
         if any(math.isnan(x) for x in row.values()):
             raise FitError(f"{role}: a value of {formula!r} is missing for unit {unit!r} at {when:g}")
         return math.exp(sum(self.value(f"{role} | {term}") * x for term, x in row.items()))
+
+    def own_hazard(
+        self,
+        role: str,
+        formula: str,
+        unit: str,
+        transition: Transition,
+        world: PlainWorld,
+        when: float,
+        now: float,
+        felt: Mapping[str, float],
+    ) -> Hazard:
+        """Return exp(beta . x) of the unit at risk, as a hazard: it may change with the age of the unit's state."""
+        states, age = world.states[unit], age_in(formula)
+        if age is None:
+            return Hazard(self.score(role, formula, unit, states, when, felt=felt))
+        first_seen = max(self.start, self.presence[unit][0]) if age.unknown == "entry" else math.nan
+        since = world.since.get((unit, transition.variable), first_seen)
+        unknown = age.unknown == "level" and self.meets_unknown(transition)
+        # A level of its own stands last; else pieces are told by the cuts that lie below the age at `when`.
+        known = not math.isnan(since)
+        level = sum(since + cut < when for cut in age.cuts) if known else max(1, len(age.levels))
+        row = self.row(formula, unit, states, when, level=level, unknown=unknown)
+        if age.form == "pieces" or not known:
+            return Hazard(self.exponential(role, formula, unit, when, row))
+        own = {term: x for term, x in row.items() if age.name in term.split(":")}
+        rest = {term: x for term, x in row.items() if term not in own}
+        slope = sum(self.value(f"{role} | {term}") * x for term, x in own.items())
+        return Hazard(
+            self.exponential(role, formula, unit, when, rest), form=age.form, slope=slope, age=now - since
+        )
+
+    def crossings(self, world: PlainWorld, begin: float, end: float) -> list[float]:
+        """Return the moments between two at which the age of a state passes from one piece to the next."""
+        since = dict(world.since)
+        for unit, (enter, _) in self.presence.items():
+            for variable in self.model.by_name:
+                since.setdefault((unit, variable), max(self.start, enter))
+        found = {time + cut for time in since.values() for cut in self.cuts}
+        return sorted(time for time in found if begin < time < end)
 
     def level(self, cause: Contagion, target: str) -> str:
         """Return the name of a cause for one target: with `by=` that of the target's level."""
@@ -177,6 +247,7 @@ class PlainSetting(Record):
         states = world.states[move.unit]
         before = dict(states)
         states[move.variable] = move.state
+        world.since[move.unit, move.variable] = move.time
         for transition, cause in ((each, cause) for each in self.model.transitions for cause in each.causes):
             if isinstance(cause, Baseline) or cause.half_life is None or not self.holds(cause.when, states):
                 continue
@@ -192,6 +263,7 @@ class PlainSetting(Record):
         for move in self.returns:
             if move.time == moment:
                 world.states[move.unit][move.variable] = move.state
+                world.since[move.unit, move.variable] = move.time
 
     def exposure(
         self, world: PlainWorld, target: str, name: str, cause: Contagion, when: float, now: float
@@ -229,11 +301,11 @@ def hazards(
 ) -> dict[str, Hazard]:
     """Say what the hazard of a transition is: lambda_ik = sum over causes of lambda_ikc.
 
-    Terms of x_i may follow exposures (`PlainSetting.felt`), which are constant between changes.
-    baseline: exp(beta . x_i). contagion: exp(beta . x_i) E_ic^alpha, E_ic = sum over present sources j of
-    w_ji exp(gamma . u_j) k_j, where k_j is 1 while j is in the source states, or the sum of
-    2^(-(t - tau) / h) over its entries into them. Between changes E is constant or decays as 2^(-t / h), and
-    so E^alpha is constant or decays as 2^(-alpha t / h).
+    Terms of x_i may follow exposures (`PlainSetting.felt`), which are constant between changes, and the age of the
+    unit's state. baseline: exp(beta . x_i). contagion: exp(beta . x_i)
+    E_ic^alpha, E_ic = sum over present sources j of w_ji exp(gamma . u_j) k_j, where k_j is 1 while j is in the source
+    states, or the sum of 2^(-(t - tau) / h) over its entries into them. Between changes E is constant or decays as
+    2^(-t / h), and so E^alpha is constant or decays as 2^(-alpha t / h).
 
     Parameters:
         world: the states and the memory at that moment.
@@ -257,15 +329,20 @@ def hazards(
         if isinstance(cause, Baseline):
             role = f"{name} | {cause.name} | propensity"
             felt = setting.felt(world, unit, cause, when)
-            found[cause.name] = Hazard(setting.score(role, cause.formula, unit, states, when, felt=felt))
+            found[cause.name] = setting.own_hazard(
+                role, cause.formula, unit, transition, world, when, now, felt
+            )
             continue
-        felt = setting.felt(world, unit, cause, when)
-        strength = setting.strength(name, cause, unit, states, when, felt)
+        role, felt = f"{name} | {cause.name} | susceptibility", setting.felt(world, unit, cause, when)
+        if cause.by is None:
+            own = setting.own_hazard(role, cause.susceptibility, unit, transition, world, when, now, felt)
+        else:
+            own = Hazard(setting.strength(name, cause, unit, states, when, felt))
         sources = setting.exposure(world, unit, name, cause, when, now)
         alpha = setting.alpha(name, cause)
-        rate = strength * sum(sources.values()) ** alpha if sources else 0.0
+        level = own.level * sum(sources.values()) ** alpha if sources else 0.0
         decay = 0.0 if cause.half_life is None else alpha * math.log(2) / setting.half_life(name, cause, unit)
-        found[cause.name] = Hazard(rate, decay, sources)
+        found[cause.name] = replace(own, level=level, decay=decay, sources=sources)
     return found
 
 
@@ -295,13 +372,14 @@ def walk(setting: PlainSetting) -> Iterator[PlainStep]:
     Events at one instant in different units do not see each other; those of one unit see the ones before.
     An event has a transition where the model explains it: never at or before the entry of its unit.
     """
-    world = PlainWorld(setting.beginning())
+    world = PlainWorld(setting.beginning(), since=dict(setting.since))
     previous = setting.start
     early = {move.time for move in setting.moves + setting.returns if move.time <= setting.start}
     for moment in sorted(early | set(setting.moments())):
         if moment > setting.start:
-            yield PlainStep(previous, moment, world)
-            previous = moment
+            for end in [*setting.crossings(world, previous, moment), moment]:
+                yield PlainStep(previous, end, world)
+                previous = end
         moves = [move for move in setting.moves if move.time == moment]
         for unit in dict.fromkeys(move.unit for move in moves):
             seen = deepcopy(world)
@@ -361,7 +439,7 @@ def grouped(setting: PlainSetting) -> float:
     1978). A transition that leaves the variable free to make it again happens n times with the probability
     exp(-L) L_k^n / n! of a Poisson count.
     """
-    world, total = PlainWorld(setting.beginning()), 0.0
+    world, total = PlainWorld(setting.beginning(), since=dict(setting.since)), 0.0
     begin(setting, world, setting.moves)
     for end in range(int(setting.start) + 1, int(setting.end) + 1):
         moves = [move for move in setting.moves if move.time == end]
@@ -541,7 +619,7 @@ def simulate(
         for unit, transition in pairs
         for cause in transition.causes
     ]
-    state, now = PlainWorld(setting.beginning()), setting.start
+    state, now = PlainWorld(setting.beginning(), since=dict(setting.since)), setting.start
     found: list[Event] = []
     begin(setting, state, given)
     if history.clock in ("month", "year", "step"):
@@ -557,8 +635,9 @@ def simulate(
         return found
     for moment in setting.moments():
         while now < moment:
+            until = min([*setting.crossings(state, now, moment), moment])
             causes = {
-                (unit, transition.name): hazards(setting, state, unit, transition, moment, now)
+                (unit, transition.name): hazards(setting, state, unit, transition, until, now)
                 for unit, transition in product(setting.units, model.transitions)
             }
             running = [
@@ -567,11 +646,11 @@ def simulate(
             ]
             waits = [hazard.wait(clock.left) for clock, hazard in zip(clocks, running, strict=True)]
             first = min(range(len(clocks)), key=waits.__getitem__)
-            span = min(waits[first], moment - now)
+            span = min(waits[first], until - now)
             for clock, hazard in zip(clocks, running, strict=True):
                 clock.left -= hazard.integral(span)
             if waits[first] > span:
-                now = moment
+                now = until
                 continue
             now += span
             clock = clocks[first]

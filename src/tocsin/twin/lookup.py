@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tocsin.model.declaration import Contagion, Transition, specials_of
+from tocsin.model.declaration import Baseline, Contagion, Transition, specials_of
 from tocsin.model.formula import argument_of, check_formula, design_matrix
 from tocsin.model.model import Model
-from tocsin.model.special_terms import Special, cut_special
+from tocsin.model.special_terms import Special, age_columns, age_formula, age_of, cut_special
 from tocsin.model.terms import factors_of, transforms_of
 from tocsin.model.transforms import cuts_of, learn, piece_names, pieces
 from tocsin.states import parse_clause
@@ -38,6 +38,14 @@ def names_in(formula: str) -> tuple[str, ...]:
     cut = cut_special(formula)
     ours = {each.name for each in cut.specials}
     return tuple(name for name in check_formula(cut.formula) if name not in ours)
+
+
+age_in = cache(age_of)
+
+
+def target_formula(cause: Any) -> str:
+    """Return the formula of the unit at risk."""
+    return str(cause.formula if isinstance(cause, Baseline) else cause.susceptibility)
 
 
 class Move(NamedTuple):
@@ -96,6 +104,27 @@ class Record:
         # Asked again and again with the same answer.
         self.covariate, self.terms = cache(self.covariate), cache(self.terms)  # type: ignore[method-assign]
         self.clause = cache(self.clause)  # type: ignore[method-assign]
+        # Since when the unit has been in the state that it holds on entry, where that is known.
+        self.since = {
+            (unit, variable): float(since[i])
+            for variable, since in numbers.since.items()
+            for i, unit in enumerate(self.units)
+            if not math.isnan(since[i])
+        }
+        ages = [age_in(target_formula(cause)) for cause in self.causes()]
+        self.cuts = sorted({cut for age in ages if age is not None for cut in age.cuts})
+
+    def meets_unknown(self, transition: Transition) -> bool:
+        """Tell whether a unit enters in a state that the transition leaves, and nobody knows since when."""
+        variable = transition.variable
+        for i, unit in enumerate(self.units):
+            before = [m for m in self.moves + self.returns if (m.unit, m.variable) == (unit, variable)]
+            if any(move.time <= self.presence[unit][0] for move in before) or (unit, variable) in self.since:
+                continue
+            states = next(each.states for each in self.history.variables if each.name == variable)
+            if states[self.numbers.initial[variable][i]] in transition.origin:
+                return True
+        return False
 
     def causes(self) -> list[Any]:
         """Return all causes of the model."""
@@ -179,10 +208,13 @@ class Record:
             found.update(self.start + k for k in range(math.ceil(self.end - self.start)))
         return sorted(time for time in found if self.start < time <= self.end)
 
-    def terms(self, formula: str, intercept: bool) -> tuple[list[str], dict[tuple[Any, ...], list[float]]]:
+    def terms(
+        self, formula: str, intercept: bool, unknown: bool = False
+    ) -> tuple[list[str], dict[tuple[Any, ...], list[float]]]:
         """Return the names of a formula's terms, and their values by the values of the names that it uses.
 
-        All values that present units meet are put into one frame, so that each category is known.
+        All values that present units meet are put into one frame, so that each category is known. The last of the
+        values is the level of the age of the unit's state, 0 where the formula has none.
         """
         names = names_in(formula)
         outer = [name for name in names if name not in self.model.by_name]
@@ -190,12 +222,15 @@ class Record:
         met = [(unit, when) for unit in self.units for when in self.moments() if self.present(unit, when)]
         met += [(move.unit, move.time) for move in self.moves if not intercept]  # the marks of early entries
         values = dict.fromkeys(tuple(self.covariate(name, *place) for name in outer) for place in met)
-        cut, formula = cut_special(formula), cut_special(formula).formula
-        specials = cut.specials
-        choices = [*(each.states for each in inner), *(each.levels or (1.0,) for each in specials)]
+        said, cut = formula, cut_special(formula)
+        formula, specials = cut.formula, [each for each in cut.specials if each.layer]
+        age = age_in(said)
+        of_age = {} if age is None else age_columns(age, unknown)
+        levels = range(max([1, *(len(column) for column in of_age.values())]))
+        choices = [*(each.states for each in inner), *(each.levels or (1.0,) for each in specials), levels]
         keys = [(*row, *states) for row in values for states in product(*choices)]
         order = [*outer, *(variable.name for variable in inner), *(each.name for each in specials)]
-        frame = pd.DataFrame(keys, columns=order, index=range(len(keys)))
+        frame = pd.DataFrame([key[:-1] for key in keys], columns=order, index=range(len(keys)))
         for name in outer:
             if name not in ("month", "year") and not any(isinstance(value, str) for value in frame[name]):
                 frame[name] = frame[name].astype(float)
@@ -208,6 +243,10 @@ class Record:
         for each in specials:
             if each.levels:
                 frame[each.name] = pd.Categorical(frame[each.name], categories=list(each.levels))
+        for name, column in of_age.items():
+            frame[name] = [column[key[-1]] for key in keys]
+            if isinstance(column[0], str):
+                frame[name] = pd.Categorical(frame[name], categories=column)
         learnt = {}
         for text, node in transforms_of(formula).items():
             bent = argument_of(formula, node, frame)
@@ -220,8 +259,8 @@ class Record:
                 learnt[text] = learn(
                     node, *self.weighed(formula, outer, dict(zip(keys, bent, strict=True)), choices)
                 )
-        matrix, columns = design_matrix(formula, frame, intercept, learnt)
-        return columns, {key: [float(x) for x in row] for key, row in zip(keys, matrix, strict=True)}
+        matrix, found = design_matrix(age_formula(said, unknown), frame, intercept, learnt)
+        return found, {key: [float(x) for x in row] for key, row in zip(keys, matrix, strict=True)}
 
     def reach(self, argument: str, values: Any) -> tuple[float, float]:
         """Return the least and the greatest value of what pieces cut: of t, those of the window."""
@@ -256,19 +295,22 @@ class Record:
         when: float,
         intercept: bool = True,
         felt: Mapping[str, float] | None = None,
+        level: int = 0,
+        unknown: bool = False,
     ) -> dict[str, float]:
         """Return the terms of a formula for a unit in given states; not a number where a value is missing.
 
         Parameters:
             felt: the exposure that each special term follows, by the term's name.
+            level: of the age of its state; unknown: whether the formula has a level for unknown ages.
         """
         felt = felt or {}
-        columns, values = self.terms(formula, intercept)
+        columns, values = self.terms(formula, intercept, unknown)
         inner = self.model.by_name
         outer = [self.covariate(name, unit, when) for name in names_in(formula) if name not in inner]
-        specials = cut_special(formula).specials
+        specials = [each for each in cut_special(formula).specials if each.layer]
         held = [states[name] for name in names_in(formula) if name in inner]
-        key = (*outer, *held, *(self.level_at(each, felt[each.name]) for each in specials))
+        key = (*outer, *held, *(self.level_at(each, felt[each.name]) for each in specials), level)
         row = dict(zip(columns, values[key], strict=True))
         for each in specials:
             if not each.levels:

@@ -27,7 +27,7 @@ ROOM = 4_000_000  # numbers of one array of factors
 
 def steady(cause: CauseData) -> bool:
     """Return whether the exposures of a cause are the same under all parameters, and enter as they are."""
-    return cause.slots.alpha < 0 and cause.slots.half_life < 0
+    return cause.slots.alpha < 0 and cause.slots.half_life < 0 and cause.design.times is None
 
 
 def _factors(cause: CauseData, vectors: Floats) -> Floats:

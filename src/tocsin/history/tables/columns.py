@@ -99,7 +99,8 @@ class Reader:
     def units(self, raw: Raw) -> Parsed:
         """Read the units; they are put in canonical order, which every later table refers to."""
         out = Parsed(raw)
-        readable = schema.check_columns(raw, schema.UNITS, [*self.variables, *self.broken], self.report)
+        further = [*self.variables, *map(schema.since, self.variables), *self.broken]
+        readable = schema.check_columns(raw, schema.UNITS, further, self.report)
         self.units_known = raw.sound and readable and not raw.garbled
         if not readable:
             if raw.sound and not raw.rows:
@@ -124,6 +125,9 @@ class Reader:
         if not raw.rows and raw.sound:
             self.report.add(raw.file, "a history needs at least one unit")
         good &= self._span(out, "enter", "exit", "enter after exit")
+        since = [name for name in map(schema.since, self.variables) if name in raw.columns]
+        for column in since:
+            good &= self._since(out, column)
         for column, bound in (("lon", 180.0), ("lat", 90.0)):
             if column in raw.columns:
                 values_, _ = floats(raw, column, self.report, "a coordinate")
@@ -146,6 +150,7 @@ class Reader:
                 name not in reserved
                 and name not in self.variables
                 and name not in self.broken
+                and name not in since
                 and name.strip()
             ):
                 if name in schema.CONSTANT:
@@ -404,6 +409,19 @@ class Reader:
         self.report.rows(out.raw, crossed, at, upside_down)
         good[crossed] = False
         return good
+
+    def _since(self, out: Parsed, column: str) -> NDArray[np.bool_]:
+        """Read since when units have been in the state that they hold on entry; empty where nobody knows."""
+        values, missing, wrong = times(out.raw, column, self.clock, self.report)
+        out.columns[column] = np.ma.array(values, mask=missing | wrong)
+        late = ~missing & ~wrong & (values > out.numbers("enter", self.clock.first))
+        self.report.rows(
+            out.raw,
+            np.flatnonzero(late),
+            column,
+            "since when a state is held on entry lies after the unit enters: what comes later is an event",
+        )
+        return ~(wrong | late)
 
     def _alike(self, one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
         """Which times are the same up to rounding; see `instants.meet`."""

@@ -77,6 +77,11 @@ SOURCES = Schema("sources", ("key", "citation"), ("note",))
 SCHEMAS = (UNITS, EVENTS, TIES, COVARIATES, EPISODES, SOURCES)
 
 
+def since(variable: str) -> str:
+    """Return the column of units that says since when a unit has been in its state on entry of a variable."""
+    return f"{variable}_since"
+
+
 def misspelt(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` is almost certainly meant to be (a slip of one or two letters), or None."""
     folded = name.strip().casefold()

@@ -16,7 +16,7 @@ import numpy as np
 
 from tocsin.history.arrays import CovariateArrays, TieArrays
 from tocsin.history.spans import precedence
-from tocsin.kernels.layout import DECAYS, SOURCE, TRANSITION
+from tocsin.kernels.layout import AGE, DECAYS, NO_AGE, SOURCE, TRANSITION
 from tocsin.kernels.stages import Course, follow
 from tocsin.model.declaration import Contagion
 from tocsin.program.cause import CauseData
@@ -61,12 +61,15 @@ def open_events(program: Program) -> Ints:
 
 
 def heard_abroad(program: Program) -> bool:
-    """Say whether the open times enter hazards of other units: a source side speaks of their variables."""
+    """Say whether the open times enter hazards of other units, or ages that are counted from them: a source side speaks
+    of their variables, or a transition that sees ages moves them."""
     names = program.joint.names
     moved = {names[program.observer.variable[event]] for event in open_events(program)}
     if any(moved & set(parse_clause(x.clause, program.model.by_name)) for x in program.exposures.listed):
         return True
-    for (_, cause), row in zip(program.causes, program.opening.cause, strict=True):
+    for (move, cause), row in zip(program.causes, program.opening.cause, strict=True):
+        if row[AGE] != NO_AGE and move.variable in moved:
+            return True
         if not isinstance(cause, Contagion):
             continue
         heard = set(parse_clause(cause.when, program.model.by_name))
