@@ -108,8 +108,8 @@ last["undone of won"] = (last["gain=undone"] / last["gain=won"]).round(2)
 display(last)
 
 # %% [markdown]
-# An earlier prototype gave .153, .127, .170 and .099 for the masses, half-lives of 10, 3.3, 262 and 18 days, and p = .40,
-# .23 and .77 for one mass. Where the figures above differ, we do not know why: its ties and starts were not kept.
+# An earlier prototype gave .153, .127, .170 and .099 for the masses, half-lives of 10, 3.3, 262 and 18 days, and p =
+# .40, .23 and .77 for one mass. Where the figures above differ, we do not know why.
 # Partial pooling, each week left out, the size of selection and a forecast of the fourth wave are not done here.
 #
 # `tocsin multiverse four_waves` puts the question of example under 128 combinations of choices.
