@@ -40,7 +40,7 @@ def kaplan_meier(spells: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Raises:
         TocsinError: no spell, a negative duration, or a level that is not between 0 and 1.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     if not 0 < level < 1:
         raise TocsinError(f"level={level!r} lies not between 0 and 1")
@@ -57,7 +57,7 @@ def kaplan_meier(spells: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     survival = np.cumprod(1 - ended / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.sqrt(np.cumsum(ended / (at_risk * (at_risk - ended))))
-        shift = norm.ppf(0.5 + level / 2) * spread / -np.log(survival)
+        shift = ndtri(0.5 + level / 2) * spread / -np.log(survival)
         lower, upper = survival ** np.exp(shift), survival ** np.exp(-shift)
     before = survival == 1.0  # nothing has ended yet
     lower[before], upper[before] = 1.0, 1.0
@@ -90,7 +90,7 @@ def nelson_aalen(durations: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Returns:
         One row a duration at which one ended: time, at_risk, ended, hazard, lower, upper.
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     table = kaplan_meier(durations, level)
     table = table[table["ended"] > 0]
@@ -101,7 +101,7 @@ def nelson_aalen(durations: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     ]
     hazard = np.cumsum([term.sum() for term in terms])
     spread = np.sqrt(np.cumsum([(term**2).sum() for term in terms]))
-    shift = np.exp(norm.ppf(0.5 + level / 2) * spread / hazard)
+    shift = np.exp(ndtri(0.5 + level / 2) * spread / hazard)
     columns = {"hazard": hazard, "lower": hazard / shift, "upper": hazard * shift}
     return table[["time", "at_risk", "ended"]].reset_index(drop=True).assign(**columns)
 

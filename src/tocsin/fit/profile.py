@@ -211,15 +211,15 @@ def interval(
         se: the Wald standard error as a first guess of the width, NaN where there is none.
         wider: factor of the normal quantile: of robust standard errors (Chandler & Bate 2007).
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     profiler = Profiler(task, found, position)
     if profiler.zero:
         if not profiler.is_strength or profiler.number in task.absent:
             return -math.inf, math.inf, profiler, True
-        z = float(norm.ppf(level))
+        z = float(ndtri(level))
         return -math.inf, profiler.bound(1, z, 5.0), profiler, True
-    z = wider * float(norm.ppf(0.5 + level / 2))
+    z = wider * float(ndtri(0.5 + level / 2))
     step = z * se if math.isfinite(se) and se > 0 else 1.0 / profiler._reach()
     return profiler.bound(-1, z, step), profiler.bound(1, z, step), profiler, False
 
@@ -255,9 +255,9 @@ def open_shapes(
     Parameters:
         block: gives the task and maximum of the block of a parameter's name; vcov: of the estimates (P, P).
     """
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    warnings, z, seen = [], float(norm.ppf(0.5 + level / 2)), {-1}
+    warnings, z, seen = [], float(ndtri(0.5 + level / 2)), {-1}
     for number, slots in enumerate(task.program.slots):
         for position, what in ((slots.half_life, "half-life"), (slots.alpha, "alpha")):
             group = int(task.constraint.group[position]) if position >= 0 else -1

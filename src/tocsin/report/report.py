@@ -125,10 +125,11 @@ def _figure(c: Comparison, draw: Any, finding: str | None = None, **options: Any
     """Return a picture in two widths, with its finding above and its key and source below; empty without one."""
     pictures, about = [], {"finding": "", "note": ""}
     for kind, width in (("wide", parts.WIDE), ("narrow", parts.NARROW)):
-        chart = draw(c, width=width, titled=False, **options)
-        if chart is None:
-            return ""
-        pictures.append(f'<div class="{kind}">{parts.to_svg(chart)}</div>')
+        with parts.unchecked():
+            chart = draw(c, width=width, titled=False, **options)
+            if chart is None:
+                return ""
+            pictures.append(f'<div class="{kind}">{parts.to_svg(chart)}</div>')
         about = chart.usermeta
     source = str(about.get("source") or parts.source_line(c)).removeprefix("Source: ").removesuffix(".")
     return (
