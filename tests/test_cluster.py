@@ -83,7 +83,7 @@ def test_what_is_wrong_is_told(client: object, tmp_path: Path) -> None:
     hot = given.model.with_params(dict.fromkeys(given.values, 700.0))
     with pytest.raises(tc.FitError):
         hot.simulate(history, 100, 5, runner=client)
-    with pytest.raises(ModelError, match=r"takes a dask\.distributed Client, not str"):
+    with pytest.raises(ModelError, match=r"or a dask\.distributed Client, not str"):
         given.simulate(history, 100, 5, runner="tcp://127.0.0.1")
     given.simulate(history, 20, 5, folder=tmp_path / "kept")
     with pytest.raises(tc.TocsinError, match="another run: seed 5 there, 6 here"):
