@@ -107,7 +107,7 @@ def _codes(stretch: Stretch, scheme: str) -> Iterator[str]:
 
 def states() -> pd.DataFrame:
     """Return the table: name, start, end (missing: to this day), a column for each scheme of codes, part_of,
-    capital, lat, lon (degrees), aliases (separated by |).
+    capital, lat, lon (degrees), aliases (separated by a bar).
 
     A row is a stretch of days in which a unit has the same codes: Germany is 255 of COW and 260 of GW from
     1990-10-03. Sources: the lists of COW and of Gleditsch and Ward (1999) as the R package *states* has them
