@@ -45,6 +45,9 @@ def test_causes_at_home_are_swept_as_by_the_walk(case: Case) -> None:
             assert swept_home(CauseData(program, number)) is None
             continue
         quick = swept_home(CauseData(program, number))
+        if len(case.history.units) > case.history.units["unit"].nunique():  # absences take the walk
+            assert quick is None
+            continue
         assert quick is not None
         assert quick.summed == pytest.approx(slow.summed, abs=1e-12)
         assert quick.event.tolist() == slow.event.tolist()

@@ -19,8 +19,8 @@ WORLDS = 200
 
 @cache
 def laboratory() -> Laboratory:
-    """Return the laboratory of 1917 with few worlds."""
-    return open_laboratory("1917", limits=Limits(worlds=WORLDS, burst=1e6))
+    """Return the laboratory of 1917 with few worlds, and lively ones let go on as the library does."""
+    return open_laboratory("1917", limits=Limits(worlds=WORLDS, burst=1e6, swelling=1e4))
 
 
 def small(**limits: Any) -> Laboratory:
