@@ -608,7 +608,7 @@ def test_the_documents_tell_the_limits_as_they_are() -> None:
     for told in (
         f"addresses up to {LONGEST_ADDRESS:,} letters",
         f"at most {words[limits.sentences]} sentences of {limits.letters} letters",
-        f"at most {words[int(limits.swelling)]} times the usual events",
+        f"at most {limits.swelling:g} times the usual events",
         f"tables of at most {limits.rows:,} rows",
         f"a visitor may have {limits.each} questions waiting, {words[limits.tables]} of them tables",
         f"and {limits.waiting} wait in all",

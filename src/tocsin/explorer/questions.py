@@ -49,7 +49,7 @@ class Limits:
     patience: float = 30.0
     burst: float = 120.0
     refill: float = 6.0
-    swelling: float = 10.0
+    swelling: float = 100.0
     kept: int = 4
 
 
