@@ -255,7 +255,7 @@ class StagesLikelihood(Likelihood):
         base = without_spans(program)
         self.program, self.base = program, base.likelihood
         self.causes, self.groups = self.base.causes, self.base.groups
-        self.known, self._stacks = None, {}
+        self.known, self._stacks, self.hawkes = None, {}, {}
         self.counted = list(range(len(self.causes)))
         aside = np.zeros(len(program.history.numbers.units), dtype=bool)
         aside[[u.unit for u in units]] = True

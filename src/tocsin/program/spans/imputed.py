@@ -55,7 +55,7 @@ class ImputedLikelihood(Likelihood):
         base = without_spans(program)
         self.program, self.base = program, base.likelihood
         self.causes, self.groups = self.base.causes, self.base.groups
-        self.known, self._stacks = None, {}
+        self.known, self._stacks, self.hawkes = None, {}, {}
         self.counted = list(range(len(self.causes)))
         self.placer = Placer(program)
         self.told = np.empty((0, self.placer.told.size))
