@@ -17,7 +17,7 @@ from measure import seconds
 from run import machine, number, table
 
 import tocsin as tc
-from tocsin.ensemble.conditional import Setting
+from tocsin.ensemble.given_history import Setting
 from tocsin.ensemble.simulate import recipe_of
 from tocsin.program.condition import CLOCKS, Condition
 

@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import chi2_contingency
 
 import tocsin as tc
-from tocsin.ensemble.conditional import Setting
+from tocsin.ensemble.given_history import Setting
 from tocsin.ensemble.simulate import recipe_of
 from tocsin.fit.predict import Worlds
 from tocsin.program.condition import Condition

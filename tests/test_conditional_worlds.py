@@ -109,7 +109,7 @@ def test_without_a_change_every_world_is_the_observed_history(
     clocks: str, spared: bool, inside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not spared:
-        monkeypatch.setattr("tocsin.ensemble.conditional.parting", from_the_beginning)
+        monkeypatch.setattr("tocsin.ensemble.given_history.parting", from_the_beginning)
 
     @quick
     @given(cases(inside), st.integers(0, 2**32 - 1))
@@ -191,7 +191,7 @@ def test_the_wave_of_1917_is_itself(
 ) -> None:
     program, params = wave
     if not spared:
-        monkeypatch.setattr("tocsin.ensemble.conditional.parting", from_the_beginning)
+        monkeypatch.setattr("tocsin.ensemble.given_history.parting", from_the_beginning)
     events = program.simulate(params, 50, 3, given="history", clocks=clocks).events
     observed = explained(program)
     assert events.num_rows == 50 * len(observed)
@@ -230,7 +230,7 @@ def test_what_is_spared_changes_no_world(
     program, params = wave
     asked = {"given": "history", "clocks": clocks}
     spared = program.simulate(params, 10, 6, do, **asked).events
-    monkeypatch.setattr("tocsin.ensemble.conditional.parting", from_the_beginning)
+    monkeypatch.setattr("tocsin.ensemble.given_history.parting", from_the_beginning)
     whole = program.simulate(params, 10, 6, do, **asked).events
     assert spared.drop_columns(["time"]).equals(whole.drop_columns(["time"]))
     np.testing.assert_allclose(spared["time"], whole["time"], rtol=0, atol=1e-6)
@@ -384,7 +384,7 @@ def test_what_worlds_need_can_travel(asked: dict[str, Any]) -> None:
 
     from helpers.small_wave import wave as small_wave
 
-    from tocsin.ensemble.conditional import Setting
+    from tocsin.ensemble.given_history import Setting
     from tocsin.ensemble.simulate import recipe_of
     from tocsin.program.condition import Condition
 

@@ -156,7 +156,7 @@ def test_a_fit_from_a_file_has_the_same_draws(fit: Any, tmp_path: Path) -> None:
 
 
 def test_what_the_past_says_is_made_once(fit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tocsin.ensemble.conditional as module
+    import tocsin.ensemble.given_history as module
 
     calls = []
     plain = module.recorded

@@ -207,7 +207,9 @@ def test_a_sentence_is_tried_refused_and_taken_back(seen: Seen) -> None:
     assert fill_of(page, "hungary", "right") == "transparent" != fill_of(page, "hungary", "left")
     page.get_by_label("Difference", exact=True).check(force=True)
     # Dotted or not: among so few worlds the interval of the expected effect may reach none.
-    page.wait_for_function("() => document.querySelector('#left [data-unit=hungary]').style.fill.includes('less')")
+    page.wait_for_function(
+        "() => document.querySelector('#left [data-unit=hungary]').style.fill.includes('less')"
+    )
     page.get_by_role("button", name="Take back “prevent hungary regime=soviet”").click()
     seen.changed()
     expect(page.locator(".said")).to_have_count(0)

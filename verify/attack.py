@@ -384,7 +384,7 @@ def prepare(base: Path) -> None:
 
     import tocsin as tc
     from tocsin.cli.main import app
-    from tocsin.history.read import find_folder
+    from tocsin.history.read_folder import find_folder
 
     units = ["hungary", "bavaria", "austria", "slovakia", "italy"]
     pairs = [(a, b) for a in units for b in units if a != b]

@@ -21,7 +21,7 @@ import numpy as np
 
 from tocsin.check.other_data import OtherData, other_data
 from tocsin.check.placebo import deal, dealt
-from tocsin.check.specifications import VARY, Plan, Specification, read_plan
+from tocsin.check.specifications import VARY, MultiversePlan, Specification, read_plan
 from tocsin.ensemble.simulate import threads
 from tocsin.errors import TocsinError
 from tocsin.files.reading import read_text
@@ -62,7 +62,7 @@ class Multiverse:
         resumed: specifications that were taken from an earlier run.
     """
 
-    plan: Plan = field(repr=False)
+    plan: MultiversePlan = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     strengths: pd.DataFrame = field(repr=False)
     null: np.ndarray = field(repr=False)
@@ -84,7 +84,7 @@ class Multiverse:
 
 def multiverse(
     history: str | Path | History,
-    plan: str | Path | Plan,
+    plan: str | Path | MultiversePlan,
     folder: str | Path | None = None,
     worlds: int | None = None,
     seed: int | None = None,
@@ -108,7 +108,7 @@ def multiverse(
     """
     from tocsin.check.specifications import limited
 
-    asked = limited(plan if isinstance(plan, Plan) else read_plan(plan), worlds, seed)
+    asked = limited(plan if isinstance(plan, MultiversePlan) else read_plan(plan), worlds, seed)
     work = _Work(asked, history)
     todo, same = work.distinct(progress)
     kept = None if folder is None else Path(folder) / FOLDER
@@ -149,7 +149,7 @@ def _earlier(path: Path) -> dict[str, Any] | None:
 class _Work:
     """What specifications have in common: their data, worlds dealt out anew, and fits of home alone."""
 
-    def __init__(self, plan: Plan, history: str | Path | History) -> None:
+    def __init__(self, plan: MultiversePlan, history: str | Path | History) -> None:
         self.plan, self.source = plan, history
         self.data: dict[str, OtherData] = {}
         self.deals: list[np.ndarray] = []
@@ -265,7 +265,11 @@ def _in_worlds(task: Task, model: Model, worlds: Sequence[History]) -> list[floa
 
 
 def _told(
-    plan: Plan, chosen: Sequence[Specification], found: Sequence[dict[str, Any]], same: int, resumed: int
+    plan: MultiversePlan,
+    chosen: Sequence[Specification],
+    found: Sequence[dict[str, Any]],
+    same: int,
+    resumed: int,
 ) -> Multiverse:
     import pandas as pd
 

@@ -58,7 +58,7 @@ class Specification:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MultiversePlan:
     """What a file asks.
 
     Attributes:
@@ -120,7 +120,7 @@ def _parts(layers: Any) -> list[Any]:
     return layers if isinstance(layers, list) else [layers]
 
 
-def read_plan(source: str | Path) -> Plan:
+def read_plan(source: str | Path) -> MultiversePlan:
     """Read a SPEC.toml; raise ModelError that names the file, the key, the value and the nearest name."""
     content, where = load_toml(source, "multiverse")
     refuse_format(content, where)
@@ -153,7 +153,7 @@ def read_plan(source: str | Path) -> Plan:
             raise ModelError(f"{where}: {key} is a whole number of at least {least}, not {value!r}")
         numbers[key] = value
     names = (move["variable"], move["from"], move["to"], when, tuple(always))
-    return Plan(
+    return MultiversePlan(
         where, str(content.get("title", "")), *names, numbers["worlds"], numbers["seed"], tuple(given)
     )
 
@@ -208,7 +208,7 @@ def _check(kind: str, values: Any, where: str) -> None:
         raise ModelError(f"{where}: the same choice stands twice")
 
 
-def limited(plan: Plan, worlds: int | None, seed: int | None) -> Plan:
+def limited(plan: MultiversePlan, worlds: int | None, seed: int | None) -> MultiversePlan:
     """Return the plan with other numbers of worlds or another seed, where they are given."""
     return replace(
         plan, worlds=plan.worlds if worlds is None else worlds, seed=plan.seed if seed is None else seed

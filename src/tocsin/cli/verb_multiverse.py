@@ -50,9 +50,9 @@ def multiverse(
     """
     with guarded():
         from tocsin.check.multiverse import multiverse as run
-        from tocsin.history.read import find_folder
-        from tocsin.report.multiverse import multiverse_page, write_multiverse
+        from tocsin.history.read_folder import find_folder
         from tocsin.report.terminal import console
+        from tocsin.report.terminal_multiverse import multiverse_page, write_multiverse
 
         plan = find_folder(history) / "multiverse.toml" if spec is None else spec
         folder = Path(f"multiverse-{Path(history).name}") if out is None else out

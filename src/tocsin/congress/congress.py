@@ -22,7 +22,7 @@ from tocsin.congress.judgements import Judgement, share
 from tocsin.errors import TocsinError, check_whole
 from tocsin.fit.draws_kept import kept_draws
 from tocsin.fit.maximum.constraint import Prior
-from tocsin.forecasts.forecast import Question, _came, fitted_until, shown, simulated, told_by
+from tocsin.forecasts.forecast import ForecastQuestion, _came, fitted_until, shown, simulated, told_by
 from tocsin.history.known import known_on
 
 if TYPE_CHECKING:
@@ -133,13 +133,13 @@ def congress(
     far = max((one.horizon for one in used), default=cut + 1.0)
     if not used:
         raise TocsinError("no judgement is left: " + "; ".join(why for _, why in left_out[:3]))
-    asked = Question(used[0].variable, used[0].state, cut, far)
+    asked = ForecastQuestion(used[0].variable, used[0].state, cut, far)
     day, _ = fitted_until(model, history, asked, prior, draws, progress)
     whole = model.fit(history, prior=Prior() if prior is None else prior)
     ends: dict[float, float] = {cut: far}
     for one in used:
         ends[one.date] = max(ends.get(one.date, 0.0), one.horizon)
-    sides = [Side(fit, history, draws, each, seed, ends) for fit in (day, whole)]
+    sides = [DrawsOfFit(fit, history, draws, each, seed, ends) for fit in (day, whole)]
     rows: list[dict[str, Any]] = []
     groups = _groups(used)
     for number, group in enumerate(groups):
@@ -164,7 +164,7 @@ def _sorted(
     """Return the judgements that were made by a day and are open on it, and the others with the reason."""
     used, left = [], []
     for one in judgements:
-        asked = Question(one.variable, one.state, one.date, min(cut, history.numbers.end))
+        asked = ForecastQuestion(one.variable, one.state, one.date, min(cut, history.numbers.end))
         if one.date > cut:
             left.append((one, f"it was made on {one.told[0]}, after the day of the congress"))
         elif one.horizon <= cut:
@@ -184,7 +184,7 @@ def _groups(judgements: Sequence[Judgement]) -> list[list[Judgement]]:
     return list(groups.values())
 
 
-class Side:
+class DrawsOfFit:
     """Draws of one fit, with what their worlds say of questions, and their log weights (D,)."""
 
     def __init__(
@@ -199,7 +199,7 @@ class Side:
     def ensemble(self, cut: float, end: float) -> Any:
         """Return worlds that go on from a day as it was known; those of a day are made once, for the farthest end."""
         if cut not in self._worlds or self._worlds[cut][0] < end:
-            asked = Question(
+            asked = ForecastQuestion(
                 self.fit.model.transitions[0].variable, self.fit.model.transitions[0].to, cut, end
             )
             record = known_on(self.history, cut, end)
@@ -211,7 +211,7 @@ class Side:
 
     def told(self, one: Judgement) -> Told:
         """Return what the worlds of the day of a judgement say of its state."""
-        asked = Question(one.variable, one.state, one.date, one.horizon)
+        asked = ForecastQuestion(one.variable, one.state, one.date, one.horizon)
         return told_by(self.ensemble(one.date, self.far[one.date]), self.history, asked)
 
     @property
@@ -226,7 +226,9 @@ class Side:
         return float(1.0 / (self.weights**2).sum())
 
 
-def _weighed(group: Sequence[Judgement], sides: Sequence[Side], history: History) -> dict[str, Any] | None:
+def _weighed(
+    group: Sequence[Judgement], sides: Sequence[DrawsOfFit], history: History
+) -> dict[str, Any] | None:
     """Weigh the draws of each side by one question; return its row, None where the unit is not at risk.
 
     Each judgement is met by the worlds of its own day; the pool gives each an equal part of one vote.
@@ -268,7 +270,7 @@ def _weighed(group: Sequence[Judgement], sides: Sequence[Side], history: History
 
 
 def _made(
-    rows: list[dict[str, Any]], sides: Sequence[Side], history: History, cut: float, far: float,
+    rows: list[dict[str, Any]], sides: Sequence[DrawsOfFit], history: History, cut: float, far: float,
     left_out: list[tuple[Judgement, str]],
 ) -> Congress:  # fmt: skip
     import pandas as pd
@@ -300,7 +302,9 @@ def _made(
     )
 
 
-def _worlds(rows: list[dict[str, Any]], side: Side, history: History, cut: float, far: float) -> pd.DataFrame:
+def _worlds(
+    rows: list[dict[str, Any]], side: DrawsOfFit, history: History, cut: float, far: float
+) -> pd.DataFrame:
     """Return how many entries worlds of the day of the congress have, with all draws alike and as weighted."""
     import pandas as pd
 
@@ -308,7 +312,7 @@ def _worlds(rows: list[dict[str, Any]], side: Side, history: History, cut: float
     found = []
     for clause in dict.fromkeys(row["state"] for row in rows):
         variable, state = clause.split("=", 1)
-        told = told_by(ensemble, history, Question(variable, state, cut, far))
+        told = told_by(ensemble, history, ForecastQuestion(variable, state, cut, far))
         weight = np.tile(side.weights, side.each) / side.each
         order = np.argsort(told.count, kind="stable")
         for name, own in (("before", np.full(weight.size, 1.0 / weight.size)), ("with the congress", weight)):

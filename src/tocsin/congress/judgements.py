@@ -118,7 +118,7 @@ def read_judgements(path: Path, history: History, model: Model) -> list[Judgemen
     (at, head), *body = rows
     _check_head(path.name, at, head, problems)
     found, seen = [], set()
-    reading = Reading(path.name, history, model, problems)
+    reading = JudgementReader(path.name, history, model, problems)
     for line, cells in body if not problems else []:
         if len(cells) != len(head):
             reading.wrong(line, None, None, "this row has another number of cells than the header")
@@ -152,7 +152,7 @@ def _check_head(file: str, line: int, head: Sequence[str], problems: list[Proble
 
 
 @dataclass
-class Reading:
+class JudgementReader:
     """Reads rows of judgements; what is wrong goes to `problems`."""
 
     file: str

@@ -19,7 +19,7 @@ from tocsin.ensemble.share_intervals import bounds_in_time, summary_of
 from tocsin.ensemble.spells import (
     Groups,
     Moves,
-    Spells,
+    SpellsInWorlds,
     Tallies,
     counted,
     joined,
@@ -534,7 +534,7 @@ class Ensemble:
             self._cache[variable] = moves_of(self.events, self.frame, variable, self.worlds)
         return self._cache[variable]
 
-    def _spells(self, variable: str, state: str) -> Spells:
+    def _spells(self, variable: str, state: str) -> SpellsInWorlds:
         self.frame.code(variable, state)
         return spells_of(self._moves(variable), self.frame, variable, state, self.worlds)
 

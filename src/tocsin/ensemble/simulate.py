@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from numpy.typing import NDArray
 
-    from tocsin.ensemble.conditional import DrawnRecipe
+    from tocsin.ensemble.given_history import DrawnRecipe
     from tocsin.ensemble.parameter_draws import Draws
     from tocsin.interventions.apply import Changed
     from tocsin.interventions.declared import Intervention
@@ -187,7 +187,7 @@ def check_numbers(worlds: object, seed: object) -> None:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class DrawnAs:
     """What it takes to draw the worlds that are asked for, and to say what they are.
 
     Attributes:
@@ -214,13 +214,13 @@ class Prepared:
         interventions: Sequence[Intervention | str],
         condition: Condition,
         draws: Any,
-    ) -> Prepared:
+    ) -> DrawnAs:
         """Prepare worlds; see `simulate`."""
         drawn = None if draws is None else draws_of(draws, program.parameter_names, program.learned)
         recipe, changed = recipe_of(program, vector, seed, interventions)
         shown = changed.layout
         if condition != NOTHING or drawn is not None:
-            from tocsin.ensemble.conditional import Setting
+            from tocsin.ensemble.given_history import Setting
 
             setting = Setting(program, changed, recipe, condition)
             shown = setting.shown
@@ -232,7 +232,7 @@ class Prepared:
                 recipe = setting.drawn(np.tile(vector, (TIMES, 1)))
             else:
                 recipe = setting.recipe(vector)
-        return Prepared(
+        return DrawnAs(
             program, vector, recipe, changed, drawn, condition, frame_of_worlds(changed.program, shown)
         )
 
@@ -287,7 +287,7 @@ def simulate(
         FitError: at `vector`, a world does not end or a hazard overflows; or under draws every world.
     """
     check_numbers(worlds, seed)
-    asked = Prepared.of(program, vector, seed, interventions, condition, draws)
+    asked = DrawnAs.of(program, vector, seed, interventions, condition, draws)
     recipe, refuse = asked.recipe, asked.refuse
     if runner is None:
         check_room(recipe, int(worlds), None if folder is None else Path(folder), threads())
@@ -345,7 +345,7 @@ def simulate_share(
     number, shares = share
     if not 1 <= number <= shares:
         raise ModelError(f"there is no share {number} of {shares}: they are numbered from 1 to {shares}")
-    asked = Prepared.of(program, vector, seed, interventions, condition, draws)
+    asked = DrawnAs.of(program, vector, seed, interventions, condition, draws)
     size = cut(asked.recipe, int(worlds), shares, asked.refuse)
     content = {**asked.content(int(worlds), size), "shares": shares}
     return draw_share(asked.recipe, content, asked.frame, folder, asked.refuse, share, progress)
@@ -358,7 +358,7 @@ def draw_all(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[pa.Table, tuple[Stopped, ...]]:
     """Draw all worlds over the threads of this machine; return their events and the worlds that were stopped."""
-    from tocsin.ensemble.conditional import DrawnRecipe
+    from tocsin.ensemble.given_history import DrawnRecipe
 
     if isinstance(recipe, DrawnRecipe):
         return _draw_drawn(recipe, worlds, refuse, progress)
@@ -515,7 +515,7 @@ class Recipe:
         """Draw the worlds first, first + step, ... below last, as far as the first that fails."""
         key = np.uint64(self.seed % 2**64)
         if self.clock in GROUPED:
-            from tocsin.kernels.intervals import simulate_intervals
+            from tocsin.kernels.grouped_worlds import simulate_intervals
 
             whole = self.clock == "step"
             found = simulate_intervals(self.layout, self.tables, key, first, last, self.most, whole, step)

@@ -39,7 +39,7 @@ class Moves:
 
 
 @dataclass(frozen=True, eq=False)
-class Spells:
+class SpellsInWorlds:
     """Times that units spent in one state while they were there: an absence ends a spell, and a return begins one.
 
     Attributes:
@@ -113,7 +113,7 @@ def moves_of(events: pa.Table, frame: Frame, variable: str, worlds: int) -> Move
     return Moves(world, unit, time, before, to, first, returned, worlds)
 
 
-def spells_of(moves: Moves, frame: Frame, variable: str, state: str, worlds: int) -> Spells:
+def spells_of(moves: Moves, frame: Frame, variable: str, state: str, worlds: int) -> SpellsInWorlds:
     """Return every spell in `state`, those held on entry included, sorted by world, unit and start."""
     code = frame.code(variable, state)
     enters = (moves.to == code) & (moves.before != code)
@@ -131,7 +131,7 @@ def spells_of(moves: Moves, frame: Frame, variable: str, state: str, worlds: int
     held_world, held_unit = _kept_throughout(
         world[alone], unit[alone], (frame.initial[variable] == code) & (frame.enter < frame.exit), worlds
     )
-    spells = Spells(
+    spells = SpellsInWorlds(
         np.concatenate([world[opens], world[alone], held_world]),
         np.concatenate([unit[opens], unit[alone], held_unit]).astype(np.int32, copy=False),
         np.concatenate([time[opens], frame.enter[unit[alone]], frame.enter[held_unit]]),
@@ -144,10 +144,12 @@ def spells_of(moves: Moves, frame: Frame, variable: str, state: str, worlds: int
         return spells
     spells = _cut(spells, frame.absences)
     order = np.lexsort((spells.start, spells.unit, spells.world))
-    return Spells(*(getattr(spells, name)[order] for name in ("world", "unit", "start", "end", "censored")))
+    return SpellsInWorlds(
+        *(getattr(spells, name)[order] for name in ("world", "unit", "start", "end", "censored"))
+    )
 
 
-def _cut(spells: Spells, absences: Stretches) -> Spells:
+def _cut(spells: SpellsInWorlds, absences: Stretches) -> SpellsInWorlds:
     """Return spells without the absences of their units; those that an absence ends are censored."""
     for unit, begin, back in zip(absences.unit, absences.start, absences.end, strict=True):
         met = (spells.unit == unit) & (spells.start < back) & (spells.end > begin)
@@ -162,7 +164,7 @@ def _cut(spells: Spells, absences: Stretches) -> Spells:
             if name == "start":
                 new = np.full_like(new, back)
             parts.append(np.concatenate([values[whole], old, new]))
-        spells = Spells(*parts)
+        spells = SpellsInWorlds(*parts)
     return spells
 
 

@@ -210,7 +210,7 @@ class Laboratory:
         return float(worlds.events.num_rows) / max(1, worlds.worlds)
 
     def _draw(self, scenario: Scenario, part: Part) -> Ensemble:
-        from tocsin.ensemble.conditional import Setting
+        from tocsin.ensemble.given_history import Setting
         from tocsin.ensemble.simulate import draw_all, frame_of_worlds, most_drawn, recipe_of
         from tocsin.program.condition import Condition
 

@@ -14,7 +14,7 @@ from tocsin.forecasts.forecast import (
     AS_OF,
     HINDCAST,
     Forecast,
-    Question,
+    ForecastQuestion,
     Told,
     check_asked,
     fitted_until,
@@ -142,7 +142,7 @@ def backtest(
     for number, cut in enumerate(cuts):
         if progress is not None:
             progress("forecasting past dates", number, len(cuts))
-        asked = Question(variable, state, cut, cut + span)
+        asked = ForecastQuestion(variable, state, cut, cut + span)
         for name, each in _made_at(model, history, asked, worlds, seed, prior, draws, rivals, skipped):
             made.setdefault(name, []).append(each)
             scored.setdefault(name, {})[cut] = _scored(each.told, asked)
@@ -173,7 +173,7 @@ def backtest(
 def _made_at(
     model: Model,
     history: History,
-    asked: Question,
+    asked: ForecastQuestion,
     worlds: int,
     seed: int,
     prior: Prior | None,
@@ -217,7 +217,7 @@ def _unmoved(told: Told, worlds: int) -> Told:
     return Told(told.units, nobody, np.zeros(worlds), told.came, told.number)
 
 
-def _scored(told: Told, asked: Question) -> Scored:
+def _scored(told: Told, asked: ForecastQuestion) -> Scored:
     worlds = len(told.count)
     within, came = np.minimum(told.first, asked.end), np.minimum(told.came, asked.end)
     return Scored(

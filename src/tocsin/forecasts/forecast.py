@@ -38,7 +38,7 @@ AS_OF, HINDCAST = "as of", "hindcast"  # what worlds know of ties, covariates an
 
 
 @dataclass(frozen=True)
-class Question:
+class ForecastQuestion:
     """What is forecast, from when and until when.
 
     Attributes:
@@ -102,7 +102,7 @@ class Forecast:
     known: str
     scenario: tuple[str, ...]
     told: Told
-    question: Question
+    question: ForecastQuestion
 
     def to_xarray(self) -> xarray.Dataset:
         """Return the forecast as draws: entries by world and unit, for xarray and ArviZ; see `forecasts.export`."""
@@ -169,7 +169,7 @@ def forecast(
         )
     check_asked(model, variable, state, horizon)
     check_whole(2, worlds=worlds)
-    asked = Question(variable, state, *bounds(history, as_of, horizon, known == HINDCAST))
+    asked = ForecastQuestion(variable, state, *bounds(history, as_of, horizon, known == HINDCAST))
     fit, record = fitted_until(model, history, asked, prior, draws, progress)
     return simulated(fit, history, record, asked, worlds, seed, draws, progress, known, scenario)
 
@@ -177,7 +177,7 @@ def forecast(
 def fitted_until(
     model: Model,
     history: History,
-    asked: Question,
+    asked: ForecastQuestion,
     prior: Prior | None = None,
     draws: Any = "fit",
     progress: Progress | None = None,
@@ -202,7 +202,7 @@ def simulated(
     fit: Fit,
     history: History,
     record: History,
-    asked: Question,
+    asked: ForecastQuestion,
     worlds: int,
     seed: int,
     draws: Any = "fit",
@@ -305,7 +305,7 @@ def draws_asked(draws: Any) -> int:
     return int(draws)
 
 
-def told_by(ensemble: Ensemble, history: History, asked: Question) -> Told:
+def told_by(ensemble: Ensemble, history: History, asked: ForecastQuestion) -> Told:
     """Return what worlds tell of a question, and what came in the record."""
     frame, events = ensemble.frame, ensemble.events
     code = frame.code(asked.variable, asked.state)
@@ -329,7 +329,7 @@ def told_by(ensemble: Ensemble, history: History, asked: Question) -> Told:
     return Told(names, first[:, could], count, came, number)
 
 
-def _came(history: History, asked: Question, names: Sequence[str]) -> tuple[Floats, float]:
+def _came(history: History, asked: ForecastQuestion, names: Sequence[str]) -> tuple[Floats, float]:
     """Return when units first entered in the record after the date, and how many entries there were.
 
     An entry that was not known on the day counts as coming at its time, or on the day itself where it came before:
@@ -353,7 +353,7 @@ def _came(history: History, asked: Question, names: Sequence[str]) -> tuple[Floa
     return came, float(inside.sum())
 
 
-def _table(told: Told, ensemble: Ensemble, asked: Question) -> pd.DataFrame:
+def _table(told: Told, ensemble: Ensemble, asked: ForecastQuestion) -> pd.DataFrame:
     """Return the table of a forecast, the likeliest first."""
     import pandas as pd
 

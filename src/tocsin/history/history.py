@@ -535,7 +535,7 @@ class History:
         Raises:
             HistoryError: the file cannot be read, or none of its features belongs to a unit.
         """
-        from tocsin.history.read import drawn_with
+        from tocsin.history.read_folder import drawn_with
 
         return drawn_with(self, Path(path))
 
@@ -568,7 +568,7 @@ def load_history(name_or_path: str | Path, scope: str | None = None) -> History:
     Raises:
         HistoryError: there is no such history or reading, or anything in it is wrong; `problems` lists every fault.
     """
-    from tocsin.history.read import read_folder
+    from tocsin.history.read_folder import read_folder
 
     return read_folder(name_or_path, scope)
 

@@ -25,7 +25,7 @@ from tocsin.kernels.layout import entry, inner
 FADED = 40.0  # powers of e after which nothing is left
 
 
-class Course(NamedTuple):
+class DecayCourse(NamedTuple):
     """What happened, and who feels it; E events, N units, S slots, G groups, A slots of groups."""
 
     time: NDArray[np.float64]  # (E,)
@@ -56,7 +56,7 @@ def hawkes_sums(course, factor, decay, order):
     """Sum up log hazards, shares and integrals.
 
     Parameters:
-        course: the Course of a transition.
+        course: the DecayCourse of a transition.
         factor: what multiplies the exposure of each slot of a group (A,).
         decay: ln 2 / half-life of each (A,), 0 for a cause at home.
         order: 0 for values, 1 with gradients, 2 with Hessians.

@@ -11,7 +11,7 @@ from typing import Any
 from tocsin.errors import ModelError, suggestion
 from tocsin.files.format import FORMAT
 from tocsin.history.describe import LEDGER, packaged
-from tocsin.history.read import find_folder
+from tocsin.history.read_folder import find_folder
 from tocsin.ledger.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
 from tocsin.ledger.problems import problems_of, refuse
 from tocsin.model.toml import load_toml, refuse_format

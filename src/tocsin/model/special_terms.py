@@ -100,7 +100,7 @@ class Special:
 
 
 @dataclass(frozen=True)
-class Cut:
+class CutFormula:
     """A formula whose special terms are quoted names.
 
     Attributes:
@@ -135,7 +135,7 @@ class Cut:
 
 
 @lru_cache(maxsize=1024)
-def cut_special(formula: str) -> Cut:
+def cut_special(formula: str) -> CutFormula:
     """Return a formula with its special terms cut out.
 
     Parameters:
@@ -155,7 +155,7 @@ def cut_special(formula: str) -> Cut:
             raise _refuse(formula, f"has {special.name!r} in two forms: leave one out")
         parts += [formula[done:begin], f"`{special.name}`"]
         done = end
-    cut = Cut("".join([*parts, formula[done:]]), tuple(specials.values()))
+    cut = CutFormula("".join([*parts, formula[done:]]), tuple(specials.values()))
     if cut.specials:
         _check(formula, cut)
     return cut
@@ -165,7 +165,7 @@ def _refuse(formula: str, why: str) -> ModelError:
     return ModelError(f"the formula {formula!r} {why}")
 
 
-def _check(formula: str, cut: Cut) -> None:
+def _check(formula: str, cut: CutFormula) -> None:
     """Refuse two ages, and special terms inside of functions, in powers or multiplied by one another."""
     ages = [special.name for special in cut.specials if special.what == AGE]
     if len(ages) > 1:
@@ -354,7 +354,7 @@ def _is_number(text: str) -> bool:
     return re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", text) is not None
 
 
-def special_names(cut: Cut) -> Iterator[str]:
+def special_names(cut: CutFormula) -> Iterator[str]:
     """Yield the names of covariates that special terms use: the marks of exposures."""
     return (special.mark for special in cut.specials if special.mark is not None)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tocsin.errors import FitError, ModelError
 from tocsin.fit.predict import hazards_of_causes
-from tocsin.forecasts.forecast import Question, _came, bounds, fitted_until, shown, simulated
+from tocsin.forecasts.forecast import ForecastQuestion, _came, bounds, fitted_until, shown, simulated
 from tocsin.forecasts.scores import ROW, Scored, row_of
 from tocsin.support.kinds import in_force, support_rows
 from tocsin.wording.numbers import listed
@@ -49,7 +49,7 @@ def expected(
     Parameters:
         asked: variable, state, horizon, worlds and seed.
     """
-    question = Question(
+    question = ForecastQuestion(
         asked["variable"], asked["state"], *bounds(history, shown(history, cut), asked["horizon"], False)
     )
     before = record.ask(
@@ -203,7 +203,7 @@ def past_scores(record: Record, history: History, cut: float, asked: Mapping[str
         [cut, cut],
     )
     for made, end, as_of in over:
-        scored = _scored(record, history, Question(asked["variable"], asked["state"], made, end))
+        scored = _scored(record, history, ForecastQuestion(asked["variable"], asked["state"], made, end))
         if scored is not None:
             all_scored.append(scored)
             low, high = np.quantile(scored.entries, [0.025, 0.975], method="inverted_cdf")
@@ -216,7 +216,7 @@ def past_scores(record: Record, history: History, cut: float, asked: Mapping[str
     return {"bulletins": len(rows), "held": sum(held), "together": total, "one_by_one": rows}
 
 
-def _scored(record: Record, history: History, question: Question) -> Scored | None:
+def _scored(record: Record, history: History, question: ForecastQuestion) -> Scored | None:
     told = record.ask("SELECT unit, probability FROM forecasts WHERE cut = ? ORDER BY unit", [question.cut])
     if not told:
         return None

@@ -56,7 +56,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Courses:
+class Orders:
     """What may follow on what: the states of units before their first events, and the variables that may recur."""
 
     initial: Mapping[str, Mapping[str, str]]
@@ -129,7 +129,7 @@ def span(cells: Mapping[str, str], clock: Clock) -> tuple[float, float]:
     return read_time(first, clock), read_time(cells.get("time_latest", last), clock)
 
 
-def sorted_news(new: Sequence[Entry], known: Sequence[Entry], courses: Courses, take_new: bool) -> News:
+def sorted_news(new: Sequence[Entry], known: Sequence[Entry], courses: Orders, take_new: bool) -> News:
     """Return what rows bring to a record.
 
     A row that the record has is known. One that says otherwise of an event that it has, or that does not follow from
@@ -148,7 +148,7 @@ def sorted_news(new: Sequence[Entry], known: Sequence[Entry], courses: Courses, 
     return news
 
 
-def _sort(news: News, rows: Sequence[Entry], have: list[Entry], courses: Courses, take_new: bool) -> None:
+def _sort(news: News, rows: Sequence[Entry], have: list[Entry], courses: Orders, take_new: bool) -> None:
     fresh: list[Entry] = []
     swapped: list[tuple[Entry, Entry]] = []
     for row in rows:

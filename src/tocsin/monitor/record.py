@@ -27,7 +27,7 @@ from tocsin.history.history import load_history
 from tocsin.history.tables.schema import EVENTS, REPORTED, Report
 from tocsin.history.time import EPOCH, number_text
 from tocsin.history.toml import read_head
-from tocsin.monitor.news import Courses, Entry, News, read_rows, span
+from tocsin.monitor.news import Entry, News, Orders, read_rows, span
 
 if TYPE_CHECKING:
     from tocsin.history.history import History
@@ -145,9 +145,9 @@ class Record:
         return str(_day(clock, cut - clock.lag)) if clock.dated else number_text(cut)
 
     @property
-    def courses(self) -> Courses:
+    def courses(self) -> Orders:
         """Return the states on entry and what may recur."""
-        return Courses(self.about("initial"), frozenset(self.about("recurrent")))
+        return Orders(self.about("initial"), frozenset(self.about("recurrent")))
 
     def begin(self, history: History, events: bool, **asked: Any) -> None:
         """Write a history beside the file and take its events over, or none of them; keep what is to be asked."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tocsin.kernels.exposure_sweep import EXPLAINED, UNIT, VARIABLE
-from tocsin.kernels.hawkes import Course, hawkes_sums
+from tocsin.kernels.hawkes import DecayCourse, hawkes_sums
 from tocsin.kernels.layout import LAYER, OUT, OUT_TARGET, TARGET, TOTAL_OF, TRANSITION
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class HawkesSums:
     """
 
     def __init__(
-        self, causes: Sequence[CauseData], course: Course, number: Integers, row: Integers, home: Floats
+        self, causes: Sequence[CauseData], course: DecayCourse, number: Integers, row: Integers, home: Floats
     ) -> None:
         self.causes = {cause.number: cause for cause in causes}
         self.course, self.number, self.row, self.home = course, number, row, home
@@ -96,7 +96,7 @@ class HawkesSums:
         slot_of = np.cumsum(felt.T.ravel()).reshape(felt.T.shape) - 1
         variables = layout.variable.shape[0]
         own = trace.events[:, EXPLAINED] == layout.cause[numbers[0], TRANSITION]
-        course = Course(
+        course = DecayCourse(
             np.ascontiguousarray(trace.time),
             np.where(own, trace.events[:, UNIT], -1).astype(np.int64),
             trace.events[:, UNIT].astype(np.int64) * variables + trace.events[:, VARIABLE],

@@ -170,7 +170,7 @@ class ExposureCourse(NamedTuple):
         return np.where((place >= 0) & (np.append(self.key, -1.0).real[place] == unit), seen, 0.0)
 
 
-class Courses(NamedTuple):
+class ExposureCourses(NamedTuple):
     """One exposure in the course of what happened: from other units, and from itself where it is tied to itself.
 
     Fields: what comes from others; what would come from itself if it were in the states of the clause, None where no
@@ -182,7 +182,7 @@ class Courses(NamedTuple):
     counts: NDArray[np.bool_]
 
 
-def course_of(program: Program, h: int) -> Courses:
+def course_of(program: Program, h: int) -> ExposureCourses:
     """Return one exposure of a program in the course of what happened."""
     lay = program.layout
     layer = int(lay.inner[h, 0])
@@ -192,11 +192,13 @@ def course_of(program: Program, h: int) -> Courses:
     itself[ties] = lay.tie[0, ties] == source
     counts = lay.inner_counts[h] > 0
     if not itself.any():
-        return Courses(_swept(program, h, lay, lay.inner_counts[h]), None, counts)
+        return ExposureCourses(_swept(program, h, lay, lay.inner_counts[h]), None, counts)
     # An event of a unit sees its own earlier ones of the same instant, along a tie to itself.
     others, own = (_without_ties(lay, left_out) for left_out in (itself, ~itself))
     always = np.ones_like(lay.inner_counts[h])
-    return Courses(_swept(program, h, others, lay.inner_counts[h]), _swept(program, h, own, always), counts)
+    return ExposureCourses(
+        _swept(program, h, others, lay.inner_counts[h]), _swept(program, h, own, always), counts
+    )
 
 
 def _without_ties(lay: Layout, left_out: NDArray[np.bool_]) -> Layout:
@@ -288,7 +290,7 @@ def level_of(special: Special, exposure: Floats) -> Ints:
     return np.asarray(above.sum(axis=-1))
 
 
-def recorded_design(design: Design, courses: dict[Special, Courses]) -> Design:
+def recorded_design(design: Design, courses: dict[Special, ExposureCourses]) -> Design:
     """Return a design whose columns follow exposures as they were in the course of what happened."""
     unit = np.repeat(np.arange(design.first.size - 1), np.diff(design.first))
     known = unit + 1j * design.starts
@@ -346,7 +348,7 @@ def recorded_design(design: Design, courses: dict[Special, Courses]) -> Design:
     )
 
 
-class Followed(NamedTuple):
+class LogHazardPart(NamedTuple):
     """What one exposure adds to the logarithm of a hazard at some events.
 
     Fields: the exposure; its value at each event (n,); and by what the terms of the cause are more than they would be
@@ -358,7 +360,7 @@ class Followed(NamedTuple):
     terms: Floats
 
 
-def exposure_at_events(program: Program, number: int, events: Ints) -> list[Followed]:
+def exposure_at_events(program: Program, number: int, events: Ints) -> list[LogHazardPart]:
     """Return what each exposure of a cause adds at events of the trace, by left limits."""
     design = program.designs[program.opening.cause[number, TARGET]]
     unit, state = program.trace.events[events, UNIT].astype(np.int64), program.trace.events[events, BEFORE]
@@ -388,7 +390,7 @@ def exposure_at_events(program: Program, number: int, events: Ints) -> list[Foll
 
     for exposure in mine:
         without = {**felt, exposure: np.zeros(events.size)}
-        found.append(Followed(exposure, felt[exposure], terms(felt) - terms(without)))
+        found.append(LogHazardPart(exposure, felt[exposure], terms(felt) - terms(without)))
     return found
 
 

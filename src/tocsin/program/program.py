@@ -16,7 +16,7 @@ from tocsin.kernels.exposure_sweep import EXPLAINED, UNIT, Trace
 from tocsin.kernels.layout import SOURCE, TARGET, Tables
 from tocsin.model.declaration import Contagion
 from tocsin.program.design import factors
-from tocsin.program.inner_exposure import NONE, Courses, Exposures, course_of, inner_terms, record
+from tocsin.program.inner_exposure import NONE, ExposureCourses, Exposures, course_of, inner_terms, record
 from tocsin.program.parameters import CauseSlots, pack
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Program:
         return self.opening._replace(break_at=breaks.at, breaks=breaks.what)
 
     @cached_property
-    def courses(self) -> dict[Special, Courses]:
+    def courses(self) -> dict[Special, ExposureCourses]:
         """Return what exposures inside exponents were in the course of what happened."""
         return {each: course_of(self, h) for h, each in enumerate(self.exposures.listed)}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import TocsinError, suggestion
-from tocsin.sources.cells import Cells
+from tocsin.sources.file_cells import FileCells
 from tocsin.sources.files import load
 from tocsin.sources.rules import RULES
 from tocsin.sources.source import Source, sources
@@ -116,7 +116,7 @@ def read(
 
     frame = load(file, wanted, fits, encoding, separator)
     source, layout = found[0] if found else (None, "")
-    cells = Cells(frame if source is None else frame.rename(columns=simplified), file.name,
+    cells = FileCells(frame if source is None else frame.rename(columns=simplified), file.name,
                   source.codes if source else {}, decimal)  # fmt: skip
     cells.leave(cells.blank(), "the row is empty")
     made = _as_it_is(cells) if source is None else _tidy(cells, source, layout)
@@ -177,7 +177,7 @@ def _fits(names: list[str], dataset: str | None) -> list[tuple[Source, str]]:
     ]
 
 
-def _tidy(cells: Cells, source: Source, layout: str) -> dict[str, Any]:
+def _tidy(cells: FileCells, source: Source, layout: str) -> dict[str, Any]:
     """Our columns of a data set, each read, checked and in words; then its rules."""
     found: dict[str, Any] = {}
     for ours, (theirs, kind, required) in source.columns(layout, cells.frame.columns).items():
@@ -212,7 +212,7 @@ def _tidy(cells: Cells, source: Source, layout: str) -> dict[str, Any]:
     return found
 
 
-def _as_it_is(cells: Cells) -> dict[str, Any]:
+def _as_it_is(cells: FileCells) -> dict[str, Any]:
     """Every column of a table: numbers where all cells are, else texts; columns of dates stay."""
     import pandas as pd
 
@@ -228,7 +228,7 @@ def _as_it_is(cells: Cells) -> dict[str, Any]:
     return found
 
 
-def _codes(cells: Cells) -> pd.DataFrame:
+def _codes(cells: FileCells) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(cells.codes, columns=["column", "code", "meaning", "cells"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tocsin.sources.cells import NEVER, ONE, Cells, day_of
+from tocsin.sources.file_cells import NEVER, ONE, FileCells, day_of
 
 Columns = dict[str, Any]
 
@@ -15,7 +15,7 @@ WEEK = np.timedelta64(3, "D")
 STILL = "Still in Office"
 
 
-def dates_of_parts(cells: Cells, columns: Columns) -> Columns:
+def dates_of_parts(cells: FileCells, columns: Columns) -> Columns:
     """Join X_year, X_month and X_day to the day X."""
     for name in [name.removesuffix("_year") for name in columns if name.endswith("_year")]:
         parts = [columns.pop(f"{name}_{part}") for part in ("year", "month", "day")]
@@ -26,7 +26,7 @@ def dates_of_parts(cells: Cells, columns: Columns) -> Columns:
     return columns
 
 
-def goes_on(cells: Cells, columns: Columns) -> Columns:
+def goes_on(cells: FileCells, columns: Columns) -> Columns:
     """A unit that leaves on the last day of the list, or in the year 9999, is still there: its exit is missing."""
     leave = columns["exit"]
     last = leave[cells.keep].max() if cells.keep.any() else NEVER
@@ -34,40 +34,40 @@ def goes_on(cells: Cells, columns: Columns) -> Columns:
     return columns
 
 
-def any_obligation(cells: Cells, columns: Columns) -> Columns:
+def any_obligation(cells: FileCells, columns: Columns) -> Columns:
     """Leave out pairs that have no obligation of any kind."""
     kinds = ("defense", "offense", "neutral", "nonagg", "consul")
     cells.leave(~np.any([columns[kind] == 1 for kind in kinds], axis=0), "no obligation of any kind")
     return columns
 
 
-def still_in_office(cells: Cells, columns: Columns) -> Columns:
+def still_in_office(cells: FileCells, columns: Columns) -> Columns:
     """The end of a leader still in office is missing, not the day on which coding ended."""
     columns["end"] = np.where(columns["exit"] == STILL, NEVER, columns["end"])
     return columns
 
 
-def coups_of_years(cells: Cells, columns: Columns) -> Columns:
+def coups_of_years(cells: FileCells, columns: Columns) -> Columns:
     """Count the coups of a country-year, and those that succeeded."""
     each = np.array([columns.pop(f"outcome{k}") for k in range(1, 5)])
     return columns | {"coups": (each > 0).sum(axis=0), "successful": (each == 2).sum(axis=0)}
 
 
-def method_of_dummies(cells: Cells, columns: Columns) -> Columns:
+def method_of_dummies(cells: FileCells, columns: Columns) -> Columns:
     """One column method of the two that say violent and nonviolent."""
     peaceful, violent = columns.pop("nonviolent") == 1, columns.pop("violent") == 1
     cells.leave(peaceful == violent, "neither, or both, violent and nonviolent")
     return columns | {"method": np.where(peaceful, "nonviolent", "violent").astype(object)}
 
 
-def span(cells: Cells, columns: Columns) -> Columns:
+def span(cells: FileCells, columns: Columns) -> Columns:
     """time_latest is there only where it is later than time."""
     first, last = columns["time"], columns["time_latest"]
     cells.check("date_end", last, last < first, "it lies before date_start")
     return columns | {"time_latest": np.where(last > first, last, NEVER)}
 
 
-def week_or_month(cells: Cells, columns: Columns) -> Columns:
+def week_or_month(cells: FileCells, columns: Columns) -> Columns:
     """Where only the week or the month is known, time and time_latest are its first and last day."""
     day, precision = columns["time"], columns["precision"]
     month = day.astype("datetime64[M]")
@@ -77,7 +77,7 @@ def week_or_month(cells: Cells, columns: Columns) -> Columns:
     return columns | {"time": first, "time_latest": last, "day": day}
 
 
-def coded_from(cells: Cells, columns: Columns) -> Columns:
+def coded_from(cells: FileCells, columns: Columns) -> Columns:
     """The first day of the first year that the file has of a unit: before it, the unit was not watched."""
     import pandas as pd
 
@@ -86,13 +86,13 @@ def coded_from(cells: Cells, columns: Columns) -> Columns:
     return columns | {"coded_from": first.astype("datetime64[D]")}
 
 
-def nobody_names_itself(cells: Cells, columns: Columns) -> Columns:
+def nobody_names_itself(cells: FileCells, columns: Columns) -> Columns:
     """Leave out ties of a unit to itself."""
     cells.leave(columns["source"] == columns["target"], "a unit names itself")
     return columns
 
 
-RULES: dict[str, Callable[[Cells, Columns], Columns]] = {
+RULES: dict[str, Callable[[FileCells, Columns], Columns]] = {
     rule.__name__: rule
     for rule in (
         dates_of_parts, goes_on, any_obligation, still_in_office, coups_of_years, method_of_dummies, span,

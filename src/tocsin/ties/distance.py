@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import TocsinError, check_whole
-from tocsin.ties.frame import numbers_of, ties_frame, units_of
+from tocsin.ties.tie_frame import numbers_of, ties_frame, units_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import TocsinError
-from tocsin.ties.frame import identifiers, ties_frame
+from tocsin.ties.tie_frame import identifiers, ties_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.history.borders import features_in, read_borders
-from tocsin.ties.frame import ties_frame
+from tocsin.ties.tie_frame import ties_frame
 
 if TYPE_CHECKING:
     import pandas as pd

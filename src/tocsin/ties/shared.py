@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.errors import TocsinError
 from tocsin.history.tables.cells import is_missing
-from tocsin.ties.frame import column, ties_frame, units_of
+from tocsin.ties.tie_frame import column, ties_frame, units_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ import pandas as pd
 from tocsin.errors import FitError
 from tocsin.model.declaration import Baseline, Cause, Contagion, Transition
 from tocsin.model.model import Model
-from tocsin.twin.lookup import Move, Record, States, age_in
+from tocsin.twin.lookup import Move, RecordLookup, States, age_in
 
 if TYPE_CHECKING:
     from tocsin.history.history import History
@@ -100,7 +100,7 @@ class Hazard:
         return -math.log1p(-spent) / decay if spent < 1 else math.inf
 
 
-class PlainSetting(Record):
+class PlainSetting(RecordLookup):
     """A record with values of the parameters: scores, memory and exposure."""
 
     def __init__(self, model: Model, history: History, params: Mapping[str, float]) -> None:

@@ -57,7 +57,7 @@ class Move(NamedTuple):
     state: str
 
 
-class Record:
+class RecordLookup:
     """A history as a model reads it: what is in force at a moment, and the terms of formulas."""
 
     def __init__(self, model: Model, history: History) -> None:

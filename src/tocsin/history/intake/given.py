@@ -32,7 +32,7 @@ TREATMENTS = ("error", "not at risk", "carry")
 def raw_of(table: object, name: str, report: Report) -> Raw:
     """Return a frame, a dict of columns, or a CSV or Parquet file as a raw table called `name`."""
     if isinstance(table, str | Path):
-        from tocsin.history.read import read_table
+        from tocsin.history.read_folder import read_table
 
         return read_table(Path(table), report)
     return from_frame(table, name, report)

@@ -25,7 +25,7 @@ NEVER = np.datetime64("NaT", "D")
 ONE = np.timedelta64(1, "D")
 
 
-class Cells:
+class FileCells:
     """The cells of a file while they are read.
 
     Attributes:
