@@ -137,6 +137,9 @@ def test_doctors_who_name_each_other() -> None:
     assert "units without ties of 'advice'" in str(history.intake)
     with pytest.raises(tc.HistoryError, match="say source= and target="):
         tc.from_adoptions(nodes, edges, unit="id", time="toa")
+    everybody = tc.from_adoptions(nodes, unit="id", time="toa")
+    assert "16 units adopted at 18, the last time there is, and none never did" in str(everybody.intake)
+    assert "say never=" not in str(history.intake)
 
 
 @pytest.mark.parametrize("dated", [False, True])

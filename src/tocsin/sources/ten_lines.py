@@ -81,7 +81,7 @@ def ten_lines(paths: Sequence[str], readings: Sequence[Reading]) -> str:
     lines += [
         f"history = tc.{call})",
         _model(use, layer),
-        'print(history.intake, model.fit(history).summary(), sep="\\n")',
+        'print(history.intake, model.fit(history), sep="\\n")',
     ]
     return "\n".join(lines)
 

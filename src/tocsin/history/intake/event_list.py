@@ -273,6 +273,14 @@ def from_adoptions(
         **more,
     )
     account.note(f"{len(dated):,} units adopted within the window, {raw.rows - len(dated):,} did not")
+    latest = moments[dated] == (moments[dated].max() if len(dated) else 0)
+    if latest.sum() > 1 and len(dated) == raw.rows:
+        cell = raw.columns[time][int(dated[latest][0])].as_py()
+        code = f"{cell:g}" if isinstance(cell, int | float) else repr(str(cell))
+        account.note(
+            f"{latest.sum():,} units adopted at {code}, the last time there is, and none never did: "
+            f"if {code} stands for never, say never=[{code}]"
+        )
     for table in ("units", "events"):
         history._account.read.pop(table, None)
     return with_account(history, account)
