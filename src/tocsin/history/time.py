@@ -194,80 +194,45 @@ def read_clock(
     """Read ``window`` and ``clock``; after a problem, a stand-in so that the tables can still be looked
     at."""
     at = lines or {}
-    ends = window_ends(window)
+
+    def tell(why: str, about: str, value: object, **more: Any) -> None:
+        line = at.get(about) or (at.get("window") if about == "clock" else None)
+        report.add(file, why, line=line, column=about, value=value, **more)
+
     stand_in = Clock("day", EARLIEST, LATEST)
     known = (*CLOCKS[:-1], CONTINUOUS)
     if clock is not None and clock not in (*known, "number"):
         from tocsin.errors import nearest
 
-        report.add(
-            file,
+        tell(
             f"unknown clock; there are: {', '.join(known)}",
-            line=at.get("clock"),
-            column="clock",
-            value=clock,
+            "clock",
+            clock,
             nearest=nearest(str(clock), known),
         )
         clock = None
+    ends = window_ends(window)
     if ends is None:
-        message = (
-            "a window is missing: window = [first, last]"
-            if window is None
-            else "a window is [first, last], two dates or two numbers"
-        )
-        report.add(file, message, line=at.get("window"), column="window", value=window)
+        two = "a window is [first, last], two dates or two numbers"
+        tell("a window is missing: window = [first, last]" if window is None else two, "window", window)
         return stand_in
     plain = [isinstance(end, numbers.Real) and not isinstance(end, bool) for end in ends]
     if plain[0] != plain[1]:
-        report.add(
-            file,
-            "one end of the window is a date, the other a number",
-            line=at.get("window"),
-            column="window",
-            value=window,
-        )
+        tell("one end of the window is a date, the other a number", "window", window)
         return stand_in
-    years = all(plain) and clock == "year"
-    if all(plain) and clock in ("day", "month"):
-        report.add(
-            file,
-            f"a window of plain numbers has no clock {clock!r}: say 'step' (numbered periods) or 'continuous' "
-            "(moments), or give dates",
-            line=at.get("clock") or at.get("window"),
-            column="clock",
-            value=clock,
-        )
+    if wrong := _clock_of_window(clock, plain[0]):
+        tell(wrong, "clock", clock)
         return stand_in
-    if not any(plain) and clock in ("number", "step", CONTINUOUS):
-        report.add(
-            file,
-            f"a window of dates has no clock {clock!r}",
-            line=at.get("clock"),
-            column="clock",
-            value=clock,
-        )
-        return stand_in
-    if all(plain) and not years:
-        first, last = (float(end) for end in ends)  # type: ignore[arg-type]
-        if not (math.isfinite(first) and math.isfinite(last)):
-            report.add(
-                file,
-                "bad number: the window must be finite",
-                line=at.get("window"),
-                column="window",
-                value=window,
-            )
-            return Clock("number", -math.inf, math.inf)
-        first, last = first + 0.0, last + 0.0
+    years = plain[0] and clock == "year"
+    if plain[0] and not years:
+        first, last = (float(end) + 0.0 for end in ends)  # type: ignore[arg-type]
         name = "step" if clock == "step" else "number"
+        if not (math.isfinite(first) and math.isfinite(last)):
+            tell("bad number: the window must be finite", "window", window)
+            return Clock("number", -math.inf, math.inf)
         if name == "step" and not (first.is_integer() and last.is_integer()):
-            report.add(
-                file,
-                "bad number: the window of a clock 'step' is its first and its last period, two whole numbers",
-                line=at.get("window"),
-                column="window",
-                value=window,
-            )
+            periods = "the window of a clock 'step' is its first and its last period, two whole numbers"
+            tell(f"bad number: {periods}", "window", window)
             return Clock("step", -math.inf, math.inf)
     else:
         name = str(clock or "day")
@@ -276,16 +241,28 @@ def read_clock(
             try:
                 found.append(_day(end, name))
             except ValueError as error:
-                report.add(file, f"bad date: {error}", line=at.get("window"), column="window", value=end)
+                tell(f"bad date: {error}", "window", end)
         if len(found) < 2:
             return Clock(name, stand_in.first, stand_in.last, years)
         first, last = found
     if last < first or (name == "number" and last == first):
         what = "the window is empty" if last == first else "the window ends before it begins"
-        report.add(file, what, line=at.get("window"), column="window", value=f"{ends[0]} to {ends[1]}")
+        tell(what, "window", f"{ends[0]} to {ends[1]}")
         wide = (-math.inf, math.inf) if name in ("number", "step") else (stand_in.first, stand_in.last)
         return Clock(name, *wide, years)
     return Clock(name, first, last, years, clock == CONTINUOUS)
+
+
+def _clock_of_window(clock: object, plain: bool) -> str:
+    """Say what is wrong with a clock, given whether the window is of plain numbers."""
+    if plain and clock in ("day", "month"):
+        return (
+            f"a window of plain numbers has no clock {clock!r}: say 'step' (numbered periods) or 'continuous' "
+            "(moments), or give dates"
+        )
+    if not plain and clock in ("number", "step", CONTINUOUS):
+        return f"a window of dates has no clock {clock!r}"
+    return ""
 
 
 def window_ends(window: object) -> tuple[object, object] | None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tocsin.program.program import Program
 
+    Floats = NDArray[np.float64]
+
 
 class Likelihood:
     """The log-likelihood of a program with its derivatives.
@@ -208,57 +210,67 @@ class Likelihood:
         hessian = np.zeros((size, size)) if order == 2 else np.empty((0, 0))
         summed = {number for each in self.hawkes.values() for number in each.causes}
         for cause in (self.causes[number] for number in self.counted if number not in summed):
-            if cause.plain and type(cause) is CauseData:
-                part, slope, bend = cause.sums(vector, order)
-                value -= part
-                if order >= 1:
-                    gradient[cause.positions] -= slope
-                if order == 2:
-                    hessian[np.ix_(cause.positions, cause.positions)] -= bend
-                continue
+            value -= self._take_integral(cause, vector, order, gradient, hessian)
+        for group in filter(None, self.groups):
+            stack = None
+            if group[0] in self.hawkes:
+                value += self.hawkes[group[0]].add(vector, order, gradient, hessian)
+            elif self._alone(group):
+                level, slope = self.causes[group[0]].log_hazards(vector)
+                value += level
+                gradient[self.causes[group[0]].positions] += slope
+            elif (stack := self.stack(group, vector)) is not None:
+                value += stack.add(vector, order, gradient, hessian)
+            else:
+                value += self._add_events(group, vector, order, gradient, hessian)
+        return (value if math.isfinite(value) else -math.inf), gradient, hessian
+
+    def _take_integral(
+        self, cause: CauseData, vector: Floats, order: int, gradient: Floats, hessian: Floats
+    ) -> float:
+        """Return the integrated hazard of a cause; take its derivatives from those of the log-likelihood."""
+        positions = cause.positions
+        if cause.plain and type(cause) is CauseData:
+            part, slope, block = cause.sums(vector, order)
+        else:
             elements = cause.integral(vector, order)
-            value -= float(elements.value.sum())
+            part = float(elements.value.sum())
             if order >= 1:
-                positions = cause.positions
-                gradient[positions] -= elements.value @ elements.slope
+                slope = elements.value @ elements.slope
             if order == 2:
                 root = elements.slope * np.sqrt(elements.value)[:, None]
                 block = root.T @ root
                 elements.add_bends(block, elements.value)
-                hessian[np.ix_(positions, positions)] -= block
-        for group in filter(None, self.groups):
-            if group[0] in self.hawkes:
-                value += self.hawkes[group[0]].add(vector, order, gradient, hessian)
-                continue
-            if self._alone(group):
-                level, slope = self.causes[group[0]].log_hazards(vector)
-                value += level
-                gradient[self.causes[group[0]].positions] += slope
-                continue
-            stack = self.stack(group, vector)
-            if stack is not None:
-                value += stack.add(vector, order, gradient, hessian)
-                continue
-            found, event = self._group(vector, group, order)
-            if not event.size:
-                continue
-            hazard = np.array([elements.value for elements in found])
-            total = hazard.sum(axis=0)
-            with np.errstate(divide="ignore"):
-                value += float(np.log(total).sum())
-            if order == 0:
-                continue
-            share = hazard / np.where(total > 0, total, 1.0)
-            joint = np.zeros((event.size, size))
-            places = [self.causes[c].positions for c in group]
-            for place, elements, weight in zip(places, found, share, strict=True):
-                joint[:, place] += weight[:, None] * elements.slope
-                if order == 2:
-                    block = (elements.slope * weight[:, None]).T @ elements.slope
-                    elements.add_bends(block, weight)
-                    hessian[np.ix_(place, place)] += block
-            gradient += joint.sum(axis=0)
+        if order >= 1:
+            gradient[positions] -= slope
+        if order == 2:
+            hessian[np.ix_(positions, positions)] -= block
+        return part
+
+    def _add_events(
+        self, group: list[int], vector: Floats, order: int, gradient: Floats, hessian: Floats
+    ) -> float:
+        """Return the logarithms of the hazards of a transition at its events, summed; add their derivatives."""
+        found, event = self._group(vector, group, order)
+        if not event.size:
+            return 0.0
+        hazard = np.array([elements.value for elements in found])
+        total = hazard.sum(axis=0)
+        with np.errstate(divide="ignore"):
+            value = float(np.log(total).sum())
+        if order == 0:
+            return value
+        share = hazard / np.where(total > 0, total, 1.0)
+        joint = np.zeros((event.size, vector.size))
+        places = [self.causes[c].positions for c in group]
+        for place, elements, weight in zip(places, found, share, strict=True):
+            joint[:, place] += weight[:, None] * elements.slope
             if order == 2:
-                used = sorted({position for place in places for position in place})
-                hessian[np.ix_(used, used)] -= joint[:, used].T @ joint[:, used]
-        return (value if math.isfinite(value) else -math.inf), gradient, hessian
+                block = (elements.slope * weight[:, None]).T @ elements.slope
+                elements.add_bends(block, weight)
+                hessian[np.ix_(place, place)] += block
+        gradient += joint.sum(axis=0)
+        if order == 2:
+            used = sorted({position for place in places for position in place})
+            hessian[np.ix_(used, used)] -= joint[:, used].T @ joint[:, used]
+        return value

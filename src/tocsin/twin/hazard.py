@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, product
@@ -626,12 +626,9 @@ def simulate(
         for end in range(int(setting.start) + 1, int(setting.end) + 1):
             events = interval(setting, state, clocks, end)
             moves = [Move(end, event.unit, event.variable, event.state) for event in events]
-            for move in [*moves, *(move for move in given if move.time == end)]:
-                setting.apply(state, move)
-            setting.bring_back(state, end)
+            go_on_with(setting, state, [*moves, *(move for move in given if move.time == end)], end)
             found += events
-            if len(found) > most:
-                raise FitError(f"world {world} has more than {most} events: the process explodes")
+            refuse_explosion(len(found), most, world)
         return found
     for moment in setting.moments():
         while now < moment:
@@ -659,13 +656,22 @@ def simulate(
             source = clock.fire(running[first].sources)
             found.append(Event(*move[:3], origin, move.state, clock.cause.name, source))
             setting.apply(state, move)
-            if len(found) > most:
-                raise FitError(f"world {world} has more than {most} events: the process explodes")
-        for move in given:
-            if move.time == moment:
-                setting.apply(state, move)
-        setting.bring_back(state, moment)
+            refuse_explosion(len(found), most, world)
+        go_on_with(setting, state, [move for move in given if move.time == moment], moment)
     return found
+
+
+def go_on_with(setting: PlainSetting, state: PlainWorld, moves: Sequence[Move], moment: float) -> None:
+    """Apply moves to a world at a moment; units that return then are there after it."""
+    for move in moves:
+        setting.apply(state, move)
+    setting.bring_back(state, moment)
+
+
+def refuse_explosion(events: int, most: int, world: int) -> None:
+    """Raise FitError where a world has more events than it may have."""
+    if events > most:
+        raise FitError(f"world {world} has more than {most} events: the process explodes")
 
 
 # --- The random streams of the clocks in plain integers, for the readable twin; the kernels have

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Container
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -187,48 +187,21 @@ def times(
     array = raw.columns[column]
     kind = array.type
     if not clock.dated:
-        if pa.types.is_temporal(kind):
-            full = np.flatnonzero(~frames.nulls(array))
-            report.rows(
-                raw, full[:1], column, "a date in a history of plain numbers (its window is of numbers)"
-            )
-            return np.zeros(raw.rows), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
-        values, missing = floats(raw, column, report, "a time (the window is of numbers)")
-        unread = np.isnan(values)
-        wrong = unread & ~missing
-        if clock.name == "step":
-            parts = ~unread & (values != np.floor(values))
-            report.rows(raw, np.flatnonzero(parts), column, "bad number: a period is a whole number")
-            wrong |= parts
-        values[unread] = 0.0
-        return values, missing, wrong
+        return _numbered(raw, column, clock, report)
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return _from_temporal(raw, column, clock, report)
     if pa.types.is_null(kind):
         return np.zeros(raw.rows, np.int64), np.ones(raw.rows, bool), np.zeros(raw.rows, bool)
     codes, distinct = encode(array)
-    whole_years = clock.years or clock.name == "year"
-    reader: Callable[[Any], int]
-    if pa.types.is_integer(distinct.type) or pa.types.is_floating(distinct.type):
-        if not whole_years:
-            gone = frames.to_numpy(pc.is_null(array, nan_is_null=True))
-            report.rows(
-                raw,
-                np.flatnonzero(~gone)[:1],
-                column,
-                "plain numbers in a history of dates (its window is of dates)",
-            )
-            return np.zeros(raw.rows, np.int64), gone, ~gone
-        reader = _year
-    elif pa.types.is_string(distinct.type) or pa.types.is_large_string(distinct.type):
-
-        def reader(value: Any) -> int:
-            return read_date(value, clock.name)
-    elif pa.types.is_date(distinct.type) or pa.types.is_timestamp(distinct.type):
-
-        def reader(value: Any) -> int:
-            return read_date(str(value), clock.name)
-    else:
+    kind = distinct.type
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if numbers and not (clock.years or clock.name == "year"):
+        gone = frames.to_numpy(pc.is_null(array, nan_is_null=True))
+        why = "plain numbers in a history of dates (its window is of dates)"
+        report.rows(raw, np.flatnonzero(~gone)[:1], column, why)
+        return np.zeros(raw.rows, np.int64), gone, ~gone
+    texts = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not (numbers or texts or pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
         report.add(raw.file, f"bad date: a column of {distinct.type} holds no dates", column=column)
         return np.zeros(raw.rows, np.int64), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
     parsed = np.zeros(len(distinct) + 1, np.int64)
@@ -240,11 +213,30 @@ def times(
             blank[k] = True
             continue
         try:
-            parsed[k] = reader(value)
+            parsed[k] = _year(value) if numbers else read_date(str(value), clock.name)
         except ValueError as error:
             wrong[k] = True
             report.rows(raw, np.flatnonzero(codes == k), column, f"bad date: {error}", kind="bad date")
     return parsed[codes], blank[codes], wrong[codes]
+
+
+def _numbered(
+    raw: Raw, column: str, clock: Clock, report: Report
+) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Read times that are plain numbers, as `times` does."""
+    if pa.types.is_temporal(raw.columns[column].type):
+        full = np.flatnonzero(~frames.nulls(raw.columns[column]))
+        report.rows(raw, full[:1], column, "a date in a history of plain numbers (its window is of numbers)")
+        return np.zeros(raw.rows), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
+    values, missing = floats(raw, column, report, "a time (the window is of numbers)")
+    unread = np.isnan(values)
+    wrong = unread & ~missing
+    if clock.name == "step":
+        parts = ~unread & (values != np.floor(values))
+        report.rows(raw, np.flatnonzero(parts), column, "bad number: a period is a whole number")
+        wrong |= parts
+    values[unread] = 0.0
+    return values, missing, wrong
 
 
 def _year(value: float) -> int:

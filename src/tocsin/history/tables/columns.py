@@ -106,6 +106,29 @@ class Reader:
             if raw.sound and not raw.rows:
                 self.report.add(raw.file, "a history needs at least one unit")
             return out
+        good = self._name_units(out)
+        if not raw.rows and raw.sound:
+            self.report.add(raw.file, "a history needs at least one unit")
+        good &= self._span(out, "enter", "exit", "enter after exit")
+        since = [name for name in map(schema.since, self.variables) if name in raw.columns]
+        for column in since:
+            good &= self._since(out, column)
+        self._coordinates(out)
+        for name, variable in self.variables.items():
+            if name in raw.columns and name not in schema.UNITS.known:
+                self._states(out, name, variable)
+        if "label" in raw.columns:
+            out.columns["label"] = texts(raw, "label", self.report)
+        if schema.MARK in raw.columns:
+            self._mark(out)
+        self._provenance(out)
+        self._statics(out, {*schema.UNITS.known, *self.variables, *self.broken, *since})
+        out.usable = good
+        return out
+
+    def _name_units(self, out: Parsed) -> NDArray[np.bool_]:
+        """Read the names of units into canonical order; return the rows that have one."""
+        raw = out.raw
         codes, values = names(raw, "unit", self.report)
         star = pc.index(values, frames.strings(["*"])[0]).as_py()
         if star >= 0:
@@ -121,45 +144,28 @@ class Reader:
         out.columns["unit"] = frames.recoded(codes, rank)
         self.spelled = [(values, rank)]
         out.coded["unit"] = self.unit_names
-        good = codes >= 0
-        if not raw.rows and raw.sound:
-            self.report.add(raw.file, "a history needs at least one unit")
-        good &= self._span(out, "enter", "exit", "enter after exit")
-        since = [name for name in map(schema.since, self.variables) if name in raw.columns]
-        for column in since:
-            good &= self._since(out, column)
+        named: NDArray[np.bool_] = codes >= 0
+        return named
+
+    def _coordinates(self, out: Parsed) -> None:
+        """Read longitudes and latitudes, and tell of those that lie nowhere."""
         for column, bound in (("lon", 180.0), ("lat", 90.0)):
-            if column in raw.columns:
-                values_, _ = floats(raw, column, self.report, "a coordinate")
-                far = np.flatnonzero(np.abs(values_) > bound)
-                self.report.rows(
-                    raw, far, column, f"bad coordinate: {column} lies between -{bound:g} and {bound:g}"
-                )
-                out.columns[column] = values_
-        reserved = schema.UNITS.known
-        for name, variable in self.variables.items():
-            if name in raw.columns and name not in reserved:
-                self._states(out, name, variable)
-        if "label" in raw.columns:
-            out.columns["label"] = texts(raw, "label", self.report)
-        if schema.MARK in raw.columns:
-            self._mark(out)
-        self._provenance(out)
-        for name in raw.columns:
-            if (
-                name not in reserved
-                and name not in self.variables
-                and name not in self.broken
-                and name not in since
-                and name.strip()
-            ):
-                if name in schema.CONSTANT:
-                    line = None if raw.lines is None else 1
-                    self.report.add(raw.file, CONSTANT_NAME, line=line, column=name, value=name)
-                    continue
+            if column in out.raw.columns:
+                values, _ = floats(out.raw, column, self.report, "a coordinate")
+                far = np.flatnonzero(np.abs(values) > bound)
+                why = f"bad coordinate: {column} lies between -{bound:g} and {bound:g}"
+                self.report.rows(out.raw, far, column, why)
+                out.columns[column] = values
+
+    def _statics(self, out: Parsed, taken: set[str]) -> None:
+        """Read what is left of the columns as covariates that never change."""
+        raw = out.raw
+        for name in (name for name in raw.columns if name not in taken and name.strip()):
+            if name in schema.CONSTANT:
+                line = None if raw.lines is None else 1
+                self.report.add(raw.file, CONSTANT_NAME, line=line, column=name, value=name)
+            else:
                 out.columns[name] = self._static(out, raw, name)
-        out.usable = good
-        return out
 
     def _mark(self, out: Parsed) -> None:
         """Read which rows are marked unobserved: those marked have a word, the others none."""
