@@ -6,7 +6,7 @@ import pytest
 from helpers.road import MODEL, small_history
 
 from tocsin.charts import curves, parts
-from tocsin.charts.parts import COLOURS, with_variables
+from tocsin.charts.svg import COLOURS, Pictures, page_svg, with_variables
 from tocsin.ensemble.comparison import Comparison
 from tocsin.model.model import Model
 from tocsin.report.replay import Replay, replay
@@ -85,3 +85,23 @@ def test_text_can_be_read_in_both_themes(theme: int) -> None:
 
 def test_page_colours_follow_the_theme() -> None:
     assert with_variables('fill="#1E1E1C" stroke="#6a3d8f"') == 'fill="var(--ink)" stroke="var(--wave)"'
+
+
+def test_pictures_drawn_by_another_process_are_those_drawn_here(monkeypatch):
+    spec = {
+        "data": {"values": [{"x": 1}]},
+        "mark": "point",
+        "encoding": {"x": {"field": "x"}},
+        "description": "one <dot>",
+    }
+    here = page_svg(spec)
+    with Pictures() as pictures:
+        page = f"<p>{pictures.add(spec)}</p>{pictures.add(spec)}"
+        assert pictures._process is not None and pictures._process.poll() is None
+        assert pictures.filled(page) == f"<p>{here}</p>{here}"
+        pictures._process.kill()  # a machine that takes it away: the rest is drawn here
+        pictures._process.wait()
+        assert pictures.filled(pictures.add(spec)) == here
+    monkeypatch.setattr("sys.executable", "")
+    with Pictures() as pictures:
+        assert pictures._process is None and pictures.filled(pictures.add(spec)) == here

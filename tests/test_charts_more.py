@@ -14,7 +14,8 @@ from helpers.road import MODEL, NASTY, small_history
 
 import tocsin as tc
 from tocsin import charts
-from tocsin.charts.parts import COLOURS, OF_CAUSES, OF_LAYERS, save_chart
+from tocsin.charts.parts import OF_CAUSES, OF_LAYERS, save_chart
+from tocsin.charts.svg import COLOURS
 from tocsin.ensemble.paired import Paired
 from tocsin.ensemble.survival import kaplan_meier
 from tocsin.fit.estimates import Fit

@@ -18,7 +18,8 @@ import vl_convert
 from helpers.small_wave import REGIME, wave
 
 import tocsin as tc
-from tocsin.charts.parts import COLOURS, save_chart, svg_of
+from tocsin.charts.parts import save_chart
+from tocsin.charts.svg import COLOURS, svg_of
 from tocsin.ensemble.standing import changed, standings_of
 from tocsin.errors import HistoryError, TocsinError
 from tocsin.history.borders import match_units, read_borders

@@ -285,7 +285,7 @@ def reliability_curve(
     base = alt.Chart(inline(frame)).encode(x=x)
     line = alt.Chart(alt.InlineData(values=[{"at": 0}, {"at": 100}]))
     span = base.mark_rule(color=colour("quiet"), strokeWidth=0.7).encode(
-        x=alt.X("lower:Q", scale=hundred), x2="upper:Q", y=y
+        x=alt.X("lower:Q", scale=hundred), x2=alt.X2("upper:Q"), y=y
     )
     layers = [
         line.mark_line(color=colour("wave"), strokeWidth=1.5).encode(
@@ -293,7 +293,7 @@ def reliability_curve(
         ),
         span,
         base.mark_rule(color=colour("ink")).encode(
-            y=alt.Y("low:Q", scale=hundred, axis=came_axis), y2="high:Q"
+            y=alt.Y("low:Q", scale=hundred, axis=came_axis), y2=alt.Y2("high:Q")
         ),
         base.mark_circle(color=colour("ink"), opacity=1).encode(
             y=y,

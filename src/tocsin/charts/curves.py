@@ -55,9 +55,11 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
         dashed = base.mark_line(
             color=colour("quiet"), strokeWidth=1.2, strokeDash=[4, 3], interpolate="step-after"
         )
-        layers.append(dashed.encode(y="unchanged:Q"))
+        layers.append(dashed.encode(y=alt.Y("unchanged:Q")))
     layers.append(
-        base.mark_line(color=colour("ink"), strokeWidth=2, interpolate="step-after").encode(y="observed:Q")
+        base.mark_line(color=colour("ink"), strokeWidth=2, interpolate="step-after").encode(
+            y=alt.Y("observed:Q")
+        )
     )
     top = most(curve, "observed")
     when = moment(top["time"], comparison.frame)
@@ -123,9 +125,11 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
     )
     base = alt.Chart(inline(frame)).encode(y=y)
     ink = colour("ink")
-    layers: list[Any] = [base.mark_rule(color=ink).encode(x=alt.X("lower:Q"), x2="upper:Q")]
+    layers: list[Any] = [base.mark_rule(color=ink).encode(x=alt.X("lower:Q"), x2=alt.X2("upper:Q"))]
     if "unchanged" in frame:
-        layers.append(base.mark_tick(color=colour("quiet"), thickness=2, size=12).encode(x="unchanged:Q"))
+        layers.append(
+            base.mark_tick(color=colour("quiet"), thickness=2, size=12).encode(x=alt.X("unchanged:Q"))
+        )
     dots = base.mark_circle(size=55, opacity=1, stroke=ink, strokeWidth=1.3)
     fill = alt.condition("datum.risen == 'yes'", alt.value(ink), alt.value(colour("paper")))
     layers.append(dots.encode(x=x, color=fill))
@@ -182,9 +186,11 @@ def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt
     base = alt.Chart(inline(frame)).encode(y=y)
     layers = [
         base.mark_bar(color=colour("band-wide"), height=11).encode(
-            x=alt.X(f"q05:{kind}", axis=axis, scale=scale), x2="q95"
+            x=alt.X(f"q05:{kind}", axis=axis, scale=scale), x2=alt.X2("q95")
         ),
-        base.mark_bar(color=colour("band"), height=11).encode(x=alt.X(f"q25:{kind}", scale=scale), x2="q75"),
+        base.mark_bar(color=colour("band"), height=11).encode(
+            x=alt.X(f"q25:{kind}", scale=scale), x2=alt.X2("q75")
+        ),
         base.mark_tick(color=colour("wave"), thickness=1.5, size=11).encode(
             x=alt.X(f"median:{kind}", scale=scale)
         ),
@@ -242,7 +248,7 @@ def calendar(comparison: Comparison, width: int = WIDE, titled: bool = True) -> 
     scale = x_scale(comparison.frame)
     base = alt.Chart(inline(frame)).encode(y=y)
     bars = base.mark_bar(color=colour("wave"), height=8, minBandSize=2).encode(
-        x=alt.X(f"start:{kind}", axis=x_axis(width, None), scale=scale), x2="end"
+        x=alt.X(f"start:{kind}", axis=x_axis(width, None), scale=scale), x2=alt.X2("end")
     )
     onsets = base.mark_tick(color=colour("wave"), thickness=2, size=12).encode(
         x=alt.X(f"start:{kind}", scale=scale)
@@ -342,7 +348,9 @@ def forest(
             one.mark_rule(color=colour("quiet"), strokeDash=[3, 3]).encode(x=alt.X("one:Q", scale=scale))
         )
     layers.append(
-        base.mark_rule(color=colour("ink")).encode(x=alt.X("lower:Q", axis=axis, scale=scale), x2="upper:Q")
+        base.mark_rule(color=colour("ink")).encode(
+            x=alt.X("lower:Q", axis=axis, scale=scale), x2=alt.X2("upper:Q")
+        )
     )
     layers.append(
         base.mark_circle(color=colour("ink"), size=50, opacity=1).encode(x=alt.X("estimate:Q", scale=scale))

@@ -107,13 +107,13 @@ def _layers(frame: pd.DataFrame, width: int) -> list[Any]:
     words = [
         base.transform_filter(f"datum.side == '{side}'")
         .mark_text(align=align, dx=shift, fontSize=11, color=colour("ink"))  # type: ignore[arg-type]
-        .encode(x=alt.X(f"{edge}:Q", scale=scale), text="text:N")
+        .encode(x=alt.X(f"{edge}:Q", scale=scale), text=alt.Text("text:N"))
         for side, align, shift, edge in (("more", "left", 5, "upper"), ("fewer", "right", -5, "lower"))
     ]
     return [
         zero.encode(x=alt.X("zero:Q", scale=scale)),
         base.mark_rule(strokeWidth=1.5).encode(
-            x=alt.X("lower:Q", axis=axis, scale=scale), x2="upper:Q", color=hue
+            x=alt.X("lower:Q", axis=axis, scale=scale), x2=alt.X2("upper:Q"), color=hue
         ),
         *dots,
         *words,

@@ -59,9 +59,11 @@ def effect(
         color=colour("ink"), size=45
     )
     layers: list[Any] = [
-        base.mark_area(color=colour("band")).encode(y=alt.Y("lower:Q", axis=y, scale=scale), y2="upper"),
+        base.mark_area(color=colour("band")).encode(
+            y=alt.Y("lower:Q", axis=y, scale=scale), y2=alt.Y2("upper")
+        ),
         base.mark_line(color=colour("ink"), strokeWidth=2).encode(y=alt.Y("ratio:Q", axis=y, scale=scale)),
-        dot.encode(x="value:Q", y=alt.Y("ratio:Q", scale=scale)),
+        dot.encode(x=alt.X("value:Q"), y=alt.Y("ratio:Q", scale=scale)),
     ]
     return finished(
         alt.layer(*layers),

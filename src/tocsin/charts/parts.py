@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
-import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from tocsin.charts.svg import COLOURS, page_svg, still, svg_of, title_of
 from tocsin.errors import TocsinError, suggestion
 from tocsin.files.whole import write_whole
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from tocsin.ensemble.frame import Frame
 
 WIDE, NARROW = 700, 320
-
-_NAMED = re.compile(r"<title>.*?</title><desc>.*?</desc>", re.DOTALL)
 
 MOST_ROWS = 48  # of a chart with one row a unit
 
@@ -40,12 +37,7 @@ def unchecked() -> Iterator[None]:
 
 def to_svg(chart: alt.TopLevelMixin) -> str:
     """Return a chart as SVG text that names itself to a screen reader and follows the page's colours."""
-
-    spec = chart.to_dict(validate=False)
-    label = html.escape(str(spec.get("description", "")), quote=True)
-    # In a page the description is the name; a title would also pop up wherever the pointer rests.
-    svg = _NAMED.sub("", svg_of(spec), count=1)
-    return with_variables(svg.replace('<svg role="img" ', f'<svg role="img" aria-label="{label}" ', 1))
+    return page_svg(chart.to_dict(validate=False))
 
 
 def plain_float(value: Any) -> float:
@@ -156,9 +148,11 @@ def bands(base: Any, axis: alt.Axis, scale: Any = alt.Undefined) -> list[Any]:
     step: dict[str, Any] = {"interpolate": "step-after"}
     return [
         base.mark_area(color=colour("band-wide"), **step).encode(
-            y=alt.Y("q05:Q", axis=axis, scale=scale), y2="q95:Q"
+            y=alt.Y("q05:Q", axis=axis, scale=scale), y2=alt.Y2("q95:Q")
         ),
-        base.mark_area(color=colour("band"), **step).encode(y=alt.Y("q25:Q", scale=scale), y2="q75:Q"),
+        base.mark_area(color=colour("band"), **step).encode(
+            y=alt.Y("q25:Q", scale=scale), y2=alt.Y2("q75:Q")
+        ),
         base.mark_line(color=colour("wave"), strokeWidth=1, **step).encode(y=alt.Y("q50:Q", scale=scale)),
     ]
 
@@ -178,6 +172,13 @@ def x_scale(frame: Frame) -> alt.Scale:
     return alt.Scale(type="utc", domain=[first, last])
 
 
+class Shared(alt.InlineData):
+    """Inline data that the copies of a chart share: Altair copies a chart at every step, and rows never change."""
+
+    def __deepcopy__(self, memo: Any = None) -> Shared:
+        return self
+
+
 def inline(frame: pd.DataFrame) -> alt.InlineData:
     """Return a frame as inline data with ISO dates: read as UTC, whatever the machine's own time is."""
     plain = frame.copy()
@@ -185,7 +186,7 @@ def inline(frame: pd.DataFrame) -> alt.InlineData:
         if pd.api.types.is_datetime64_any_dtype(plain[column]):
             plain[column] = plain[column].dt.strftime("%Y-%m-%d").astype(object)
     plain = plain.astype(object).where(plain.notna(), None)
-    return alt.InlineData(
+    return Shared(
         values=[{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
     )
 
@@ -198,28 +199,6 @@ def inline(frame: pd.DataFrame) -> alt.InlineData:
 SERIF = "Charter, 'Bitstream Charter', 'Iowan Old Style', 'Source Serif 4', Georgia, serif"
 
 SANS = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
-
-# name: (light, dark). Charts are drawn in the light colours; a page turns them into variables.
-COLOURS = {
-    "paper": ("#FBF8F1", "#15171A"),
-    "ink": ("#1E1E1C", "#ECE7DB"),
-    "quiet": ("#6F6B61", "#A39F94"),
-    "hairline": ("#D8D2C4", "#34373B"),
-    "old": ("#E4DECF", "#2C2F33"),
-    "wave": ("#6A3D8F", "#B48FD6"),
-    "band": ("#C9B8D8", "#4C3A5E"),
-    "band-wide": ("#E6DCEC", "#2E2638"),
-    "unrest": ("#E0A030", "#E0A030"),
-    "mutiny": ("#4E9BC9", "#4E9BC9"),
-    "rising": ("#D1662A", "#DD7A42"),
-    "less": ("#2F6DA3", "#6FA8D6"),
-    "more": ("#C8781E", "#E0973F"),
-    # Causes beside those whose colour is one of the above.
-    "home": ("#A39D8F", "#7F7A70"),
-    "force": ("#3C7A57", "#5FA97F"),
-    "kin": ("#B5628C", "#CF8BAF"),
-    "news": ("#8C6A2F", "#B8975A"),
-}
 
 # Causes in their order have these colours; a baseline is home, and some layers have one of their own.
 OF_CAUSES = ("less", "unrest", "kin", "mutiny", "news", "rising", "force", "wave")
@@ -264,13 +243,6 @@ def chart_config() -> dict[str, Any]:
         },
         "text": {"font": SANS, "fontSize": 12, "color": colour("ink")},
     }
-
-
-def with_variables(svg: str) -> str:
-    """Return an SVG whose colours are the page's variables, so that it follows light and dark."""
-    for name, (light, _) in COLOURS.items():
-        svg = svg.replace(f'"{light}"', f'"var(--{name})"').replace(f'"{light.lower()}"', f'"var(--{name})"')
-    return svg
 
 
 def fonts() -> str:
@@ -360,14 +332,6 @@ details{display:none}.sources{columns:4;column-gap:3.5mm;font-size:4.9pt;line-he
 
 FORMATS = ("svg", "png", "html")
 
-UNSEEN = "touch"  # names of layers that only carry what is read on hover begin so
-
-_NUMBER = re.compile(r"-?\d+\.\d{2,}")
-
-_CLIP = re.compile(r"\bclip\d+\b")
-
-_PATH = re.compile(r' d="([^"]*)"')
-
 
 def save_chart(chart: alt.TopLevelMixin, path: str | Path, *, dark: bool = False, scale: float = 2.0) -> Path:
     """Write a chart as SVG, PNG or HTML, by the ending of the path, and return the path.
@@ -396,39 +360,11 @@ def save_chart(chart: alt.TopLevelMixin, path: str | Path, *, dark: bool = False
         write_whole(target, vl_convert.vegalite_to_png(still(spec), scale=scale))
     else:
         page = vl_convert.vegalite_to_html(spec, bundle=True)
-        title = html.escape(_title(spec) or "Tocsin")
+        title = html.escape(title_of(spec) or "Tocsin")
         paper = COLOURS["paper"][dark]
         head = f"<title>{title}</title><style>body{{margin:1rem;background:{paper}}}</style>"
         write_whole(target, page.replace("<head>", f"<head>{head}", 1))
     return target
-
-
-def svg_of(spec: dict[str, Any]) -> str:
-    """Return the SVG of a specification with a title and a description that a screen reader reads out.
-
-    Coordinates of paths are rounded to a tenth of a pixel, which halves the size of a map.
-    """
-    import vl_convert
-
-    svg: str = vl_convert.vegalite_to_svg(still(spec))
-    svg = _PATH.sub(lambda found: f' d="{_rounded(found.group(1))}"', svg)
-    title, description = html.escape(_title(spec)), html.escape(str(spec.get("description", "")))
-    # The renderer numbers clips from where it left off: named by content, a picture has the same bytes again,
-    # and several of them can stand in one page.
-    digest = hashlib.sha256(_CLIP.sub("clip", svg).encode()).hexdigest()[:8]
-    names: dict[str, str] = {}
-    svg = _CLIP.sub(lambda found: names.setdefault(found.group(0), f"clip-{digest}-{len(names)}"), svg)
-    start = svg.index(">", svg.index("<svg")) + 1
-    opening = svg[:start].replace("<svg ", '<svg role="img" ', 1)
-    return f"{opening}<title>{title}</title><desc>{description}</desc>{svg[start:]}"
-
-
-def still(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a specification without the unseen layers that only answer to a pointer."""
-    if "layer" not in spec:
-        return spec
-    layers = [each for each in spec["layer"] if not str(each.get("name", "")).startswith(UNSEEN)]
-    return {**spec, "layer": layers}
 
 
 def coloured(spec: Any, dark: bool) -> Any:
@@ -446,15 +382,3 @@ def _swapped(item: Any, swap: dict[str, str]) -> Any:
     if isinstance(item, list):
         return [_swapped(each, swap) for each in item]
     return swap.get(item.casefold(), item) if isinstance(item, str) and item.startswith("#") else item
-
-
-def _rounded(path: str) -> str:
-    return _NUMBER.sub(lambda found: f"{float(found.group(0)):.1f}", path)
-
-
-def _title(spec: dict[str, Any]) -> str:
-    about = spec.get("usermeta") or {}
-    title = about.get("finding") if isinstance(about, dict) else None
-    title = title or spec.get("title") or ""
-    title = title.get("text", "") if isinstance(title, dict) else title
-    return " ".join(title) if isinstance(title, list) else str(title)

@@ -50,7 +50,7 @@ def specification_curve(found: Multiverse, source: str, width: int = WIDE, title
         alt.Chart(median).mark_rule(color=ink, strokeDash=[3, 3]).encode(y=gain),
         dots.encode(x=x, y=alt.Y("gain:Q", scale=gain_scale, axis=None)),
         ticks.encode(x=x, y=at),
-        words.encode(x=alt.value(0), y=at, text="choice:N"),
+        words.encode(x=alt.value(0), y=at, text=alt.Text("choice:N")),
     ).resolve_scale(y="independent")
     p = (
         ""

@@ -152,7 +152,9 @@ def _layers(table: pd.DataFrame, hung: pd.Series, history: History, width: int) 
         "support:Q", scale=alt.Scale(type="linear", domain=[0, 1], range=[0.4, 3.5]), legend=None
     )
     return [
-        hanging.mark_rule(color=colour("quiet"), strokeWidth=0.7).encode(x=beside, y=y, y2="parent_row:Q"),
+        hanging.mark_rule(color=colour("quiet"), strokeWidth=0.7).encode(
+            x=beside, y=y, y2=alt.Y2("parent_row:Q")
+        ),
         hanging.mark_rule().encode(x=beside, x2=f"{at}:{kind}", y=y, color=hue, strokeWidth=thick),
         data.mark_circle(size=38, opacity=1, stroke=colour("ink"), strokeWidth=1.1).encode(
             x=x,
@@ -161,7 +163,9 @@ def _layers(table: pd.DataFrame, hung: pd.Series, history: History, width: int) 
                 "datum.reason == 'home'", alt.value(colour("paper")), alt.value(colour("ink"))
             ),
         ),
-        data.mark_text(align="left", dx=6, fontSize=11, color=colour("ink")).encode(x=x, y=y, text="name:N"),
+        data.mark_text(align="left", dx=6, fontSize=11, color=colour("ink")).encode(
+            x=x, y=y, text=alt.Text("name:N")
+        ),
     ]
 
 

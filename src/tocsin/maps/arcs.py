@@ -9,7 +9,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from tocsin.charts.parts import UNSEEN, colour
+from tocsin.charts.parts import Shared, colour
+from tocsin.charts.svg import UNSEEN
 from tocsin.errors import TocsinError, suggestion
 from tocsin.maps.projection import Box
 from tocsin.maps.sheet import AT, WIDE, Sheet, placed
@@ -172,7 +173,7 @@ def _drawn(sheet: Sheet, table: pd.DataFrame, places: dict[str, tuple[float, flo
         heads.append(
             {"x": float(middle[0]), "y": float(middle[1]), "angle": round(angle, 1), "size": round(size, 1)}
         )
-    data = alt.Chart(alt.InlineData(values=lines))
+    data = alt.Chart(Shared(values=lines))
     scale = None
     curve = data.mark_geoshape(filled=False, fill=None, stroke=hue, strokeOpacity=0.6, tooltip=None)
     hover = [

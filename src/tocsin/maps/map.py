@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from tocsin.charts.parts import UNSEEN, colour
+from tocsin.charts.parts import colour
+from tocsin.charts.svg import UNSEEN
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.standing import Standing, changed, history_of, standings_of
 from tocsin.errors import TocsinError

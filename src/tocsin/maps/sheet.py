@@ -17,7 +17,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.charts.parts import chart_config, colour
+from tocsin.charts.parts import Shared, chart_config, colour
 from tocsin.history.describe import short_labels
 from tocsin.history.tables.schema import MARK
 from tocsin.maps.geometry import Cut, cut_at, marks, signed_area, written
@@ -217,8 +217,10 @@ class Sheet:
                 "strokeJoin": "round",
                 "strokeOpacity": 0.85,
             }
-            layers.append(base.mark_text(color=colour("paper"), **font, **halo).encode(**AT, text="text:N"))
-            layers.append(base.mark_text(color=colour("ink"), **font).encode(**AT, text="text:N"))
+            layers.append(
+                base.mark_text(color=colour("paper"), **font, **halo).encode(**AT, text=alt.Text("text:N"))
+            )
+            layers.append(base.mark_text(color=colour("ink"), **font).encode(**AT, text=alt.Text("text:N")))
         # All grounds lie below all letters.
         return layers[::2] + layers[1::2]
 
@@ -345,7 +347,7 @@ AT = {
 
 def placed(values: Sequence[Mapping[str, Any]]) -> alt.Chart:
     """Return a chart of values that have their own pixels `x` and `y`."""
-    return alt.Chart(alt.InlineData(values=[dict(value) for value in values]))
+    return alt.Chart(Shared(values=[dict(value) for value in values]))
 
 
 def _present(history: History, when: Any) -> set[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tocsin.charts import curves, parts
 from tocsin.charts.differences import unit_differences
+from tocsin.charts.svg import Pictures
 from tocsin.ensemble.comparison import Comparison
 from tocsin.fit.summary import far_levels_of, legend
 from tocsin.fit.summary import rows as estimate_rows
@@ -36,8 +39,17 @@ if TYPE_CHECKING:
     from tocsin.report.replay import Replay
 
 
+Figure = Callable[..., str]
+
+
 def report_html(replay: Replay) -> str:
     """Return the report of a replay as one HTML page that needs no network."""
+    with Pictures() as pictures:
+        return pictures.filled(_page(replay, partial(_figure, pictures)))
+
+
+def _page(replay: Replay, figure: Figure) -> str:
+    """Return the page with marks where its pictures go."""
     c = replay.comparison
     title = headline(c)
     moved = what_moved(replay)
@@ -46,29 +58,29 @@ def report_html(replay: Replay) -> str:
         section(
             "What happened",
             paragraphs(what_happened(c)),
-            _pair(_figure(c, standing_map), _figure(c, curves.calendar, curves.calendar_finding(c))),
+            _pair(figure(c, standing_map), figure(c, curves.calendar, curves.calendar_finding(c))),
         ),
         section(
             "What the model says, and how sure it is",
             paragraphs(said_by_model(c)),
             _pair(
-                _figure(c, curves.wave_curve, curves.curve_finding(c)),
-                _figure(c, lasting) if len(c.spells) else "",
+                figure(c, curves.wave_curve, curves.curve_finding(c)),
+                figure(c, lasting) if len(c.spells) else "",
             ),
-            _pair(_figure(c, unit_differences), _figure(c, changed_map)) if c.baseline is not None else "",
+            _pair(figure(c, unit_differences), figure(c, changed_map)) if c.baseline is not None else "",
             _pair(
-                _figure(c, curves.shares, curves.shares_finding(c)),
-                _figure(c, curves.dates, curves.dates_finding(c)),
+                figure(c, curves.shares, curves.shares_finding(c)),
+                figure(c, curves.dates, curves.dates_finding(c)),
             ),
         ),
         section(
-            "What moved it, and who sparked whom", paragraphs(moved.sentences), _pair(*moved.drawn(_figure))
+            "What moved it, and who sparked whom", paragraphs(moved.sentences), _pair(*moved.drawn(figure))
         )
         if moved.sentences
         else "",
         section("Unit by unit", _unit_table(c)),
         _claims(replay),
-        section("What the model is made of", *_estimates(replay)),
+        section("What the model is made of", *_estimates(replay, figure)),
         section("The choices made", _choices(replay)),
         section("What the model cannot know", paragraphs(limits(c))),
         section("Sources of what happened", _sources(c)),
@@ -121,19 +133,19 @@ def _why(wave: Wave) -> str:
     return f"Why did units come into {wave.words} when and where they did, and could it have gone otherwise?"
 
 
-def _figure(c: Comparison, draw: Any, finding: str | None = None, **options: Any) -> str:
+def _figure(pictures: Pictures, c: Comparison, draw: Any, finding: str | None = None, **options: Any) -> str:
     """Return a picture in two widths, with its finding above and its key and source below; empty without one."""
-    pictures, about = [], {"finding": "", "note": ""}
+    shown, about = [], {"finding": "", "note": ""}
     for kind, width in (("wide", parts.WIDE), ("narrow", parts.NARROW)):
         with parts.unchecked():
             chart = draw(c, width=width, titled=False, **options)
             if chart is None:
                 return ""
-            pictures.append(f'<div class="{kind}">{parts.to_svg(chart)}</div>')
+            shown.append(f'<div class="{kind}">{pictures.add(chart.to_dict(validate=False))}</div>')
         about = chart.usermeta
     source = str(about.get("source") or parts.source_line(c)).removeprefix("Source: ").removesuffix(".")
     return (
-        f"<figure><h3>{e(finding or about['finding'])}</h3>{''.join(pictures)}"
+        f"<figure><h3>{e(finding or about['finding'])}</h3>{''.join(shown)}"
         f"<figcaption>{e(about['note'])} Source: {e(source)}.</figcaption></figure>"
     )
 
@@ -200,7 +212,7 @@ def _bare(duration: float, frame: Frame) -> str:
     return length(duration, frame).split(" ")[0]
 
 
-def _estimates(replay: Replay) -> list[str]:
+def _estimates(replay: Replay, figure: Figure) -> list[str]:
     c, fit = replay.comparison, replay.fit
     unit = noun(c.frame.clock)
     parts = [
@@ -220,7 +232,7 @@ def _estimates(replay: Replay) -> list[str]:
     def forest(comparison: Comparison, width: int, titled: bool, rates: bool) -> Any:
         return curves.forest(fit, comparison, width, titled, rates)
 
-    parts.append(_pair(*(_figure(c, forest, rates=rates) for rates in (False, True))))
+    parts.append(_pair(*(figure(c, forest, rates=rates) for rates in (False, True))))
     away = far_levels_of(fit)
     shown = estimate_rows(fit["estimates"], fit.get("status", {}), away)
     cells = [[row["name"], *each.cells] for row, each in zip(fit["estimates"], shown, strict=True)]
