@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from tocsin.charts import curves
 from tocsin.charts.differences import LEAST, unit_differences
+from tocsin.charts.svg import Pictures
 from tocsin.ensemble.comparison import Comparison
 from tocsin.files.csv_for_people import write_tables
 from tocsin.files.format import FORMAT
@@ -19,7 +21,7 @@ from tocsin.model.followed_state import wave_in, wave_of
 from tocsin.report.manifest import facts_of, run_folder, short_digest
 from tocsin.report.page import e, paragraphs, section, table, whole_page
 from tocsin.report.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
-from tocsin.report.report import _figure
+from tocsin.report.report import Figure, _figure
 from tocsin.what_if.answer import cannot_say, one_wave, signed_mean
 from tocsin.wording.numbers import hundred, moment, noun, number
 
@@ -188,6 +190,12 @@ def comparison_of(answer: WhatIf, clocks: str) -> Comparison:
 
 def what_if_html(asked: Asked) -> str:
     """Return the answer to a what-if question as one HTML page that needs no network."""
+    with Pictures() as pictures:
+        return pictures.filled(_page(asked, partial(_figure, pictures)))
+
+
+def _page(asked: Asked, figure: Figure) -> str:
+    """Return the page with marks where its pictures go."""
     answer = asked.answer
     frame = next(iter(answer.pairs.values())).changed.frame
     last = cannot_say(answer)
@@ -205,7 +213,7 @@ def what_if_html(asked: Asked) -> str:
         ),
     ]
     for name in answer.pairs:
-        parts.append(_coupling(answer, name))
+        parts.append(_coupling(answer, name, figure))
     parts += [
         section("What it cannot say", paragraphs([*_identified(answer), *last])),
         section("What was run", _run(asked)),
@@ -225,14 +233,14 @@ def _identified(answer: WhatIf) -> list[str]:
     ]
 
 
-def _coupling(answer: WhatIf, name: str) -> str:
+def _coupling(answer: WhatIf, name: str, figure: Figure) -> str:
     c = comparison_of(answer, name)
     title = COUPLINGS[name] if answer.condition.given == "history" else "Side by side"
-    pictures = _figure(c, curves.wave_curve, curves.curve_finding(c))
+    pictures = figure(c, curves.wave_curve, curves.curve_finding(c))
     moved = answer.pairs[name].units(*answer.wave)
     if (moved["difference"].abs() >= LEAST).any():
         whole = unit_differences(c, titled=False)
-        pictures += _figure(c, unit_differences, whole.usermeta.get("finding", "Unit by unit"))
+        pictures += figure(c, unit_differences, whole.usermeta.get("finding", "Unit by unit"))
     return section(title, pictures, _numbers(answer, name), _places(answer, name), _ways(answer, name))
 
 
