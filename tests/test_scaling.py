@@ -91,6 +91,7 @@ KINDS = {
     "both sides": model("1 + x + w", "1 + x", "x + w"),
     "memory": model("1 + x", "1", "x", half_life=2.0),
     "power": model("1", "1 + x", response="power"),
+    "power of sources": model("1", "1 + w", "x", response="power"),
     "levels": model("0 + g + x"),
     "slopes by level": model("1 + g + g:x"),
     "product": model("1 + x * w"),
@@ -167,6 +168,39 @@ def test_the_profile_of_a_rate_far_away_meets_the_fall_of_the_likelihood() -> No
     assert 2.0 * (fit.loglik - held.loglik) == pytest.approx(3.841459, abs=1e-4)
     assert held.params[home] == pytest.approx(lower, rel=1e-12)
     assert held.status[home] == "fixed" and held.summary()["se"][home] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("c", [0.0, 20.0])
+def test_a_strength_at_zero_is_profiled_though_a_power_multiplies_what_sources_are_counted_from(
+    c: float,
+) -> None:
+    both = model("1", "1", "x", response="power")
+    fit, strength = both.fit(record(c)), f"{HEAD} | l | susceptibility | 1"
+    found = fit.intervals(names=[strength]).iloc[0]
+    for value in (found["lower"], found["upper"]):
+        held = both.fit(record(c), fixed={strength: value})
+        assert 2.0 * (fit.loglik - held.loglik) == pytest.approx(3.841459, abs=1e-3)
+    # What is held at its value is so wherever x is counted from, alpha too.
+    alpha = fit.params[f"{HEAD} | l | response | alpha"]
+    known = both.fit(
+        record(c), fixed={f"{HEAD} | l | response | alpha": alpha, strength: fit.params[strength]}
+    )
+    assert known.loglik == pytest.approx(fit.loglik, abs=1e-6)
+
+
+def test_there_and_back_where_a_power_bends_the_map() -> None:
+    program = model("1", "0 + g", "x + w", response="power").fit(record(1917.0)).search[0].program
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(3, len(program.parameter_names)))
+    scaled = program.scaled
+    assert scaled.scaled(scaled.user(vectors)) == pytest.approx(vectors, abs=1e-9)
+    at, step = vectors[0], 1e-6
+    slopes = np.array(
+        [(scaled.user(at + step * e) - scaled.user(at - step * e)) / (2 * step) for e in np.eye(at.size)]
+    )
+    assert scaled.turned(np.eye(at.size), at) == pytest.approx(slopes.T, rel=1e-6, abs=1e-4)
+    way = rng.normal(size=at.size)
+    assert scaled.gradient(scaled.turned(np.eye(at.size), at).T @ way, at) == pytest.approx(way, abs=1e-8)
 
 
 def test_what_is_fixed_or_tied_is_so_on_the_scale_of_the_user() -> None:

@@ -85,9 +85,9 @@ def identify(task: Task, found: Found) -> Identified:
     if lost.shape[1]:
         ways = np.zeros((constraint.size, lost.shape[1]))
         ways[left] = lost
-        open_to |= _sharing(scaled, constraint, ways, width)
+        open_to |= _sharing(scaled, constraint, ways, width, found.vector)
     inner = constraint.push_matrix(full)
-    vcov = scaled.covariance(inner)
+    vcov = scaled.covariance(inner, found.vector)
     positions = sorted(open_to - {int(p) for p in bound})
     held = {int(p) for p in np.flatnonzero(np.isneginf(found.vector))}
     fixed = set(np.flatnonzero(constraint.group == -1))
@@ -99,16 +99,17 @@ def identify(task: Task, found: Found) -> Identified:
     return Identified(vcov, inner, tuple(positions), tuple(int(p) for p in bound))
 
 
-def _sharing(scaled: Scaled, constraint: Constraint, ways: Floats, width: Floats) -> set[int]:
+def _sharing(scaled: Scaled, constraint: Constraint, ways: Floats, width: Floats, at: Floats) -> set[int]:
     """Return the parameters that have a part in directions of which nothing is known.
 
     Parameters:
         constraint: what makes scaled parameters of the free values.
         ways: the directions, in free values times `width`, orthonormal (F, L).
+        at: the estimates (P,).
     """
-    own = scaled.turned(constraint.into())
+    own = scaled.turned(constraint.into(), at)
     own /= width
-    along = scaled.turned(constraint.push_ways(ways / width[:, None]))
+    along = scaled.turned(constraint.push_ways(ways / width[:, None]), at)
     size = np.linalg.norm(own, axis=1)
     return {int(p) for p in np.flatnonzero(np.linalg.norm(along, axis=1) > PART * size)}
 

@@ -201,7 +201,8 @@ class Fit(Parameterised):
             )
         program = self.search[0].program
         groups = clusters(program, cluster) if se == "cluster" else None
-        robust = program.scaled.covariance(sandwich(program, self.scaled.vector, self.scaled.vcov, groups))
+        vector = self.scaled.vector
+        robust = program.scaled.covariance(sandwich(program, vector, self.scaled.vcov, groups), vector)
         return self._square(np.where(np.isnan(self._vcov), np.nan, robust))
 
     def summary(self, level: float = 0.95, se: Errors = "observed", cluster: Any = None) -> pd.DataFrame:

@@ -88,7 +88,7 @@ def fit_program(
         loglik_error=error_of(task.program, found.vector),
         objective=found.value,
         vcov=identified.vcov,
-        score=task.program.scaled.gradient(found.gradient),
+        score=task.program.scaled.gradient(found.gradient, found.vector),
         status=_status(task, found, twins, identified.lost, identified.bound),
         free=found.constraint.size,
         transitions=exposure_table(program),

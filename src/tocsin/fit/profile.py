@@ -69,45 +69,73 @@ class Profiler:
         slots = task.program.slots[self.number]
         self.is_shape = position in (slots.half_life, slots.alpha)
         self.zero = self.number in found.gone
-        self.way = self._way()
+        scaled = task.program.scaled
+        self.alphas = [p for p in scaled.alphas(position) if task.constraint.group[p] >= 0]
 
     def at(self, value: float) -> tuple[float, float]:
         """Return the maximum over the other parameters with this one held, and its slope."""
         if value not in self.points:
-            held = self.task.telling(self.position, value)
             near = min(self.places, key=lambda x: abs(x - value)) if self.places else None
             if near is not None:
                 begin, gone = [self.places[near][0]], self.places[near][1]
             elif self.zero:
                 # What a vanished cause leaves open may stand anywhere, so look from several places.
-                begin = [first_start(self.task.program, held.constraint, memory=m) for m in (0.2, 0.5, 0.8)]
+                free = self.task.telling(self.position, value, self.found.vector).constraint
+                begin = [first_start(self.task.program, free, memory=m) for m in (0.2, 0.5, 0.8)]
                 gone = tuple(c for c in self.found.gone if c != self.number)
             else:
                 begin, gone = [self.found.vector], self.found.gone
             best: Found | None = None
             for start in begin:
-                moved = self._moved(held, start, value)
-                if self.is_shape:  # the strength that goes with another memory or response is another
-                    moved = em_steps(self.task.program, held.constraint, moved, 3)
-                end = held.climb(moved, LOOSE, gone)
+                end = self._climbed(start, value, gone)
                 if best is None or end.value > best.value:
                     best = end
             assert best is not None
-            self.points[value] = (best.value, float(best.gradient @ self.way))
+            self.points[value] = (best.value, float(best.gradient @ self._way(best.vector)))
             self.places[value] = (best.vector, best.gone)
         return self.points[value]
 
-    def _way(self) -> Floats:
+    def _climbed(self, start: Floats, value: float, gone: tuple[int, ...]) -> Found:
+        """Return the maximum of the other parameters from one start, with this one held at a value.
+
+        A level that is a product with alpha is held for one alpha after the other, until the best of them is found.
+        """
+        held = self.task.telling(self.position, value, start)
+        moved = self._moved(held, start, value)
+        if self.is_shape:  # the strength that goes with another memory or response is another
+            moved = em_steps(self.task.program, held.constraint, moved, 3)
+        if not self.alphas:
+            return held.climb(moved, LOOSE, gone)
+        from scipy.optimize import minimize_scalar
+
+        known: dict[float, Found] = {}
+
+        def lost(alpha: float) -> float:
+            there = (known[min(known, key=lambda a: abs(a - alpha))].vector if known else start).copy()
+            there[self.alphas] = alpha
+            held = self.task.telling(self.position, value, there)
+            known[alpha] = held.climb(self._moved(held, there, value), LOOSE, gone)
+            return -known[alpha].value
+
+        middle, (low, high) = start[self.alphas[0]], (limit[self.alphas[0]] for limit in self.task.bounds)
+        for width in (0.5, 2.0, math.inf):
+            ends = max(low, middle - width), min(high, middle + width)
+            best = float(minimize_scalar(lost, bounds=ends, method="bounded", options={"xatol": 1e-4}).x)
+            if min(best - ends[0], ends[1] - best) > 0.01:
+                break
+        return max(known.values(), key=lambda found: found.value)
+
+    def _way(self, at: Floats) -> Floats:
         """Return how the scaled parameters move for each unit of this one, the free values that are left staying."""
         constraint = self.task.constraint
-        row = self.task.program.scaled.row(self.position)
+        row = self.task.program.scaled.row(self.position, at)
         by_free = constraint.pull(row)
         lost = int(np.argmax(np.abs(by_free)))
         return np.asarray(constraint.into()[:, lost] / by_free[lost])
 
     def _moved(self, held: Task, start: Floats, value: float) -> Floats:
         """Return where to begin with the parameter held: the others as they are told, or as they are scaled."""
-        scaled = np.where(np.isfinite(start), start, 0.0)
+        scaled = _finite(start)
         told = self.task.user(scaled)
         told[self.position] = value
         places = [
@@ -185,7 +213,7 @@ class Profiler:
         """Return by how much the log hazard moves at most for each unit of the parameter, other things equal."""
         from tocsin.fit.covariance import half_ranges
 
-        row = self.task.program.scaled.row(self.position)
+        row = self.task.program.scaled.row(self.position, self.found.vector)
         return float(1.0 / np.abs(row / half_ranges(self.task.program)).max())
 
     def _begin(self) -> float:
@@ -197,6 +225,10 @@ class Profiler:
         at[self.position] = 0.0
         expected = cause.expected(at)
         return math.log(0.01 / expected) if expected > 0 else 0.0
+
+
+def _finite(vector: Floats) -> Floats:
+    return np.where(np.isfinite(vector), vector, 0.0)
 
 
 def interval(

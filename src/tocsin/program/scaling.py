@@ -231,6 +231,7 @@ class _Cause(NamedTuple):
     source: Side | None
     targets: slice
     sources: slice
+    alpha: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,7 +314,7 @@ class Scaling:
             if len(slots.source):
                 design = program.designs[program.opening.cause[number, SOURCE]]
                 middle = known[width:, 0]
-                if slots.alpha >= 0 or not target.constant.any():  # nothing takes up what centring takes away
+                if not target.constant.any():  # nothing takes up what centring takes away
                     middle = np.zeros(middle.size)
                 source = _side(design, middle, known[width:, 1], apart=True)
             found.append(
@@ -322,9 +323,27 @@ class Scaling:
                     source,
                     slice(slots.target.start, slots.target.stop),
                     slice(slots.source.start, slots.source.stop),
+                    slots.alpha,
                 )
             )
         return found
+
+    def uncentred(self, program: Program, held: Iterable[int]) -> Scaling:
+        """Return the scaling with sources counted from zero where a power makes of what is held no sum.
+
+        With a power alpha the level at zero is that at the centres less alpha times what they stand for: a product
+        of two numbers that are estimated.
+
+        Parameters:
+            held: positions of parameters that are fixed or tied on the user's scale.
+        """
+        numbers, asked = dict(self.numbers), set(held)
+        for slots in program.slots:
+            if slots.alpha >= 0 and asked & set(slots.target):
+                for name in (program.parameter_names[p] for p in slots.source):
+                    if name in numbers:
+                        numbers[name] = 0.0, numbers[name][1]
+        return Scaling(numbers)
 
 
 def _decay(cause: CauseData) -> float:
@@ -386,10 +405,15 @@ def _measured(
     return found
 
 
+def _finite(vectors: Floats) -> Floats:
+    return np.where(np.isfinite(vectors), vectors, 0.0)
+
+
 class Scaled:
     """The map between parameters on the user's scale and scaled ones, for one program.
 
-    user = turn . scaled in each cause, and centres of infectiousness move the level of its cause.
+    user = turn . scaled in each cause, and centres of infectiousness move the level of its cause: alpha times as much
+    where the response is a power, so that the map is linear for a given alpha only.
     """
 
     def __init__(self, scaling: Scaling, program: Program) -> None:
@@ -399,7 +423,8 @@ class Scaled:
         self._applied: dict[tuple[int, bool], tuple[Design, Design]] = {}
         # The levels of one cause have the same terms, which are turned once.
         known = {each.targets.start: each for each in self.causes if each is not None}
-        self._blocks = [self._block(each) for each in known.values()]
+        self._parts = list(known.values())
+        self._linear = [self._block(each) for each in self._parts]
 
     def design(self, number: int, source: bool, design: Design) -> Design:
         """Return a design as one cause sees it, centred and scaled."""
@@ -413,7 +438,7 @@ class Scaled:
         return known[1]
 
     @staticmethod
-    def _block(cause: _Cause) -> tuple[slice, Floats]:
+    def _block(cause: _Cause, alpha: float = 1.0) -> tuple[slice, Floats]:
         """Return where a cause's coefficients stand, and what makes those of the user of scaled ones."""
         width = cause.targets.stop - cause.targets.start
         if cause.source is None:
@@ -423,55 +448,109 @@ class Scaled:
         block = np.zeros((size, size))
         block[:width, :width] = cause.target.turn
         block[width:, width:] = cause.source.turn
-        block[:width, width:] = -np.outer(cause.target.constant, cause.source.level)
+        block[:width, width:] = -alpha * np.outer(cause.target.constant, cause.source.level)
         return whole, block
+
+    @staticmethod
+    def _bent(cause: _Cause) -> bool:
+        """Say whether a power multiplies what centres of infectiousness take from the level."""
+        return cause.source is not None and cause.alpha >= 0 and bool(cause.source.level.any())
+
+    def alphas(self, position: int) -> list[int]:
+        """Return the logarithms of alpha that must be known for a parameter to be a sum of scaled ones."""
+        return [
+            each.alpha
+            for each in self._parts
+            if self._bent(each)
+            and each.target.constant[position - each.targets.start :][:1].any()
+            and each.targets.start <= position < each.targets.stop
+        ]
+
+    def _blocks(self, at: Floats) -> list[tuple[slice, Floats]]:
+        """Return the blocks of the map for the alphas of a vector (P,)."""
+        return [
+            self._block(each, math.exp(at[each.alpha])) if self._bent(each) else block
+            for each, block in zip(self._parts, self._linear, strict=True)
+        ]
 
     def user(self, vectors: Floats) -> Floats:
         """Return parameters on the user's scale (..., P) from scaled ones; a strength of zero stays zero."""
         result = vectors.copy()
-        for place, block in self._blocks:
+        for cause, (place, block) in zip(self._parts, self._linear, strict=True):
             own = vectors[..., place]
             turned = np.where(np.isneginf(own), 0.0, own) @ block.T
+            if self._bent(cause):
+                turned[..., : cause.target.constant.size] -= self._shift(
+                    cause, vectors, vectors[..., cause.sources]
+                )
             result[..., place] = np.where(np.isneginf(own), -np.inf, turned)
         return result
 
     def scaled(self, vectors: Floats) -> Floats:
         """Return scaled parameters (..., P) from those on the user's scale; the inverse of `user`."""
         result = vectors.copy()
-        for place, block in self._blocks:
+        for cause, (place, block) in zip(self._parts, self._linear, strict=True):
             own = vectors[..., place]
-            turned = np.linalg.solve(block, np.where(np.isneginf(own), 0.0, own)[..., None])[..., 0]
+            known: Floats = np.where(np.isneginf(own), 0.0, own)
+            if self._bent(cause) and cause.source is not None:
+                marks = np.linalg.solve(cause.source.turn, _finite(vectors[..., cause.sources])[..., None])
+                known[..., : cause.target.constant.size] += self._shift(cause, vectors, marks[..., 0])
+            turned = np.linalg.solve(block, known[..., None])[..., 0]
             result[..., place] = np.where(np.isneginf(own), -np.inf, turned)
         return result
 
-    def row(self, position: int) -> Floats:
-        """Return a parameter on the user's scale as a sum of scaled ones (P,)."""
+    @staticmethod
+    def _shift(cause: _Cause, vectors: Floats, marks: Any) -> Floats:
+        """Return what the centres of infectiousness take from the level beyond an alpha of 1 (..., terms)."""
+        assert cause.source is not None
+        more = np.expm1(vectors[..., cause.alpha]) * (_finite(marks) @ cause.source.level)
+        return np.asarray(more[..., None] * cause.target.constant)
+
+    def row(self, position: int, at: Floats) -> Floats:
+        """Return a parameter on the user's scale as a sum of scaled ones (P,), for the alphas of a vector (P,)."""
         found = np.zeros(self.size)
         found[position] = 1.0
-        for place, block in self._blocks:
+        for place, block in self._blocks(at):
             if place.start <= position < place.stop:
                 found[place] = block[position - place.start]
         return found
 
-    def turned(self, matrix: Floats) -> Floats:
-        """Return what makes parameters on the user's scale from what makes scaled ones (P, M)."""
+    def turned(self, matrix: Floats, at: Floats) -> Floats:
+        """Return how parameters on the user's scale move as scaled ones do (P, M), at a scaled vector (P,)."""
         result = matrix.copy()
-        for place, block in self._blocks:
+        for cause, (place, block) in zip(self._parts, self._blocks(at), strict=True):
             result[place] = block @ matrix[place]
+            if self._bent(cause):
+                result[cause.targets] += np.outer(self._slope(cause, at), matrix[cause.alpha])
         return result
 
-    def covariance(self, matrix: Floats) -> Floats:
-        """Return the covariance of parameters on the user's scale from that of scaled ones (P, P)."""
+    @staticmethod
+    def _slope(cause: _Cause, at: Floats) -> Floats:
+        """Return how the level at zero moves with the logarithm of alpha (terms,)."""
+        assert cause.source is not None
+        moved = math.exp(at[cause.alpha]) * (_finite(at[cause.sources]) @ cause.source.level)
+        return np.asarray(-moved * cause.target.constant)
+
+    def covariance(self, matrix: Floats, at: Floats) -> Floats:
+        """Return the covariance of parameters on the user's scale from that of scaled ones (P, P), at a scaled
+        vector (P,)."""
         result = matrix.copy()
-        for place, block in self._blocks:
+        blocks = self._blocks(at)
+        for place, block in blocks:
             result[place] = block @ result[place]
-        for place, block in self._blocks:
+        for place, block in blocks:
             result[:, place] = result[:, place] @ block.T
+        for cause in filter(self._bent, self._parts):
+            slope = self._slope(cause, at)
+            result[cause.targets] += np.outer(slope, result[cause.alpha])
+            result[:, cause.targets] += np.outer(result[:, cause.alpha], slope)
         return result
 
-    def gradient(self, vector: Floats) -> Floats:
-        """Return the gradient by parameters on the user's scale from that by scaled ones (P,)."""
+    def gradient(self, vector: Floats, at: Floats) -> Floats:
+        """Return the gradient by parameters on the user's scale from that by scaled ones (P,), at a scaled vector."""
         result = vector.copy()
-        for place, block in self._blocks:
+        for cause, (place, block) in zip(self._parts, self._blocks(at), strict=True):
             result[place] = np.linalg.solve(block.T, vector[place])
+            if self._bent(cause):
+                result[cause.alpha] -= result[cause.targets] @ self._slope(cause, at)
         return result

@@ -222,7 +222,9 @@ class Constraint:
         Parameters:
             scaled: the map between them.
         """
-        rows = {int(p): scaled.row(int(p)) for p in np.flatnonzero(self._shared() | (self.group < 0))}
+        rows = {
+            int(p): scaled.row(int(p), self.base) for p in np.flatnonzero(self._shared() | (self.group < 0))
+        }
         single = {p: row for p, row in rows.items() if np.count_nonzero(row) == 1}
         base, lead = self.base.copy(), np.arange(self.base.size)
         bound: list[tuple[Floats, float]] = []

@@ -117,9 +117,13 @@ class Task:
         """Return the task with more of the scaled parameters fixed."""
         return replace(self, constraint=self.constraint.hold(positions, values))
 
-    def telling(self, position: int, value: float) -> Task:
-        """Return the task with one more parameter fixed, on the user's scale."""
-        row = self.program.scaled.row(position)
+    def telling(self, position: int, value: float, at: Floats) -> Task:
+        """Return the task with one more parameter fixed, on the user's scale, and the alphas of a vector (P,) that
+        it takes for this to be a sum."""
+        alphas = [p for p in self.program.scaled.alphas(position) if self.constraint.group[p] >= 0]
+        if alphas:
+            return self.holding(alphas, at[alphas].tolist()).telling(position, value, at)
+        row = self.program.scaled.row(position, at)
         if np.count_nonzero(row) == 1:
             held = self.constraint.hold([position], [value / row[position]])
         else:
@@ -397,9 +401,10 @@ def scale(program: Program, constraint: Constraint, roughly: bool = False) -> Pr
     known = Scaling.of(program, tied, roughly).numbers
     endless = {name for name, value in zip(names, constraint.base, strict=True) if np.isneginf(value)}
     # A term whose coefficient is minus infinity forbids what has it: its zero is no matter of where one counts from.
-    return program.on_scale(
-        Scaling({name: numbers for name, numbers in known.items() if name not in endless})
-    )
+    made = Scaling({name: numbers for name, numbers in known.items() if name not in endless})
+    fixed = (constraint.group < 0) & np.isfinite(constraint.base)
+    held = [p for p, name in enumerate(names) if fixed[p] or any(name in group for group in tied)]
+    return program.on_scale(made.uncentred(program, held))
 
 
 def _finite(vector: Floats) -> Floats:
