@@ -116,6 +116,22 @@ def test_many_problems_take_few_lines() -> None:
     assert len(str(refused.value).splitlines()) == 50
 
 
+def test_what_a_history_holds_takes_few_lines(tmp_path: Path) -> None:
+    """Thousands of layers and covariates: read in one pass, told by a few and a count."""
+    folder = small_folder(tmp_path / "small")
+    names = [f"c{number}" for number in range(3000)]
+    place = (folder / "units.csv").read_text().splitlines()[1].split(",")[0]
+    rows = "".join(f"{place},{name},{number}\n" for number, name in enumerate(names))
+    (folder / "covariates.csv").write_text("unit,covariate,value\n" + rows)
+    with (folder / "history.toml").open("a") as head:
+        head.write("".join(f"\n[layers.l{number}]\n" for number in range(3000)))
+    code, said = command("validate", str(folder))
+    assert code == 0 and "more covariates: 2,960" in said and "more layers: " in said
+    assert len(said.splitlines()) < 100
+    numbers = tc.load_history(folder).numbers
+    assert [float(numbers.covariates[name].value[0]) for name in names] == list(range(3000))
+
+
 def test_each_line_of_a_head_is_found(tmp_path: Path) -> None:
     """The index of lines finds what a search through all of them found."""
     lines = ["title = 'x'", "window = [0.0, 10.0]", "[variables.s]", "states = ['a', 'b']"]

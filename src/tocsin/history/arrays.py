@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -291,11 +292,12 @@ def _ties(table: Any, clock: Clock, layers: Mapping[str, str | None], count: int
     start = clock.begin(_times(table, "start", clock.first)) if dated else None
     end = clock.finish(_times(table, "end", clock.last)) if dated else None
     out: dict[str, TieArrays] = {}
-    bounds = np.searchsorted(layer, np.arange(len(names) + 1))  # rows are in the order of their layer
+    bounds = np.searchsorted(
+        layer, np.arange(len(names) + 1)
+    ).tolist()  # rows are in the order of their layer
+    ends = {name: (bounds[k], bounds[k + 1]) for k, name in enumerate(names)}
     for name in layers:
-        low, high = (
-            (int(bounds[names.index(name)]), int(bounds[names.index(name) + 1])) if name in names else (0, 0)
-        )
+        low, high = ends.get(name, (0, 0))
         size = high - low
         # One number stands for all where a column says only the default: millions of ties need no more.
         w = np.broadcast_to(1.0, size) if weight is None else weight[low:high]
@@ -369,12 +371,15 @@ def _covariates(
     value = _floats(table.column("value")) if table.num_rows else np.zeros(0)
     start = clock.begin(_times(table, "start", clock.first))
     end = clock.finish(_times(table, "end", clock.last))
-    lasting = end > start  # a row that begins where it ends holds at no time
+    rows = np.flatnonzero(end > start)  # a row that begins where it ends holds at no time
+    rows = rows[np.argsort(kind[rows], kind="stable")]
+    bounds = np.searchsorted(kind[rows], np.arange(len(kinds) + 1)).tolist()
+    mine = dict(zip(kinds, itertools.pairwise(bounds), strict=True))
+    unit, value, start, end = unit[rows], value[rows], start[rows], end[rows]
     out: dict[str, CovariateArrays] = {}
     for name in sorted({*kinds, *outside}):
-        mine = kind == kinds.index(name) if name in kinds else np.zeros(len(kind), bool)
-        mine &= lasting
-        out[name] = CovariateArrays(unit[mine], value[mine], start[mine], end[mine])
+        a, b = mine.get(name, (0, 0))
+        out[name] = CovariateArrays(unit[a:b], value[a:b], start[a:b], end[a:b])
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tocsin.history.history import History
 
 MOST_LEVELS = 8  # of a category that are listed
+
+MOST_LISTED = 40  # of variables, layers, covariates: the rest is counted
 
 
 def list_packaged() -> str:
@@ -48,10 +51,11 @@ def facts(history: History) -> dict[str, str]:
         "units": f"{len(history.numbers.units):,}" + _comings(history),
     }
     events = history._tables["events"]
-    for variable in history.variables:
+    for variable in history.variables[:MOST_LISTED]:
         counts = _counts(events, variable.name)
         per_state = ", ".join(f"{counts.get(state, 0):,} into {state}" for state in variable.states)
         found[f"variable {variable.name}"] = f"{' | '.join(variable.states)}; events: {per_state}"
+    found |= _unlisted("state variables", len(history.variables))
     spans = history.numbers.spans
     if spans is not None:
         found["events known to lie in a span"] = (
@@ -64,18 +68,19 @@ def facts(history: History) -> dict[str, str]:
         per_layer = {
             item["values"]: item["counts"] for item in ties.column("layer").value_counts().to_pylist()
         }
-    for layer, rule in history.layers.items():
+    for layer, rule in itertools.islice(history.layers.items(), MOST_LISTED):
         found[f"layer {layer}"] = f"{per_layer.get(layer, 0):,} ties" + (
             f", combined by {rule}" if rule else ""
         )
+    found |= _unlisted("layers", len(history.layers))
     covariates = history._tables["covariates"]
     if covariates.num_rows:
-        for item in sorted(
-            covariates.column("covariate").value_counts().to_pylist(), key=lambda item: str(item["values"])
-        ):
-            name = item["values"]
+        rows = covariates.column("covariate").cast(pa.string()).value_counts()
+        counts = dict(zip(*(rows.field(name).to_pylist() for name in ("values", "counts")), strict=True))
+        for name in sorted(counts)[:MOST_LISTED]:
             rest = f", {number_text(history.outside[name])} outside" if name in history.outside else ""
-            found[f"covariate {name}"] = f"{item['counts']:,} rows{rest}"
+            found[f"covariate {name}"] = f"{counts[name]:,} rows{rest}"
+        found |= _unlisted("covariates", len(counts))
     found |= _own_columns(history)
     lost = {name: _of_no_time(history, name) for name in ("ties", "covariates")}
     if any(lost.values()):
@@ -85,6 +90,11 @@ def facts(history: History) -> dict[str, str]:
         if getattr(history, key):
             found[key] = getattr(history, key)
     return {key: value for key, value in found.items() if value}
+
+
+def _unlisted(what: str, count: int) -> dict[str, str]:
+    """Return how many more there are than are listed, if any."""
+    return {f"more {what}": f"{count - MOST_LISTED:,}"} if count > MOST_LISTED else {}
 
 
 def _own_columns(history: History) -> dict[str, str]:

@@ -40,7 +40,9 @@ _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
 _YEAR = re.compile(r"(\d{4})(?:\.0+)?", re.ASCII)
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"  # for `re` and for Arrow's RE2, whose \d is ASCII
+
+_NUMBER = re.compile(NUMBER, re.ASCII)
 
 
 def is_number(text: str) -> bool:

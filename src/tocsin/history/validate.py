@@ -432,13 +432,14 @@ def check_layers(table: Parsed, declared: Sequence[str], strict: bool, report: R
     if "layer" not in table.columns:
         return
     codes, used = table.columns["layer"], table.coded["layer"].to_pylist()
+    known, unused = set(declared), set(declared) - set(used)
     for code, name in enumerate(used):
-        if name in declared:
+        if name in known:
             continue
         meant = (
             nearest(name, declared)
             if strict
-            else misspelt(name, [other for other in declared if other not in used] or declared)
+            else misspelt(name, [other for other in declared if other in unused] or declared)
         )
         if strict or meant is not None:
             rows = np.flatnonzero(codes == code)
