@@ -110,10 +110,7 @@ def whatif(
 
 
 def _printed(asked: Any) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from tocsin.report.terminal import console
+    from tocsin.report.terminal import Narrowing, console
     from tocsin.report.what_if_page import numbers_side_by_side, over_words
 
     page = console()
@@ -121,12 +118,7 @@ def _printed(asked: Any) -> None:
     for name in answer.pairs:
         head, rows = numbers_side_by_side(answer, name)
         title = answer.question + (f" ({name} clocks)" if len(answer.pairs) > 1 else "")
-        shown = Table(title=title, title_justify="left", expand=False)
-        for place, column in enumerate(head[:SHOWN]):
-            shown.add_column(Text(column), justify="right" if place else "left")
-        for row in rows:
-            shown.add_row(*(Text(cell) for cell in row[:SHOWN]))
-        page.print(shown)
+        page.print(Narrowing(title, head[:SHOWN], [row[:SHOWN] for row in rows], range(1, SHOWN), (7, 6, 2)))
     page.print(
         f"Expected effect: {over_words(answer)}. Difference in one wave: luck and all, in 95 of 100 pairs of worlds. "
         "Less, more: worlds of 100.",

@@ -178,7 +178,8 @@ class Comparison:
 
         Returns:
             DataFrame with unit, label; observed_first, observed_last (end of the last spell, missing if it
-            lasted), observed_spells, observed_duration (clock units, all spells); the columns of
+            lasted), observed_spells, observed_duration (clock units, all spells), observed_on_entry (whether the
+            first spell was held on entry, which is no event); the columns of
             `Ensemble.summary`; and, where something was changed, share_unchanged and share_difference. Sorted
             by the date of what happened, then by share.
         """
@@ -207,6 +208,8 @@ class Comparison:
             }
         ).reindex(summary.index)
         seen["observed_spells"] = seen["observed_spells"].fillna(0).astype(int)
+        enter = dict(zip(self.observed.frame.units, self.observed.frame.enter, strict=True))
+        seen["observed_on_entry"] = seen["observed_first"] <= [enter[unit] for unit in seen.index]
         order = np.lexsort((-summary["share"].to_numpy(), seen["observed_first"].to_numpy(dtype=float)))
         if self.frame.dated:
             for column in ("observed_first", "observed_last"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,12 @@ from tocsin.maps.map import difference_map, map_at
 from tocsin.model.declaration import Baseline, layers_of
 from tocsin.model.learned import Learned
 from tocsin.what_if.answer import expected_words, one_wave_words
-from tocsin.wording.numbers import counted, hundred, length, listed, moment, of_worlds
+from tocsin.wording.numbers import counted, hundred, length, listed, moment, of_worlds, short
 
 if TYPE_CHECKING:
     import altair as alt
 
+    from tocsin.ensemble.frame import Frame
     from tocsin.report.replay import Replay
 
 
@@ -114,18 +115,31 @@ def _differences(c: Comparison) -> np.ndarray:
     return result
 
 
+def happened(row: Mapping[Any, Any], frame: Frame) -> str:
+    """Return when a unit came into the state in the record: a date, 'on entry', or nothing."""
+    if not row["observed_spells"]:
+        return ""
+    return "on entry" if row["observed_on_entry"] else short(row["observed_first"], frame)
+
+
 def what_happened(c: Comparison) -> list[str]:
     """Return the record of the wave in a few sentences."""
     frame, spells = c.frame, c.spells
     if not len(spells):
         return [f"No unit {c.wave.came} at any time of the record."]
-    first = spells.iloc[0]
-    units = spells["unit"].nunique()
-    sentences = [
-        f"{counted(units, 'unit')} of {len(frame.units)} {c.wave.came}, in "
-        f"{counted(len(spells), 'spell')}. "
-        f"The first was {c.name(first['unit'])}, on {moment(first['start'], frame)}."
-    ]
+    enter = dict(zip(c.observed.frame.units, c.observed.frame.enter, strict=True))
+    held = spells["start"].to_numpy() <= spells["unit"].astype(str).map(enter).to_numpy(dtype=float)
+    came, sentences = spells[~held], []
+    if len(came):
+        first = came.iloc[0]
+        sentences.append(
+            f"{counted(came['unit'].nunique(), 'unit')} of {len(frame.units)} {c.wave.came}, in "
+            f"{counted(len(came), 'spell')}. The first was {c.name(first['unit'])}, on "
+            f"{moment(first['start'], frame)}."
+        )
+    if held.any():
+        number = counted(spells[held]["unit"].nunique(), "unit")
+        sentences.append(f"{number} held the state on entry, which is no event: nothing here explains it.")
     when, height = c.peak
     sentences.append(
         f"The wave stood highest on {moment(when, frame)}, with {counted(height, 'unit')} in the state at "

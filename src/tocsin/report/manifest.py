@@ -219,10 +219,18 @@ def compared_table(allocation: Allocation) -> pd.DataFrame:
 def support_page(allocation: Allocation) -> Group:
     """Return the whole answer for a terminal."""
     parts = [
-        frame_table(plan_table(allocation), f"Where it does most: {allocation.outcome}")
+        frame_table(
+            plan_table(allocation),
+            f"Where it does most: {allocation.outcome}",
+            ("in the record then", "weight", "to"),
+        )
         if len(allocation.plan)
         else Text("No candidate gains anything in the worlds of the search: the plan is to spend nothing."),
-        frame_table(compared_table(allocation), f"Beside other ways, in {allocation.fresh:,} fresh worlds"),
+        frame_table(
+            compared_table(allocation),
+            f"Beside other ways, in {allocation.fresh:,} fresh worlds",
+            ("worlds changed, of 100", "outcome", "budget"),
+        ),
     ]
     return Group(*parts, *(Text(note) for note in allocation.notes()))
 

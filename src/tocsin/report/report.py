@@ -21,6 +21,7 @@ from tocsin.report.claims import claims_of, claims_section
 from tocsin.report.findings import (
     answer,
     changed_map,
+    happened,
     headline,
     lasting,
     limits,
@@ -169,7 +170,7 @@ def _unit_table(c: Comparison) -> str:
         held = _bare(row["observed_duration"], frame) + still if seen else ""
         cells: list[object] = [
             row["label"],
-            short(row["observed_first"], frame) if seen else "no",
+            happened(row, frame) or "no",
             held,
             hundred(row["share"]),
             f"{100 * row['lower']:.0f} to {100 * row['upper']:.0f}",

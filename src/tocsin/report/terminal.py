@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
 from rich.table import Table
@@ -20,7 +23,7 @@ from tocsin.errors import printable
 from tocsin.files.csv_for_people import write_tables
 from tocsin.files.results import CHECK
 from tocsin.machine.refusals import OutputError
-from tocsin.report.findings import answer
+from tocsin.report.findings import answer, happened
 from tocsin.wording.numbers import counted, hundred, length, noun, number, short, signed
 
 if TYPE_CHECKING:
@@ -29,29 +32,89 @@ if TYPE_CHECKING:
     from tocsin.fit.estimates import Fit
 
 
+FOLDED = 24  # characters beyond which a cell may be broken
+
+
+class Narrowing:
+    """A table that leaves out columns, the least important first, where a terminal is too narrow for all of them.
+
+    Parameters:
+        title: stands above it.
+        heads: names of the columns, the most important first unless `last` says otherwise; words of a long one stand
+            below each other.
+        rows: cells as text.
+        right: places of the columns that stand to the right.
+        last: columns by place, in the order in which they go; by default from the right. The first never goes.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        heads: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        right: Collection[int] = (),
+        last: Sequence[int] | None = None,
+    ) -> None:
+        self.title, self.heads, self.rows, self.right = title, list(heads), [list(row) for row in rows], right
+        self.last = list(range(len(self.heads) - 1, 0, -1) if last is None else last)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        shown = list(range(len(self.heads)))
+        for place in self.last:
+            if sum(self._least(each) + 2 for each in shown) <= options.max_width or len(shown) < 3:
+                break
+            shown.remove(place)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        lengths = [max(self._widest(each), cell_len(self.heads[each])) + 2 for each in shown]
+        whole = sum(lengths) <= options.max_width
+        for place in shown:
+            side: Literal["left", "right"] = "right" if place in self.right else "left"
+            short = self._widest(place) <= FOLDED
+            table.add_column(
+                Text(self.heads[place] if whole else self._head(place)),
+                justify=side,
+                no_wrap=short,
+                overflow="fold",
+            )
+        for row in self.rows:
+            # Names come from data: they are text, never markup.
+            table.add_row(*(Text(row[place]) for place in shown))
+        yield Text(self.title, style="bold")
+        yield table
+        gone = [self.heads[place] for place in range(len(self.heads)) if place not in shown]
+        if gone:
+            yield Text(f"Left out for want of width: {', '.join(gone)}.", style="dim")
+
+    def _widest(self, place: int) -> int:
+        return max((cell_len(row[place]) for row in self.rows), default=0)
+
+    def _least(self, place: int) -> int:
+        """Return the width below which a column cannot be read; long cells may be broken."""
+        words = max(cell_len(word) for word in self.heads[place].split(" "))
+        return max(words, min(self._widest(place), FOLDED))
+
+    def _head(self, place: int) -> str:
+        room = max(self._least(place), self._widest(place))
+        return "\n".join(wrap(self.heads[place], room)) or self.heads[place]
+
+
 def unit_table(c: Comparison) -> Group:
     """Return unit by unit what happened and what the worlds did, and the wave in a sentence."""
     frame = c.frame
-    table = Table(
-        title=f"{c.wave}: what happened, and in how many worlds", title_justify="left", expand=False
-    )
-    table.add_column("unit", no_wrap=True, max_width=24)
-    table.add_column("happened", no_wrap=True)
-    table.add_column("held", justify="right", no_wrap=True)
-    table.add_column("worlds\nof 100", justify="right")
+    heads = ["unit", "happened", f"held, {_unit(frame)}", "worlds of 100", "median", "in 90 of 100 of these"]
+    heads.append(f"held, median {_unit(frame)}")
+    right, last = [2, 3, 6], [6, 5, 2, 4, 1]
     if c.baseline is not None:
-        table.add_column("un-\nchanged", justify="right")
-        table.add_column("differ-\nence", justify="right")
-    table.add_column("median", no_wrap=True)
-    table.add_column("in 90 of 100 of these", no_wrap=True)
-    table.add_column("held\n(median)", justify="right", no_wrap=True)
-    rows = c.units()
-    for row in rows.to_dict("records"):
+        heads[4:4] = ["unchanged", "difference"]
+        right, last = [2, 3, 4, 5, 8], [8, 7, 2, 6, 1, 4]
+    table = c.units()
+    rows = []
+    for row in table.to_dict("records"):
         seen = row["observed_spells"] > 0
         lasting = "+" if seen and pd.isna(row["observed_last"]) else ""
         cells = [
-            str(row["unit"]),
-            short(row["observed_first"], frame) if seen else "–",
+            c.name(row["unit"]),
+            happened(row, frame) or "–",
             f"{_plain(row['observed_duration'], frame)}{lasting}" if seen else "",
             hundred(row["share"]),
         ]
@@ -63,17 +126,19 @@ def unit_table(c: Comparison) -> Group:
             f"{short(row['q05'], frame)} – {short(row['q95'], frame)}" if risen else "",
             f"{_plain(row['duration'], frame)}{'+' if row['open'] > 0.5 else ''}" if risen else "",
         ]
-        # Names come from data: they are text, never markup.
-        table.add_row(*(Text(cell) for cell in cells))
+        rows.append(cells)
     left_out = len(frame.units) - len(rows)
-    notes = [f"held: {_unit(frame)}; + still so at the end of the window (or longer, in most worlds)"]
+    notes = ["+: still so at the end of the window (in most worlds, where it is a median)"]
     if left_out:
         notes.append(
             f"left out, but in summary.csv: {counted(left_out, 'unit')} that rose neither in the record "
             "nor in 5 of 100 worlds"
         )
+    shown = Narrowing(
+        f"{c.wave.many or c.wave.words}: what happened, and in how many worlds", heads, rows, right, last
+    )
     # The sentence stands last: a long table scrolls past, and the end is what is read.
-    return Group(table, *(Text(note, style="dim") for note in notes), Text(answer(c)))
+    return Group(shown, *(Text(note, style="dim") for note in notes), Text(answer(c)))
 
 
 def _unit(frame: Any) -> str:
@@ -84,22 +149,30 @@ def _plain(duration: float, frame: Any) -> str:
     return length(duration, frame).split(" ")[0]
 
 
-def frame_table(frame: pd.DataFrame, title: str, names: dict[str, str] | None = None) -> Table:
-    """Return a DataFrame as a table: numbers to the right, text as text."""
-    table = Table(title=title, title_justify="left", expand=False)
+def frame_table(
+    frame: pd.DataFrame, title: str, last: Sequence[str] | None = None, names: int = 0
+) -> Narrowing:
+    """Return a DataFrame as a table: numbers to the right, text as text.
+
+    Parameters:
+        last: columns in the order in which they go where there is no room; by default from the right.
+        names: how many columns at the left are names where the others are numbers, though they may be text.
+    """
     numeric = {column for column in frame if pd.api.types.is_float_dtype(frame[column])}
     whole = {column for column in frame if pd.api.types.is_integer_dtype(frame[column])}
-    for column in frame:
-        right = column in numeric or column in whole
-        table.add_column(
-            Text((names or {}).get(str(column), str(column))), justify="right" if right else "left"
-        )
-    for row in frame.itertuples(index=False):
-        cells = []
-        for column, value in zip(frame, row, strict=True):
-            cells.append(number(float(value)) if column in numeric else "" if pd.isna(value) else str(value))
-        table.add_row(*(Text(cell) for cell in cells))
-    return table
+    columns = list(frame)
+    right = [
+        place for place, each in enumerate(columns) if each in numeric | whole or (names and place >= names)
+    ]
+    rows = [
+        [
+            number(float(value)) if column in numeric else "" if pd.isna(value) else str(value)
+            for column, value in zip(columns, row, strict=True)
+        ]
+        for row in frame.itertuples(index=False)
+    ]
+    order = None if last is None else [columns.index(name) for name in last if name in columns]
+    return Narrowing(title, [str(column) for column in columns], rows, right, order)
 
 
 def estimates_table(fit: Fit, title: str, level: float = 0.95) -> Group:
@@ -133,9 +206,13 @@ class _Console(Console):
 
 
 def console(stderr: bool = False, width: int = 140) -> Console:
-    """Return the console to print on; a table that is piped away is not cut to a terminal's width."""
+    """Return the console to print on; what is piped away has room, unless COLUMNS says how much."""
     made = _Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return made if made.is_terminal else _Console(stderr=stderr, highlight=False, width=width)
+    return (
+        made
+        if made.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+        else _Console(stderr=stderr, highlight=False, width=width)
+    )
 
 
 # --- Checks in a terminal: tables that say what their columns mean, and sentences under them
@@ -168,7 +245,7 @@ def check_page(check: Check) -> Group:
                 "how p was found": rows["how"],
             }
         )
-        parts.append(frame_table(shown, str(cause)))
+        parts.append(frame_table(shown, str(cause), ("how p was found", "gain in 2 log L")))
         for reading in check.shocks[check.shocks["cause"] == cause]["reading"]:
             parts.append(Text(f"Unseen shock: {reading}."))
         verdict = check.verdicts.get(str(cause))

@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree as Drawing
 
 from tocsin.attribution.attribution import cautions, names_of
+from tocsin.history.describe import short_labels
 from tocsin.report.terminal import console, frame_table
 from tocsin.wording.numbers import counted
 
@@ -103,7 +104,11 @@ def _print_sums(page: Console, attribution: Attribution, by: str, most: int = MA
         page.print("All comes from home: no event has a source.", markup=False)
         return
     shown = table.head(most) if by == "source" else table
-    columns = {key: [("(home)" if pd.isna(name) else str(name)) for name in shown[key]] for key in keys}
+    called = short_labels(attribution.history) if by == "source" else {}
+    columns = {
+        key: ["(home)" if pd.isna(name) else called.get(str(name), str(name)) for name in shown[key]]
+        for key in keys
+    }
     listed = pd.DataFrame(
         {
             **columns,
@@ -135,12 +140,8 @@ def _print_table(
     if not attribution.draws:
         drawn = (_level(attribution), "events caused", "interval")
         listed = listed.drop(columns=[name for name in drawn if name in listed])
-    table = frame_table(listed, title)
-    table.title = None  # a long one would be broken to the width of a narrow table
-    for column in table.columns[names:]:
-        column.justify = "right"
-    page.print(Text(title, style="bold"))
-    page.print(table)
+    last = [name for name in ("interval", "share", "of", "events caused") if name in listed]
+    page.print(frame_table(listed, title, last, names))
 
 
 def _when(row: Any, attribution: Attribution, name: str = "") -> str:
@@ -158,10 +159,10 @@ def _print_offspring(page: Console, attribution: Attribution) -> None:
     top = (
         table[table["sends"].astype(bool)].sort_values("offspring", ascending=False, kind="stable").head(TOP)
     )
-    rows = top.to_dict("records")
+    rows, units = top.to_dict("records"), short_labels(attribution.history)
     listed = pd.DataFrame(
         {
-            "event": [f"{row['unit']} {row['variable']}={row['to']}" for row in rows],
+            "event": [f"{units[str(row['unit'])]}, {row['variable']}: {row['to']}" for row in rows],
             "since": [_when(row, attribution) or "on entry" for row in rows],
             "set off": [f"{row['offspring']:.1f}" for row in rows],
             _level(attribution): [_interval(row["lower"], row["upper"], 1) for row in rows],
@@ -172,7 +173,7 @@ def _print_offspring(page: Console, attribution: Attribution) -> None:
 
 
 def _print_events(page: Console, attribution: Attribution) -> None:
-    causes, arcs = attribution.causes, attribution.parents
+    causes, arcs, units = attribution.causes, attribution.parents, short_labels(attribution.history)
     for event, rows in causes.groupby("event", sort=False):
         head = rows.iloc[0]
         found = [
@@ -183,7 +184,11 @@ def _print_events(page: Console, attribution: Attribution) -> None:
         for each in mine[: _clear(mine["share"])].to_dict("records"):
             since = _when(each, attribution, "source_") or "entry"
             found.append(
-                (each["cause"], f"{each['source']}, {each['source_state']} since {since}", *_share(each))
+                (
+                    each["cause"],
+                    f"{units[str(each['source'])]}, {each['source_state']} since {since}",
+                    *_share(each),
+                )
             )
         listed = pd.DataFrame(
             {
@@ -193,9 +198,8 @@ def _print_events(page: Console, attribution: Attribution) -> None:
                 _level(attribution): [_interval(row[3], row[4]) for row in found],
             }
         )
-        title = (
-            f"{_when(head, attribution)} {head['unit']}, {head['variable']}: {head['from']} > {head['to']}"
-        )
+        where = units[str(head["unit"])]
+        title = f"{_when(head, attribution)} {where}, {head['variable']}: {head['from']} > {head['to']}"
         _print_table(page, listed, attribution, title, 2)
         rest = mine["share"][_clear(mine["share"]) :]
         if len(rest):
@@ -213,7 +217,7 @@ def _share(row: dict[Any, Any]) -> tuple[float, float, float]:
 
 def _print_tree(page: Console, attribution: Attribution) -> None:
     """Print the consensus tree as families; events from home that set off nothing in it are counted."""
-    table = attribution.tree().table
+    table, units = attribution.tree().table, short_labels(attribution.history)
     known = {row["event"]: row for row in attribution.events.to_dict("records")}
     children: dict[Any, list[dict[Any, Any]]] = {}
     for row in table.to_dict("records"):
@@ -230,7 +234,7 @@ def _print_tree(page: Console, attribution: Attribution) -> None:
     )
 
     def grow(branch: Drawing, row: dict[Any, Any]) -> None:
-        told = f"{_when(row, attribution)} {row['unit']} {row['variable']}={row['to']}"
+        told = f"{_when(row, attribution)} {units[str(row['unit'])]}, {row['variable']}: {row['to']}"
         through = "home" if row["kind"] == "home" else row["layer"]
         span = _interval(row["lower"], row["upper"])
         weak = ", weak" if row["support"] < WEAK else ""
@@ -248,10 +252,12 @@ def _print_tree(page: Console, attribution: Attribution) -> None:
             lone += 1
     for parent in [key for key in children if key != "home" and key not in explained]:
         if isinstance(parent, tuple):
-            told = f"{parent[2] or 'on entry'} {parent[0]} {parent[1]}"
+            told = f"{parent[2] or 'on entry'} {units[str(parent[0])]}, {parent[1]}"
         else:
             event = known[parent]
-            told = f"{_when(event, attribution)} {event['unit']} {event['variable']}={event['to']}"
+            told = (
+                f"{_when(event, attribution)} {units[str(event['unit'])]}, {event['variable']}: {event['to']}"
+            )
         inner = drawing.add(Text(told).append("  not explained here", style="dim"))
         for child in children[parent]:
             grow(inner, child)

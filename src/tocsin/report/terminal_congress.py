@@ -45,7 +45,9 @@ def congress_page(made: Congress) -> Group:
     scores["brier"], scores["log_score"] = scores["brier"].map(figure), scores["log_score"].map(figure)
     return Group(
         frame_table(
-            believed, f"What the congress of {made.as_of} believed, and what the record says (of 100)"
+            believed,
+            f"What the congress of {made.as_of} believed, and what the record says (of 100)",
+            ("experts", "fit without", "fit with", "until", "they said"),
         ),
         frame_table(
             worlds[["state", "worlds", "expected", "95% of worlds", "record"]],

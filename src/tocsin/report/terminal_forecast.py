@@ -14,6 +14,7 @@ from tocsin.files.csv_for_people import write_tables
 from tocsin.files.results import FORECAST
 from tocsin.forecasts.export import parquet_of
 from tocsin.forecasts.forecast import HINDCAST
+from tocsin.history.describe import short_labels
 from tocsin.report.terminal import figure, frame_table, per_hundred
 from tocsin.wording.numbers import counted, noun
 
@@ -34,9 +35,10 @@ FORECASTERS = {
 def forecast_page(made: Forecast, wave: Wave, most: int = 20) -> Group:
     """Return a forecast for a terminal: a bulletin, the likeliest units, and what it rests on."""
     table = made.table
+    called = {} if made.ensemble.of is None else short_labels(made.ensemble.of)
     shown = pd.DataFrame(
         {
-            "unit": table["unit"],
+            "unit": [called.get(unit, unit) for unit in table["unit"].astype(str)],
             "of 100 worlds": [per_hundred(p) for p in table["probability"]],
             "95% interval": [
                 f"{per_hundred(a)} – {per_hundred(b)}" for a, b in table[["lower", "upper"]].to_numpy()

@@ -158,8 +158,15 @@ def ledger_page(
         ensembles: worlds by the name under which they are shown.
         value, causes: as for `fact_table`.
     """
-    parts: list[Any] = [frame_table(staked_table(ledger), f"{ledger.title or 'Ledger'}: what was staked")]
-    parts.append(frame_table(worlds_table(ledger, ensembles), "In how many worlds it comes back"))
+    title = f"{ledger.title or 'Ledger'}: what was staked"
+    parts: list[Any] = [frame_table(staked_table(ledger), title, ("rival figures", "source", "confidence"))]
+    parts.append(
+        frame_table(
+            worlds_table(ledger, ensembles),
+            "In how many worlds it comes back",
+            ("made in", "until", "in worlds", "worlds of"),
+        )
+    )
     bet = bet_table(ledger, ensembles)
     if len(bet):
         parts.append(frame_table(bet, f"The bet: {ledger.clauses[0].name}"))
