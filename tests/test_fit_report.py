@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 from pathlib import Path
@@ -51,6 +52,24 @@ def test_the_report_says_what_was_fitted(fit: tc.Fit) -> None:
     assert max(map(len, text.splitlines())) <= 120
     assert "90%" in fit.report(level=0.9)
     assert "<Fit of 3 parameters" in repr(fit)
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 45])
+def test_a_narrow_page_keeps_estimates_and_intervals_whole(fit: tc.Fit, width: int) -> None:
+    from rich.console import Console
+
+    from tocsin.report.terminal import estimates_table
+
+    page = Console(width=width, record=True, file=io.StringIO())
+    page.print(estimates_table(fit, "x"))
+    lines = page.export_text().splitlines()
+    assert max(map(len, lines)) <= width
+    whole = [line.split() for line in fit.report().splitlines()]
+    for label in ("rate", "propensity:", "strength"):
+        told = next(row for row in whole if row[:1] == [label])
+        first = 1 + (label == "propensity:")
+        ends = [told[first], *told[first + 2 : first + 4]]
+        assert any(all(cell in line.split() for cell in ends) for line in lines)
 
 
 def test_the_head_tells_the_window_as_the_record_knows_it() -> None:

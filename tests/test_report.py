@@ -10,7 +10,7 @@ from helpers.road import MODEL, NASTY, small_history
 
 from tocsin.history.history import History
 from tocsin.model.model import Model
-from tocsin.report.findings import answer, headline, what_happened
+from tocsin.report.findings import answer, headline, what_happened, what_moved
 from tocsin.report.replay import Replay, replay
 from tocsin.report.report import report_html
 from tocsin.states import StateVariable
@@ -95,6 +95,26 @@ def test_sentences_say_what_the_results_say(plain: Replay) -> None:
     assert "Aa, after 16 days" in happened
     assert "Bb, after 32 days" in happened
     assert "Cc and Ee" in happened
+
+
+def test_events_explained_and_events_caused_are_told_by_name(plain: Replay) -> None:
+    told = " ".join(what_moved(plain).sentences)
+    assert plain.draws is not None
+    given = plain.comparison.model.with_params(plain.parameters)
+    table = given.attribute(plain.comparison.history, plain.draws).select(into(plain)).total("cause")
+    for row in table.to_dict("records"):
+        name = "home" if row["cause"] == "baseline" else row["cause"]
+        ends = f"{row['lower']:.1f} to {row['upper']:.1f}"
+        assert f"{name} {row['events explained']:.1f} ({ends})" in told
+        assert f"{name} {row['caused lower']:.0f} to {row['caused upper']:.0f}" in told
+    assert "Events explained" in told and "Events caused" in told
+    best = replay(small_history(), Model.from_toml(MODEL), worlds=20, draws="best")
+    assert "Events caused" not in " ".join(what_moved(best).sentences)
+
+
+def into(found: Replay) -> list[str]:
+    c = found.comparison
+    return [t.name for t in c.model.transitions if (t.variable, t.to) == (c.wave.variable, c.wave.state)]
 
 
 def test_a_change_is_told_with_its_difference(changed: Replay) -> None:

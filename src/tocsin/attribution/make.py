@@ -10,6 +10,7 @@ import numpy as np
 
 from tocsin.attribution.attribution import Attribution, bounds
 from tocsin.attribution.shares import HELD, Shares, Splitter
+from tocsin.ensemble.parameter_draws import Draws
 from tocsin.errors import TocsinError, check_level, check_whole
 from tocsin.fit.draws import DrawnParameters, draw_parameters
 from tocsin.kernels.exposure_sweep import AFTER, BEFORE, EXPLAINED, UNIT, VARIABLE
@@ -38,12 +39,18 @@ NO_DRAWS = (
 
 
 def attribute(
-    given: Parameterised, history: History | None, draws: int | None, level: float, seed: int, method: str
+    given: Parameterised,
+    history: History | None,
+    draws: int | Draws | None,
+    level: float,
+    seed: int,
+    method: str,
 ) -> Attribution:
     """Return the attribution of a fit, or of a model with given parameters; see `Given.attribute`."""
     from tocsin.fit.estimates import Fit
 
-    draws = check(draws, level, seed)
+    known = draws if isinstance(draws, Draws) else None
+    draws = check(None if isinstance(draws, Draws) else draws, level, seed)
     if not isinstance(given, Fit):
         if draws:
             raise TocsinError(NO_DRAWS)
@@ -51,10 +58,17 @@ def attribute(
             raise TocsinError("name the history whose events are to be attributed: attribute(history)")
         program = given.program(history)
         vector = program.pack(given.values)
-        nothing = DrawnParameters(np.empty((0, 0)), (NO_DRAWS,))
+        drawn = DrawnParameters(np.empty((0, 0)), (NO_DRAWS,))
+        if known is not None:
+            drawn = DrawnParameters(known.frame()[list(program.parameter_names)].to_numpy(), (known.said,))
         if program.spans is not None:
-            return over_times(program, vector, True, nothing, level)
-        return attributed(Splitter(program, vector), vector[None], nothing, level)
+            return over_times(program, vector, True, drawn, level)
+        splitter = Splitter(program, vector)
+        if len(drawn.vectors) * splitter.rows > ROOM:
+            drawn = none(None)
+        return attributed(splitter, vector[None], drawn, level)
+    if known is not None:
+        raise TocsinError("a fit draws its parameters itself: draws= is their number")
     program = given.program(given.history if history is None else history)
     vector = program.pack(given.values)
     splitter = Splitter(replace(program, spans=None), vector)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tocsin.attribution.attribution import Attribution
     from tocsin.ensemble.ensemble import Ensemble
     from tocsin.ensemble.paired import Outcome
+    from tocsin.ensemble.parameter_draws import Draws
     from tocsin.history.history import History
     from tocsin.interventions.declared import Intervention
     from tocsin.model.model import Model
@@ -190,7 +191,7 @@ class Parameterised:
     def attribute(
         self,
         history: History | None = None,
-        draws: int | None = None,
+        draws: int | Draws | None = None,
         level: float = 0.95,
         seed: int = 1917,
         method: str = "likelihood",
@@ -199,11 +200,13 @@ class Parameterised:
 
         share of cause c = lambda_c / sum of all causes, at the instant of the event. Shares say what moved
         the hazard at that instant; they are not but-for probabilities. A fit gives them at its estimates, with
-        intervals over draws of its parameters; given parameters have no uncertainty, and no intervals.
+        intervals over draws of its parameters; given parameters have no uncertainty, and no intervals, unless
+        draws of them are given too.
 
         Parameters:
             history: whose events; of a fit by default the one that was fitted.
-            draws: of the parameters of a fit; 200 by default (fewer where that needs much memory), 0 for none.
+            draws: of the parameters of a fit; 200 by default (fewer where that needs much memory), 0 for none. Of given
+                parameters the draws that worlds had.
             level: probability of the intervals.
             seed: of the draws.
             method: ``likelihood`` or ``bootstrap``; see `tocsin.fit.draws.draw_parameters`.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 WIDTH = 110
+LABEL = 30  # characters of a label for which there is always room beside the numbers
+SPARED = (5, 2, 7, 6)  # exp(estimate), se, note and p: what a narrow page does without, in this order
 
 
 def estimates(fit: Fit, level: float) -> tuple[list[tuple[str, list[list[str]]]], list[str]]:
@@ -84,6 +86,48 @@ def _aligned(rows: list[list[str]]) -> list[str]:
     ]
 
 
+def estimate_lines(
+    blocks: list[tuple[str, list[list[str]]]], level: float, width: int | None = None
+) -> list[str]:
+    """Return the estimates as lines, those of a cause under its name.
+
+    Parameters:
+        blocks: as `estimates` returns them.
+        width: of the page, in characters. On a narrow one columns are left out, in the order of `SPARED`, and then long
+            labels have lines of their own: estimates and their intervals stay whole.
+    """
+    shown, headings = [columns(level)], {}
+    for heading, block in blocks:
+        headings[len(shown)] = heading
+        shown += [[f"  {row[0]}", *row[1:]] for row in block]
+    kept = list(range(len(shown[0])))
+    for spared in SPARED:
+        numbers = [[row[0][:LABEL], *(row[k] for k in kept[1:])] for row in shown]
+        if width is None or max(map(len, _aligned(numbers))) <= width:
+            break
+        kept.remove(spared)
+    shown = [[row[k] for k in kept] for row in shown]
+    labels = {}
+    if width is not None:
+        room = width - max(map(len, _aligned([["", *row[1:]] for row in shown])))
+        labels = {place: row[0] for place, row in enumerate(shown) if len(row[0]) > room}
+        shown = [["", *row[1:]] if place in labels else row for place, row in enumerate(shown)]
+    lines = []
+    for place, line in enumerate(_aligned(shown)):
+        lines += [
+            part for known in (headings, labels) if place in known for part in _folded(known[place], width)
+        ]
+        lines.append(line)
+    return lines
+
+
+def _folded(text: str, width: int | None) -> list[str]:
+    if width is None or len(text) <= width:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(text.strip(), width, initial_indent=indent, subsequent_indent=indent + "  ")
+
+
 def _tables(fit: Fit) -> list[tuple[str, list[list[str]]]]:
     """Return the tables of transitions, of causes and of branching, as text."""
     moves = [["transition", "events", "exposure time", "units at risk"]]
@@ -111,18 +155,8 @@ def as_text(fit: Fit, level: float = 0.95) -> str:
     lines = _head(fit)
     tables = _tables(fit)
     lines += ["", *_aligned(tables[0][1])]
-    shown = [columns(level)]
-    headings: dict[int, str] = {}
     blocks, meanings = estimates(fit, level)
-    for heading, block in blocks:
-        headings[len(shown)] = heading
-        shown += [[f"  {row[0]}", *row[1:]] for row in block]
-    lines.append("")
-    for place, line in enumerate(_aligned(shown)):
-        if place in headings:
-            lines.append(headings[place])
-        lines.append(line)
-    lines.append("")
+    lines += ["", *estimate_lines(blocks, level), ""]
     for meaning in meanings:
         lines += textwrap.wrap(meaning, WIDTH, subsequent_indent="  ")
     for title, table in tables[1:]:

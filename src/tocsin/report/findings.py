@@ -26,6 +26,7 @@ from tocsin.wording.numbers import counted, hundred, length, listed, moment, of_
 if TYPE_CHECKING:
     import altair as alt
 
+    from tocsin.attribution.attribution import Attribution
     from tocsin.ensemble.frame import Frame
     from tocsin.report.replay import Replay
 
@@ -303,7 +304,7 @@ def what_moved(replay: Replay) -> Moved:
     if not into or not events:
         return Moved(c)
     given = c.model.with_params(replay.parameters, Learned.from_dict(replay.fit["learned"]))
-    attribution = given.attribute(c.history)
+    attribution = given.attribute(c.history, replay.draws)
     causes = attribution.causes
     mine = causes[causes["transition"].isin([t.name for t in into])]
     shares = (
@@ -320,6 +321,7 @@ def what_moved(replay: Replay) -> Moved:
         f"over {counted(float(events), 'event')}, it gives {listed(said)}. A share says what moved the hazard at that "
         "instant; it does not say that the event would not have come without it."
     )
+    counts = () if not attribution.draws else (_counts(attribution.select([t.name for t in into])),)
 
     def hazards(c: Comparison, width: int, titled: bool) -> alt.LayerChart:
         return hazards_by_cause(given, c.history, into[0].name, width=width, titled=titled)
@@ -329,7 +331,22 @@ def what_moved(replay: Replay) -> Moved:
 
     spreads = any(not isinstance(cause, Baseline) for t in into for cause in t.causes)
     pictures: tuple[Draw, ...] = (tree, hazards, partial(_arcs, attribution)) if spreads else (hazards,)
-    return Moved(c, (sentence,), pictures)
+    return Moved(c, (sentence, *counts), pictures)
+
+
+def _counts(attribution: Attribution) -> str:
+    """Return how many events each cause explains and how many it caused, with their intervals."""
+    table = attribution.total("cause").sort_values("events explained", ascending=False, kind="stable")
+    explained, caused = [], []
+    for row in table.to_dict("records"):
+        name = "home" if row["cause"] == "baseline" else str(row["cause"]).replace("_", " ")
+        explained.append(f"{name} {row['events explained']:.1f} ({row['lower']:.1f} to {row['upper']:.1f})")
+        caused.append(f"{name} {row['caused lower']:.0f} to {row['caused upper']:.0f}")
+    return (
+        f"Events explained, sums of shares with {100 * attribution.level:g}% intervals over the parameters: "
+        f"{listed(explained)}. Events caused, whole events, whose intervals hold which cause came first as well: "
+        f"{listed(caused)}."
+    )
 
 
 def _arcs(attribution: Any, c: Comparison, width: int, titled: bool) -> alt.LayerChart | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,8 @@ import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -180,16 +182,35 @@ def estimates_table(fit: Fit, title: str, level: float = 0.95) -> Group:
     from tocsin.fit.summary import columns, estimates
 
     blocks, meanings = estimates(fit, level)
-    # Without upright lines, and with intervals that may break, it can be read in a narrow terminal too.
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for place, column in enumerate(["parameter", *columns(level)[1:]]):
         side: Any = "right" if 0 < place < 7 else "left"
-        table.add_column(
-            Text(column.replace(" ", "\n")), justify=side, no_wrap=place in (1, 2, 3, 4, 6), overflow="fold"
-        )
+        table.add_column(Text(column.replace(" ", "\n")), justify=side, no_wrap=True)
     for name, row in zip(fit.values, (row for _, block in blocks for row in block), strict=True):
         table.add_row(Text(name), *(Text(cell) for cell in row[1:]))
-    return Group(table, *(Text(meaning, style="dim") for meaning in meanings))
+    shown = _Estimates(table, blocks, title, level)
+    return Group(shown, *(Text(meaning, style="dim") for meaning in meanings))
+
+
+@dataclass(frozen=True)
+class _Estimates:
+    """A table of estimates, or on a page too narrow for it lines with fewer columns under the names of causes."""
+
+    table: Table
+    blocks: list[tuple[str, list[list[str]]]]
+    title: str
+    level: float
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from tocsin.fit.summary import estimate_lines
+
+        endless = options.update(width=10_000)
+        if Measurement.get(console, endless, self.table).maximum <= options.max_width:
+            yield self.table
+            return
+        yield Text(self.title, style="italic")
+        for line in estimate_lines(self.blocks, self.level, options.max_width):
+            yield Text(line, no_wrap=True)
 
 
 class _Console(Console):
