@@ -26,6 +26,7 @@ from tocsin.files.results import LEDGER, RUN, check_run, faults, replacing
 from tocsin.files.whole import whole, write_whole
 from tocsin.fit.save import load_fit
 from tocsin.history.history import load_history
+from tocsin.model.model import Model
 from tocsin.report.replay import replay, replay_again
 
 # Two runs take turns in one folder; what a file holds says which run it is of.
@@ -240,6 +241,58 @@ def test_two_commands_on_one_folder(done: Path, tmp_path: Path) -> None:
     refused = told[0] if one.returncode else told[1]
     assert "another process is" in refused and "Traceback" not in refused
     assert replay_again(tmp_path / "out" / RUN.manifest).comparison.ensemble.worlds == 200
+
+
+@pytest.mark.parametrize("verb", ["replay", "publish"])
+def test_a_command_killed_over_a_finished_folder(verb: str, tmp_path: Path) -> None:
+    """Whatever the instant: the old run whole, the new one whole, or a folder that is refused; then a whole one."""
+    small, out = small_folder(tmp_path / "small"), tmp_path / "out"
+    words = {
+        "replay": [verb, str(small), "--worlds", "50", "--out", str(out)],
+        "publish": [verb, str(small), "--worlds", "50", "--to", str(out)],
+    }[verb]
+
+    def seen() -> bool:
+        manifest = out / "manifest.json"
+        if not manifest.exists():
+            if verb == "replay":
+                with pytest.raises(TocsinError, match="a run was stopped"):
+                    replay_again(manifest)
+            return False
+        content = json.loads(manifest.read_text())
+        assert content["seed"] in seeds and not faults(out, content["files"])
+        return True
+
+    def parts() -> list[Path]:
+        return [path for path in out.rglob(".*") if path.name.endswith(".part")]
+
+    seeds = [1]
+    told = tocsin(*words, "--seed", "1").communicate()[1]
+    assert seen(), told
+    (out / "mine.txt").write_text("kept")
+    instants = [(signal.SIGKILL, 0.0), (signal.SIGTERM, 0.02), (signal.SIGKILL, 0.2)]
+    for seed, (how, wait) in enumerate(instants[verb == "publish" :], start=2):
+        process, seeds, before = tocsin(*words, "--seed", str(seed)), [*seeds, seed], set(parts())
+        while process.poll() is None and set(parts()) <= before:  # until it begins to write
+            time.sleep(0.001)
+        time.sleep(wait)
+        process.send_signal(how)
+        told = process.communicate()[1]
+        assert "Traceback" not in told, told
+        whole_now = seen()
+        assert how == signal.SIGKILL or (whole_now and not parts())
+    told = tocsin(*words, "--seed", "9").communicate()[1]
+    seeds = [9]
+    assert seen() and not parts(), told
+    assert (out / "mine.txt").read_text() == "kept"
+
+
+def test_a_model_from_a_file_and_one_in_a_fit_name_the_file(done: Path, tmp_path: Path) -> None:
+    small = small_folder(tmp_path / "small")
+    (small / "model.toml").write_text((small / "model.toml").read_text().replace('"road"', '"rail"'))
+    with pytest.raises(TocsinError, match=r"model\.toml: .*no layer 'rail'"):
+        Model.from_toml(small / "model.toml").compile(load_history(small))
+    assert load_fit(done / "fit.json").model.where == str(done / "fit.json")
 
 
 def test_no_cell_of_a_table_is_a_formula() -> None:

@@ -20,10 +20,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-VERBS = (
-    "replay", "histories", "validate", "fit", "attribute", "explore", "check", "forecast", "publish", "whatif",
-    "ledger", "support", "claims", "draw", "gather", "intake", "monitor", "new",
-)  # fmt: skip
 LICENCES = """
 from importlib.metadata import distribution
 found = {file.name: file.read_text() for file in distribution("tocsin").files or () if "licenses" in file.parts}
@@ -101,10 +97,10 @@ class Smoke:
         if licences:
             self.python_runs(LICENCES, "the licences are with it")
         words = self.run(self.tocsin, "--help")
-        listed = set(re.findall(r"^  (\w+)  +[A-Z]", words, re.MULTILINE))
-        if listed != set(VERBS):
-            sys.exit(f"verbs to try and verbs there differ: {sorted(listed ^ set(VERBS))}")
-        for verb in VERBS:
+        verbs = re.findall(r"^  (\w+)  +[A-Z]", words, re.MULTILINE)
+        if not {"replay", "fit", "explore"} <= set(verbs):
+            sys.exit(f"the help does not list the verbs: {words}")
+        for verb in verbs:
             self.run(self.tocsin, verb, "--help")
         self.run(self.tocsin, "histories")
         self.run(self.tocsin, "validate", "1917")

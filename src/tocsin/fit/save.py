@@ -100,7 +100,7 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
 
     from tocsin.fit.compare import StrengthTest
     from tocsin.fit.estimates import Estimated, Fit
-    from tocsin.model.model import Model
+    from tocsin.model.toml import read_model
     from tocsin.program.scaling import Scaling
 
     try:
@@ -110,7 +110,7 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
         if fault is not None:
             raise TocsinError(f"{path}: this fit cannot be read: {fault}")
         fit = Fit(
-            Model.from_toml(content["model"]),
+            read_model(str(content["model"]), str(path)),
             {name: _read(value) for name, value in content["params"].items()},
             loglik=float(content["loglik"]),
             loglik_error=float(content["loglik error"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,6 +175,7 @@ class Ledger:
         stocks, treaties, clauses: each stock is moved by at most one treaty.
         facts: what came of it, kept beside the worlds and never mixed with them.
         title, note: what it is about.
+        where: the file that it was read from, for messages.
 
     Raises:
         ModelError: the ledger is wrong; every problem is listed.
@@ -186,11 +187,12 @@ class Ledger:
     facts: Sequence[Fact] = ()
     title: str = ""
     note: str = ""
+    where: str = field(default="ledger", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("stocks", "treaties", "clauses", "facts"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        refuse(problems_of(self), "ledger")
+        refuse(problems_of(self), self.where)
 
     # --- what is on paper -------------------------------------------------------------------------------
 
@@ -376,7 +378,7 @@ class Ledger:
 
     def check(self, frame: Frame) -> None:
         """Raise TocsinError with every name and date that worlds of this frame do not have."""
-        refuse(problems_in(self, frame), "ledger", TocsinError)
+        refuse(problems_in(self, frame), self.where, TocsinError)
 
     # --- files ------------------------------------------------------------------------------------------
 

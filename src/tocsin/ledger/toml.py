@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from datetime import date
 from pathlib import Path
@@ -13,7 +12,7 @@ from tocsin.files.format import FORMAT
 from tocsin.history.describe import LEDGER, packaged
 from tocsin.history.read_folder import find_folder
 from tocsin.ledger.ledger import Clause, Fact, Figure, Ledger, Stock, Treaty
-from tocsin.ledger.problems import problems_of, refuse
+from tocsin.ledger.problems import refuse
 from tocsin.model.toml import load_toml, refuse_format
 
 KINDS: dict[str, type] = {"stock": Stock, "treaty": Treaty, "clause": Clause, "fact": Fact}
@@ -63,24 +62,11 @@ def read_ledger(source: str | Path) -> Ledger:
             declared = _made(kind, row, place, found)
             if declared is not None:
                 made[name].append(declared)
-    ledger = _Draft(made, str(content.get("title", "")), str(content.get("note", "")))
-    # A table that could not be read is missing to all that name it: that would be said twice.
-    refuse(found if found else problems_of(ledger), where)  # type: ignore[arg-type]
-    return Ledger(
-        ledger.stocks, ledger.treaties, ledger.clauses, ledger.facts, title=ledger.title, note=ledger.note
-    )
-
-
-class _Draft:
-    """The tables of a file before they are judged together."""
-
-    def __init__(self, made: Mapping[str, list[Any]], title: str, note: str) -> None:
-        self.stocks, self.treaties = tuple(made["stock"]), tuple(made["treaty"])
-        self.clauses, self.facts = tuple(made["clause"]), tuple(made["fact"])
-        self.title, self.note = title, note
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(stock.name for stock in self.stocks))
+    refuse(
+        found, where
+    )  # a table that could not be read is missing to all that name it: that would be said twice
+    title, note = str(content.get("title", "")), str(content.get("note", ""))
+    return Ledger(made["stock"], made["treaty"], made["clause"], made["fact"], title, note, where)
 
 
 def _made(kind: type, row: Any, place: str, found: list[str]) -> Any:

@@ -34,13 +34,19 @@ class Model:
 
     Raises:
         ModelError: a name is unknown or given twice, or two transitions explain the same move.
+
+    `where` is the file that it was read from, for messages.
     """
 
     variables: tuple[StateVariable, ...]
     transitions: tuple[Transition, ...]
     by_name: Mapping[str, StateVariable] = field(init=False, repr=False, compare=False)
+    where: str = field(init=False, repr=False, compare=False)
 
-    def __init__(self, variables: Sequence[StateVariable], transitions: Sequence[Transition]) -> None:
+    def __init__(
+        self, variables: Sequence[StateVariable], transitions: Sequence[Transition], where: str = ""
+    ) -> None:
+        object.__setattr__(self, "where", where)
         object.__setattr__(self, "variables", tuple(variables))
         object.__setattr__(self, "transitions", tuple(transitions))
         object.__setattr__(self, "by_name", {variable.name: variable for variable in self.variables})
@@ -237,4 +243,4 @@ class Model:
         return hash((self.variables, self.transitions))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Model, (self.variables, self.transitions))
+        return (Model, (self.variables, self.transitions, self.where))

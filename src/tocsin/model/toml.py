@@ -112,9 +112,9 @@ def _transition(table: Mapping[str, Any], where: str) -> Transition:
     return Transition(table["variable"], origin, table["to"], *causes, requires=table.get("requires"))
 
 
-def read_model(source: str | Path) -> Model:
+def read_model(source: str | Path, unnamed: str = "model") -> Model:
     """Read a model from a TOML file or text; raise ModelError that names the file, the place and the cure."""
-    content, where = load_toml(source, "model")
+    content, where = load_toml(source, unnamed)
     refuse_format(content, where)
     _table(
         content, where, ("format", "title", "note", "variables", "transition"), ("variables", "transition")
@@ -147,7 +147,7 @@ def read_model(source: str | Path) -> Model:
             # A value of a shape that nobody thought of: a sentence all the same.
             raise ModelError(f"{place}: cannot be read: {error}") from None
     try:
-        return Model(variables, transitions)
+        return Model(variables, transitions, "" if where == "model" else where)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from None
 

@@ -525,15 +525,20 @@ def compile_program(model: Model, history: History, learned: Learned | None = No
             that was never seen.
         FitError: an observed event that no cause of the model can explain.
     """
-    _check_words(model, history)
-    if history.numbers.spans is None:
-        program = join(model, history, learned=learned)
-    else:
-        from tocsin.program.spans.open_times import compile_open
+    try:
+        _check_words(model, history)
+        if history.numbers.spans is None:
+            program = join(model, history, learned=learned)
+        else:
+            from tocsin.program.spans.open_times import compile_open
 
-        program = compile_open(model, history, join(model, history, learned=learned, barred=True))
-    if is_grouped(history):
-        refuse_two(program)
+            program = compile_open(model, history, join(model, history, learned=learned, barred=True))
+        if is_grouped(history):
+            refuse_two(program)
+    except ModelError as error:
+        if not model.where:
+            raise
+        raise type(error)(f"{model.where}: {error}") from None
     return program
 
 
