@@ -266,3 +266,65 @@ def test_misfits_name_what_was_planted(real: tc.Fit) -> None:
     # One event fewer of n moves a log rate by 1/n, which is 1/sqrt(n) standard errors.
     one = found.influence[found.influence["what"] == "event"]["change"]
     assert one.to_numpy() == pytest.approx(-1 / math.sqrt(len(events)), rel=1e-6)
+
+
+def test_rough_misfits_need_no_worlds_and_say_so(real: tc.Fit) -> None:
+    """Poisson tails times those looked at: against SciPy's own law of the counts."""
+    from scipy.stats import poisson
+
+    found = real.misfits(worlds=0)
+    units = found.table[found.table["kind"] == "unit"]
+    row = units.iloc[0]
+    low = poisson.cdf(row["observed"], row["expected"])
+    high = poisson.sf(row["observed"] - 1, row["expected"])
+    assert row["p"] == pytest.approx(min(1.0, 2 * min(low, high) * len(units)))
+    assert found.worlds == 0 and len(found.worst) == 3 and all("roughly" in line for line in found.worst)
+
+
+def test_worlds_of_the_true_model_lie_about_the_record_and_a_burst_does_not(real: tc.Fit) -> None:
+    found = real.predictive(
+        {
+            "last": lambda events: events["time"].max(),
+            "units": "count(DISTINCT unit) FILTER (WHERE \"to\" = 'new')",
+        },
+        held_out="u003",
+        worlds=100,
+        seed=4,
+    )
+    told = found.table.set_index("statistic")
+    events = real.history.events
+    assert told.loc["size (entries)", "observed"] == told.loc["units", "observed"] == len(events)
+    for column in ("median", "lower", "upper", "p"):  # nobody turns twice, so entries and units are the same
+        assert told.loc["size (entries)", column] == told.loc["units", column]
+    assert told.loc["last", "observed"] == pytest.approx(events["time"].max())
+    assert told.loc["size (entries)", "p"] > 0.05
+    assert len(found.held_out) == 1 and 0.0 < found.held_out["without"].iloc[0] < 1.0
+
+    crowd = events.assign(
+        time=np.where(events.index < 30, np.linspace(12.0, 12.3, len(events)), events["time"])
+    )
+    history = tc.History(
+        real.history.units, crowd, ties=real.history.ties, variables=[TURN], window=(0, 20), layers=["l"],
+        clock="continuous",
+    )  # fmt: skip
+    burst = turning(tc.baseline()).fit(history).predictive(worlds=100, seed=4)
+    at = burst.table.set_index("statistic").loc["burst (most entries at once)"]
+    inside = np.sort(crowd["time"])
+    width = 20 / 24
+    most = max(((inside > t - width) & (inside <= t)).sum() for t in inside)
+    assert at["observed"] == most >= 30 and at["p"] < 0.05
+    assert "burst" in str(burst) and 0.0 <= burst.days["outside"].iloc[0] <= burst.days["days"].iloc[0]
+
+
+def test_a_band_is_left_by_its_own_worlds_about_as_often_as_it_says(real: tc.Fit) -> None:
+    days = real.predictive(worlds=400, seed=2).days.iloc[0]
+    assert 0.0 < days["expected"] <= 0.12 * days["days"] and 0.0 < days["p"] <= 1.0
+
+
+def test_statistics_that_are_none_and_unknown_units_are_refused(real: tc.Fit) -> None:
+    with pytest.raises(tc.TocsinError, match="statistic 'x'.*no sum of a world's events"):
+        real.predictive({"x": "nonsense(unit)"}, worlds=20)
+    with pytest.raises(tc.TocsinError, match="statistic 'x'.*no sum of a world's events"):
+        real.predictive({"x": "max(unit)"}, worlds=20)
+    with pytest.raises(tc.TocsinError, match="u3"):
+        real.predictive(held_out=["uu3"], worlds=20)

@@ -5,8 +5,15 @@ from . import units as units
 from .attribution.attribution import Attribution as Attribution
 from .attribution.calibration import calibration as calibration
 from .bayes.posterior import Posterior as Posterior
+from .check.misfits import Misfits as Misfits
 from .check.multiverse import Multiverse as Multiverse
 from .check.multiverse import multiverse as multiverse
+from .check.predictive import Predictive as Predictive
+from .check.rival_explanations import Check as Check
+from .check.verdict import Verdict as Verdict
+from .congress.congress import Congress as Congress
+from .congress.judgements import Judgement as Judgement
+from .congress.judgements import read_judgements as read_judgements
 from .ensemble.comparison import Comparison as Comparison
 from .ensemble.ensemble import Ensemble as Ensemble
 from .ensemble.paired import Outcome as Outcome

@@ -44,7 +44,8 @@ class Misfits:
             transition, where, observed, expected, statistic and p; the worst of each kind first. The statistic is the
             signed root of the deviance of observed from expected events, or the largest distance of the rescaled times'
             law (Kaplan & Meier 1958) from the unit exponential; p says in what share of refitted worlds the worst of
-            that kind and transition is as bad.
+            that kind and transition is as bad. Without worlds p is quick and rough, the parameters taken as known:
+            the two-sided tail of Poisson counts times how many were looked at, or Kolmogorov's law.
         worst: the three worst, as sentences.
         influence: one row an event or a unit and parameter: what, where, parameter, change: by how many standard errors
             the estimate would move without it, to first order (dfbetas; Belsley, Kuh & Welsch 1980).
@@ -62,7 +63,8 @@ class Misfits:
 
 def misfits(fit: Fit, history: History | None, worlds: int, seed: int, told: Told | None = None) -> Misfits:
     """Return where a fit misses what happened; see `Fit.misfits`."""
-    check_whole(19, worlds=worlds)
+    if worlds != 0:
+        check_whole(19, worlds=worlds)
     check_whole(seed=seed)
     program = fit.fitted_program if history is None else fit.program(history)
     if is_grouped(program.history) or program.spans is not None:
@@ -74,18 +76,17 @@ def misfits(fit: Fit, history: History | None, worlds: int, seed: int, told: Tol
     numbers = program.history.numbers
     edges = np.linspace(numbers.start, numbers.end, PERIODS + 1)
     seen = _statistics(program, vector, edges)
-    ensemble = program.simulate(vector, worlds, seed)
-    drawn = Worlds(program, ensemble)
-    task = fit.search[0]
     kept: list[_Statistics] = []
-    for k in range(worlds):
-        found = _refitted(task, drawn[k], vector, edges)
-        if found is not None:
-            kept.append(found)
-        if told is not None:
-            told(k + 1, worlds)
+    if worlds:
+        drawn, task = Worlds(program, program.simulate(vector, worlds, seed)), fit.search[0]
+        for k in range(worlds):
+            found = _refitted(task, drawn[k], vector, edges)
+            if found is not None:
+                kept.append(found)
+            if told is not None:
+                told(k + 1, worlds)
     table = _table(program, seen, kept, edges)
-    return Misfits(table, _said(program, table), _influence(fit, program), len(kept))
+    return Misfits(table, _said(table, len(kept)), _influence(fit, program), len(kept))
 
 
 @dataclass(frozen=True)
@@ -171,15 +172,20 @@ def _table(program: Program, seen: _Statistics, kept: list[_Statistics], edges: 
         worst = np.array([np.abs(_root(*getattr(each, attribute))).max(axis=1) for each in kept])
         observed, expected = getattr(seen, attribute)
         for k, name in enumerate(names):
-            for place in np.flatnonzero((observed[k] > 0) | (expected[k] > 0)):
+            looked = np.flatnonzero((observed[k] > 0) | (expected[k] > 0))
+            for place in looked:
                 root = float(roots[k, place])
-                rows.append((kind, name, labels[place], observed[k, place], expected[k, place], root,
-                             *_rank(abs(root), worst[:, k] if kept else np.empty(0))))  # fmt: skip
+                rank = (
+                    _rank(abs(root), worst[:, k])
+                    if kept
+                    else _poisson(observed[k, place], expected[k, place], looked.size)
+                )
+                rows.append((kind, name, labels[place], observed[k, place], expected[k, place], root, *rank))
     for k, name in enumerate(names):
-        found = np.array([each.distance[k] for each in kept])
+        found, distance = np.array([each.distance[k] for each in kept]), float(seen.distance[k])
+        rank = _rank(distance, found) if kept else _kolmogorov(distance)
         total = float(seen.units[0][k].sum())
-        rows.append((TIMES_KIND, name, "all", total, float(seen.units[1][k].sum()), float(seen.distance[k]),
-                     *_rank(float(seen.distance[k]), found)))  # fmt: skip
+        rows.append((TIMES_KIND, name, "all", total, float(seen.units[1][k].sum()), distance, *rank))
     columns = ["kind", "transition", "where", "observed", "expected", "statistic", "p", "excess"]
     table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["p", "excess"], ascending=[True, False], kind="stable").reset_index(drop=True)
@@ -187,17 +193,39 @@ def _table(program: Program, seen: _Statistics, kept: list[_Statistics], edges: 
 
 def _rank(value: float, worst: Floats) -> tuple[float, float]:
     """Return the share of worlds whose worst is as bad, and by how much the value exceeds what is usual there."""
-    if not worst.size:
-        return math.nan, math.nan
     p = (1 + int((worst >= value - 1e-9).sum())) / (1 + worst.size)
     return p, value / max(float(np.quantile(worst, 0.95)), 1e-12)
 
 
-def _said(program: Program, table: pd.DataFrame) -> list[str]:
+def _poisson(observed: float, expected: float, looked: int) -> tuple[float, float]:
+    """Return the two-sided tail of a Poisson count times how many were looked at, and minus its logarithm."""
+    from scipy.special import pdtr, pdtrc
+
+    low = float(pdtr(observed, expected))
+    high = float(pdtrc(observed - 1.0, expected)) if observed > 0 else 1.0
+    p = min(1.0, 2.0 * min(low, high) * looked)
+    return p, -math.log(max(p, 1e-300))
+
+
+def _kolmogorov(distance: float) -> tuple[float, float]:
+    """Return how likely such a distance is, in Kolmogorov's law, and minus its logarithm."""
+    from scipy.special import kolmogorov
+
+    p = float(kolmogorov(distance))
+    return p, -math.log(max(p, 1e-300))
+
+
+def _said(table: pd.DataFrame, worlds: int) -> list[str]:
     """Return the worst misfits as sentences, no transition and kind twice."""
     lines = []
     for row in table.drop_duplicates(["kind", "transition"]).head(WORST).to_dict("records"):
-        sure = f"p {row['p']:.3f}, the worst of its kind in refitted worlds"
+        how = (
+            f"against the worst of its kind in {worlds} refitted worlds"
+            if worlds
+            else "roughly: see Fit.misfits"
+        )
+        p = f"p {row['p']:.3f}" if row["p"] >= 0.001 else "p under 0.001"
+        sure = f"{p}, {how}"
         if row["kind"] == TIMES_KIND:
             lines.append(
                 f"{row['transition']}: times between events do not follow the fitted hazard "

@@ -51,6 +51,15 @@ def check(
             "contagions are looked at.",
         ),
     ] = None,
+    misfits: Annotated[
+        int,
+        typer.Option(
+            "--misfits",
+            metavar="N",
+            parser=whole(0),
+            help="In how many refitted worlds misfits are looked for: 19 or more, or 0 for rough p at once.",
+        ),
+    ] = 39,
     seed: BootstrapSeedOption = 1917,
     yes: YesOption = False,
     model: ModelOption = None,
@@ -59,7 +68,7 @@ def check(
     out: TablesOption = None,
 ) -> None:
     """Test every contagion against none, and set it beside its rivals: the calendar, the units, placebo ties,
-    permuted times, a shock.
+    permuted times, a shock; and name the three worst misfits.
 
     \b
       tocsin check 1917
@@ -73,14 +82,20 @@ def check(
             "a bootstrap needs 199 worlds or more, or 0 for none", param_hint="--bootstrap"
         )
 
+    if 0 < misfits < 19:
+        raise typer.BadParameter("misfits need 19 worlds or more, or 0", param_hint="--misfits")
+
     with guarded():
+        from tocsin.report.fit_page import misfit_lines
         from tocsin.report.replay import fitted
         from tocsin.report.terminal import check_page, console, write_check
 
         record, declared = opened(history, model, first, last)
         with held(out):
             with progress() as tell:
-                found = fitted(declared, record, tell).check(
+                estimates = fitted(declared, record, tell)
+                worst = misfit_lines(estimates, misfits, tell)
+                found = estimates.check(
                     worlds=placebos,
                     seed=seed,
                     progress=tell,
@@ -91,3 +106,6 @@ def check(
             if out is not None:
                 write_check(found, out)
         console().print(check_page(found))
+        console().print("The worst misfits", style="bold")
+        for line in worst:
+            console().print(f"  {line}", markup=False)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.check.misfits import Misfits
+    from tocsin.check.predictive import Predictive, Statistic
     from tocsin.check.rival_explanations import Check
     from tocsin.ensemble.parameter_draws import Draws
     from tocsin.fit.compare import ModelComparison, StrengthTest
@@ -501,7 +502,8 @@ class Fit(Parameterised):
 
         Parameters:
             history: another history with the same model; the fitted one by default.
-            worlds: how many, 19 or more; seed: of the worlds; progress: called with worlds done and in all.
+            worlds: how many, 19 or more, or 0 for rough p at once; seed: of the worlds; progress: called with worlds
+                done and in all.
 
         Raises:
             TocsinError: times known by month or year, or in spans.
@@ -509,6 +511,33 @@ class Fit(Parameterised):
         from tocsin.check.misfits import misfits
 
         return misfits(self, history, worlds, seed, progress)
+
+    def predictive(
+        self,
+        statistics: Mapping[str, Statistic] | None = None,
+        held_out: Sequence[str] | str = (),
+        worlds: int = 400,
+        seed: int = 1917,
+    ) -> Predictive:
+        """Return the record beside worlds of the fit: numbers, days outside bands, units that were held out.
+
+        Of every state that the model explains: entries, share of units reached, the most entries at once (within 30
+        days, or a 24th of the window), mean time held, order of first entries, distance to the nearest before.
+
+        Parameters:
+            statistics: more of them by name: a function of one world's events (a DataFrame with time, unit, variable,
+                from, to), or SQL that sums them up, such as ``count(DISTINCT unit)``.
+            held_out: units without which the model is fitted anew (they are not there for it), to be foretold.
+            worlds, seed: of the simulation, over draws of the parameters.
+
+        Raises:
+            TocsinError: a unit is unknown or a statistic is no number.
+
+        >>> fit.predictive({"places": "count(DISTINCT unit)"}, held_out="hungary").table
+        """
+        from tocsin.check.predictive import predictive
+
+        return predictive(self, statistics, held_out, worlds, seed)
 
     # --- how it is shown and kept -----------------------------------------------------------------------
 

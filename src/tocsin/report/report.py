@@ -46,7 +46,7 @@ Figure = Callable[..., str]
 def report_html(replay: Replay) -> str:
     """Return the report of a replay as one HTML page that needs no network."""
     with Pictures() as pictures:
-        return pictures.filled(_page(replay, partial(_figure, pictures)))
+        return pictures.filled(_page(replay, partial(chart_figure, pictures)))
 
 
 def _page(replay: Replay, figure: Figure) -> str:
@@ -134,7 +134,9 @@ def _why(wave: Wave) -> str:
     return f"Why did units come into {wave.words} when and where they did, and could it have gone otherwise?"
 
 
-def _figure(pictures: Pictures, c: Comparison, draw: Any, finding: str | None = None, **options: Any) -> str:
+def chart_figure(
+    pictures: Pictures, c: Comparison, draw: Any, finding: str | None = None, **options: Any
+) -> str:
     """Return a picture in two widths, with its finding above and its key and source below; empty without one."""
     shown, about = [], {"finding": "", "note": ""}
     for kind, width in (("wide", parts.WIDE), ("narrow", parts.NARROW)):

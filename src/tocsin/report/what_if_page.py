@@ -21,7 +21,7 @@ from tocsin.model.followed_state import wave_in, wave_of
 from tocsin.report.manifest import facts_of, run_folder, short_digest
 from tocsin.report.page import e, paragraphs, section, table, whole_page
 from tocsin.report.replay import Progress, fitted, open_history, open_model, plain_parameters, quiet
-from tocsin.report.report import Figure, _figure
+from tocsin.report.report import Figure, chart_figure
 from tocsin.what_if.answer import cannot_say, one_wave, signed_mean
 from tocsin.wording.numbers import hundred, moment, noun, number
 
@@ -191,7 +191,7 @@ def comparison_of(answer: WhatIf, clocks: str) -> Comparison:
 def what_if_html(asked: Asked) -> str:
     """Return the answer to a what-if question as one HTML page that needs no network."""
     with Pictures() as pictures:
-        return pictures.filled(_page(asked, partial(_figure, pictures)))
+        return pictures.filled(_page(asked, partial(chart_figure, pictures)))
 
 
 def _page(asked: Asked, figure: Figure) -> str:
