@@ -16,9 +16,10 @@ import tocsin as tc
 from tocsin.bayes.posterior import simulate_draws
 from tocsin.bayes.random_effects import with_effects
 from tocsin.ensemble.ensemble import Ensemble
+from tocsin.errors import SentenceError
 from tocsin.interventions.apply import checked
 from tocsin.interventions.grammar import written
-from tocsin.interventions.sentences import parse, parse_all, read
+from tocsin.interventions.sentences import in_words, parse, parse_all, read
 from tocsin.program.design import covariate_values
 
 UNITS = ["a", "b", "c", "d", "far away"]
@@ -785,3 +786,39 @@ def test_half_life_with_a_power_response_breaks_monotone_coupling() -> None:
     shared = with_.index.intersection(without.index)
     advanced = without.loc[shared] < with_.loc[shared] - 1e-9
     assert set(shared[advanced].get_level_values("unit")) == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("remove the comintern", "remove layer comintern"),
+        ("Without Moscow’s support.", "remove layer comintern"),
+        ("what if there had been no hunger?", "scale food_crisis by 0"),
+        ("no Hungary", "remove unit hungary"),
+        ("without the Red Army", "remove layer red_army"),
+    ],
+)
+def test_sentences_as_people_say_them(said: str, meant: str) -> None:
+    history = tc.load_history("1917")
+    model = tc.Model.from_toml(history.model_path)
+    assert str(parse(said, history, model)) == meant
+
+
+def test_what_the_model_does_not_have_is_answered_in_kind() -> None:
+    history = tc.load_history("1917")
+    model = tc.Model.from_toml(history.model_path)
+    with pytest.raises(
+        SentenceError, match=r"persons are not in this model; what is: .*Moscow's support \(comintern\)"
+    ):
+        parse("no Lenin", history, model)
+    with pytest.raises(SentenceError, match="did you mean 'Hungary'"):
+        parse("without Hungry", history, model)
+
+
+def test_changes_have_the_words_of_the_history() -> None:
+    history = tc.load_history("1917")
+    assert in_words([tc.remove_layer("comintern")], history) == "Without the Comintern"  # scenarios.toml
+    assert in_words([tc.scale_layer("pow_return", 0.5)], history) == "returned prisoners, 0.5 times as strong"
+    assert in_words([tc.prevent("bavaria", "regime=soviet")], history) == "no soviet republic in Bavaria"
+    changed = "add tie comintern russia > italy"
+    assert in_words([parse(changed, history, tc.Model.from_toml(history.model_path))], history) == changed

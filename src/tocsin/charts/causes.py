@@ -61,7 +61,7 @@ def hazards_by_cause(
     whole = float(total.sum())
     shown = [cause for cause in total.index if total[cause] >= LEAST * whole] or list(total.index[:1])
     hues = _hues(chosen, shown)
-    named = {cause: "home" if cause == "baseline" else cause.replace("_", " ") for cause in shown}
+    named = {cause: history.called(cause) for cause in shown}
     x, kind = ("date", "T") if dated else ("start", "Q")
     steps = _closed(table[table["cause"].isin(shown)], history)
     order = {cause: number for number, cause in enumerate(shown)}

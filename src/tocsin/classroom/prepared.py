@@ -108,7 +108,7 @@ def generic(history: History, reader: QuestionReader) -> list[Prepared]:
             do = reader.sentences([str(remove_layer(layer))], "do")
         except TocsinError:
             continue  # a layer that the model does not know moves nothing
-        words = layer.replace("_", " ")
+        words = history.called(layer)
         why = f"What did ties of {words} carry? Their worlds are those of the model without them."
         found.append(Prepared(f"no-layer-{number}", f"Without {words}", do, why))
     return found[:12]

@@ -63,13 +63,14 @@ class Chains:
         state: str | None = None,
         most: int = 20,
         label: Callable[[str], str] = str,
+        called: Callable[[str], str] = str,
     ) -> pd.DataFrame:
         """Return the commonest paths of the difference, those that end in entries into a state if one is named.
 
         Parameters:
             variable, state: the state, or all.
             most: how many paths.
-            label: what a unit is called in the words of a path.
+            label, called: what a unit and a cause are called in the words of a path.
 
         Returns:
             DataFrame: path in words, steps, share of worlds in which an event differs along it, events gained
@@ -96,7 +97,7 @@ class Chains:
                 "lost": grouped["lost"].sum() / max(self.worlds, 1),
             }
         )
-        table.insert(0, "path", [self.words(int(number), label) for number in table.index])
+        table.insert(0, "path", [self.words(int(number), label, called) for number in table.index])
         table.insert(1, "steps", [len(self.paths[int(number)]) for number in table.index])
         order = np.lexsort((table["path"], table["steps"], -table["share"]))
         return table.iloc[order[:most]].reset_index(drop=True)
@@ -126,9 +127,11 @@ class Chains:
             drop=True
         )
 
-    def words(self, path: int, label: Callable[[str], str] = str) -> str:
+    def words(self, path: int, label: Callable[[str], str] = str, called: Callable[[str], str] = str) -> str:
         """Return a path as words: 'change → hungary → slovakia (land_border)'."""
-        steps = [label(unit) + ("" if via == DIRECTLY else f" ({via})") for via, unit in self.paths[path]]
+        steps = [
+            label(unit) + ("" if via == DIRECTLY else f" ({called(via)})") for via, unit in self.paths[path]
+        ]
         return " → ".join(["change", *steps])
 
 

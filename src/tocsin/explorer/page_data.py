@@ -175,7 +175,7 @@ def _layers(laboratory: Laboratory) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "words": name.replace("_", " "),
+            "words": history.called(name),
             "say": str(remove_layer(name)),
             "ties": int(counts.get(name, 0)),
             "used": name in used,
@@ -233,7 +233,7 @@ def examples(laboratory: Laboratory) -> list[dict[str, str]]:
     ]
     # A model tells what lies nearest first and what was done on purpose last, which is asked about most.
     found = [
-        {"say": str(remove_layer(layer)), "words": f"without {layer.replace('_', ' ')}"}
+        {"say": str(remove_layer(layer)), "words": f"without {history.called(layer)}"}
         for layer in reversed(list(dict.fromkeys(causes)))
     ]
     first = laboratory.observed.first_times(wave.variable, wave.state).sort_values("time", kind="stable")
@@ -243,7 +243,7 @@ def examples(laboratory: Laboratory) -> list[dict[str, str]]:
         for unit in early[:1]
     ]
     halved = [
-        {"say": str(scale(name, 0.5)), "words": f"half of {name.replace('_', ' ')}"}
+        {"say": str(scale(name, 0.5)), "words": f"half of {history.called(name)}"}
         for name in sorted(history.numbers.covariates)
         if _moves_wave(laboratory, name)
     ]

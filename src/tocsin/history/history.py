@@ -183,6 +183,7 @@ class History:
         question: Question | None = None,
         scopes: Mapping[str, str] | None = None,
         scope: str = "",
+        words: Mapping[str, str] | None = None,
     ) -> None:
         self._name, self._title, self._description = str(name), str(title), str(description)
         self._citation, self._licence = str(citation), str(licence)
@@ -190,7 +191,7 @@ class History:
         self._borders_path = None if borders_path is None else Path(borders_path)
         self._claims_path = None if claims_path is None else Path(claims_path)
         self._waves = dict(sorted((waves or {}).items()))
-        self._layer_labels = dict(layer_labels or {})
+        self._layer_labels, self._words = dict(layer_labels or {}), dict(words or {})
         self._question, self._scopes, self._scope = question, dict(scopes or {}), scope
 
     # What it says about itself.
@@ -239,6 +240,17 @@ class History:
     def waves(self) -> dict[str, tuple[str, str]]:
         """What sentences call a state, one and many, by clause such as ``regime=soviet``."""
         return dict(self._waves)
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What people call its layers, covariates and states, by name or ``variable=state`` (`[words]`)."""
+        return dict(self._words)
+
+    def called(self, name: str) -> str:
+        """Return what people call a layer, a cause, a covariate or a state: `pow_return` is "returned prisoners"."""
+        if name == "baseline":
+            return "home"
+        return self._words.get(name) or self._layer_labels.get(name) or name.replace("_", " ")
 
     @property
     def layer_labels(self) -> dict[str, str]:
@@ -439,6 +451,7 @@ class History:
             "borders_path",
             "claims_path",
             "waves",
+            "words",
         )
         other._describe(f"{self.name}, coding {name}", **{key: getattr(self, key) for key in told})
         return other

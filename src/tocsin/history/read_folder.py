@@ -91,6 +91,7 @@ def read_folder(name_or_path: str | Path, scope: str | None = None) -> History:
         "claims_path": claims if (claims := folder / CLAIMS).is_file() else None,
         "waves": head.waves,
         "layer_labels": head.layer_labels,
+        "words": head.words,
         "question": head.question,
         "scopes": head.scopes,
         "scope": scope,

@@ -60,6 +60,7 @@ def rebuilt(
             "waves",
             "claims_path",
             "layer_labels",
+            "words",
             "question",
             "scopes",
             "scope",

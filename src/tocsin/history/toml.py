@@ -30,7 +30,7 @@ _WORDS = re.compile(r"\w+")
 
 TEXTS = ("title", "description", "citation", "licence", "default_model", "borders")
 
-TABLES = ("variables", "layers", "covariates", "columns", "waves", "question", "scopes")
+TABLES = ("variables", "layers", "covariates", "columns", "waves", "words", "question", "scopes")
 
 KEYS = ("format", *TEXTS, "window", "clock", "extra", *TABLES)
 
@@ -50,6 +50,7 @@ class Head:
     layer_labels: dict[str, str] = field(default_factory=dict)
     question: Question | None = None
     scopes: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
 
 def read_head(path: Path, report: Report) -> Head | None:
@@ -140,6 +141,7 @@ class _Head:
             else {},
             self.question(data.get("question", {})),
             self.scopes(data.get("scopes", {})),
+            self.said(data.get("words", {}), declared),
         )
 
     def question(self, table: Any) -> Question | None:
@@ -154,6 +156,29 @@ class _Head:
             self.bad("scopes", 'scopes must be a table of texts: [scopes] NAME = "what it counts"', table)
             return {}
         return dict(table)
+
+    def said(self, table: Any, declared: Declared) -> dict[str, str]:
+        """What sentences call layers, covariates and states: `[words] pow_return = "returned prisoners"`."""
+        if not isinstance(table, dict):
+            self.bad("words", 'words must be a table of texts: [words] NAME = "what people call it"', table)
+            return {}
+        states = [f"{each.name}={state}" for each in declared.variables for state in each.states]
+        found = {}
+        for name, text in table.items():
+            if not isinstance(text, str) or not text.strip():
+                self.bad(name, f"{name!r}: its words must be a text", text)
+            elif "=" in name and name not in states:
+                self.bad(name, f"{name!r} is no state of a variable", name, nearest(name, states))
+            elif (
+                "=" not in name
+                and declared.layers
+                and name not in declared.layers
+                and nearest(name, declared.layers)
+            ):
+                self.bad(name, f"there is no layer {name!r}", name, nearest(name, declared.layers))
+            else:
+                found[name] = text.strip()
+        return found
 
     def extra(self, given: object) -> frozenset[str]:
         if isinstance(given, list) and all(isinstance(name, str) for name in given):

@@ -184,6 +184,8 @@ def _head(history: History, has_model: bool) -> dict[str, Any]:
         head["covariates"] = known
     if history.waves:
         head["waves"] = {clause: {"one": one, "many": many} for clause, (one, many) in history.waves.items()}
+    if history.words:
+        head["words"] = history.words
     if history.question is not None:  # the readings stay behind: what is written is one of them
         head["question"] = {
             key: list(value) if isinstance(value, tuple) else value

@@ -51,11 +51,11 @@ def checked(
         SentenceError: a sentence cannot be read.
         ModelError: an intervention names what does not exist.
     """
-    from tocsin.interventions.sentences import read
+    from tocsin.interventions.sentences import understood
 
     now, wanted = Altered.of(history), []
     for each in interventions:
-        intervention = read(each) if isinstance(each, str) else each
+        intervention = understood(each, history, model) if isinstance(each, str) else each
         if not isinstance(intervention, d.Intervention):
             raise ModelError(f"{intervention!r} is no intervention: give a sentence, or tc.remove_layer(...)")
         check(intervention, history, model, now.numbers)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import SentenceError, suggestion
+from tocsin.history.describe import SCENARIOS, beside, short_labels
 from tocsin.interventions import declared as d
 from tocsin.interventions.checks import check
 from tocsin.interventions.declared import Intervention
 from tocsin.interventions.grammar import pattern, shown, unquoted
+from tocsin.model.declaration import layers_of
+from tocsin.wording.numbers import counted, listed
 
 if TYPE_CHECKING:
     from tocsin.history.history import History
@@ -67,6 +72,130 @@ def read(text: str) -> Intervention:
     raise SentenceError(f"cannot read the intervention {text!r}{_help(sentence)}")
 
 
+# How people begin: "remove the comintern", "without Moscow's support", "no hunger".
+_WITHOUT = re.compile(
+    r"(?:remove|without|no|take away|drop|delete|what if (?:there (?:was|were|had been) )?no)\s+(.+)", re.I
+)
+
+
+def understood(text: str, history: History, model: Model) -> Intervention:
+    """Read a sentence in its own form, or as people say it: "without Moscow's support", "no hunger".
+
+    Raises:
+        SentenceError: it cannot be read, or it is about what the model does not have; the message says what it has.
+    """
+    try:
+        return read(text)
+    except SentenceError as error:
+        said = _WITHOUT.fullmatch(str(text).strip().rstrip(".?!"))
+        words = "" if said is None else said.group(1).strip()
+        if not words or words.split()[0].lower() in ("layer", "tie", "cause", "unit"):
+            raise
+        found = _without(words, history, model)
+        if found is None:
+            raise SentenceError(_what_is(words, history, model)) from error
+        return found
+
+
+def _without(words: str, history: History, model: Model) -> Intervention | None:
+    """Return what takes away the layer, cause, covariate or unit that words name; None where there is no such."""
+    wanted = _bare(words)
+    for name in _layers(history):
+        if wanted in (_bare(name), _bare(history.called(name)), _bare(history.layer_labels.get(name, ""))):
+            return d.remove_layer(name)
+    for name in history.numbers.covariates:
+        if wanted in (_bare(name), _bare(history.called(name))):
+            return d.scale(name, 0.0)
+    for transition in model.transitions:
+        for cause in transition.causes:
+            if wanted == _bare(cause.name) and cause.name != "baseline":
+                return d.remove_cause(cause.name)
+    for unit, label in short_labels(history).items():
+        if wanted in (_bare(unit), _bare(label)):
+            return d.remove_unit(unit)
+    return None
+
+
+def _layers(history: History) -> list[str]:
+    return [str(name) for name in history.layers]
+
+
+def _bare(words: str) -> str:
+    """Return words for comparison: without articles, capitals, possessives and underscores."""
+    plain = words.casefold().replace("_", " ").replace("’", "'")
+    return " ".join(word for word in plain.split() if word not in ("the", "a", "an", "any"))
+
+
+def _what_is(words: str, history: History, model: Model) -> str:
+    used = {
+        layer for transition in model.transitions for cause in transition.causes for layer in layers_of(cause)
+    }
+    layers = [f"{history.called(name)} ({name})" for name in _layers(history) if name in used]
+    near = suggestion(
+        words, [*_layers(history), *history.numbers.covariates, *short_labels(history).values()]
+    )
+    near = near if "did you mean" in near else ""
+    covariates = [history.called(name) for name in history.numbers.covariates]
+    parts = [f"ties of {listed(layers)}"] if layers else []
+    parts += [f"conditions such as {listed(covariates[:4])}"] if covariates else []
+    return (
+        f"nothing here is called {words!r}{near}; persons are not in this model; what is: "
+        f"{'; '.join([*parts, counted(len(history.numbers.units), 'place')])}; such as {EXAMPLES}"
+    )
+
+
+def in_words(interventions: Sequence[Intervention], history: History) -> str:
+    """Return changes as people say them: the title that scenarios.toml gives them, or a phrase for each.
+
+    What has no phrase keeps its sentence.
+    """
+    if not interventions:
+        return "nothing changed"
+    asked = [str(each) for each in interventions]
+    return _titles(history).get(tuple(asked)) or "; ".join(_phrase(each, history) for each in interventions)
+
+
+def _titles(history: History) -> dict[tuple[str, ...], str]:
+    path = beside(history, SCENARIOS)
+    if path is None:
+        return {}
+    try:
+        rows = tomllib.loads(path.read_text("utf-8-sig")).get("scenario", [])
+        return {tuple(row["do"]): str(row["title"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # publish says what is wrong with it
+        return {}
+
+
+def _phrase(it: Intervention, history: History) -> str:
+    places = short_labels(history)
+
+    def state(unit: str, clause: str) -> str:
+        one = history.waves.get(clause.replace(" ", ""), ("", ""))[0]
+        return f"{one or clause} in {places.get(unit, unit)}"
+
+    span = "".join(
+        f" {word} {when}"
+        for word, name in (("from", "start"), ("to", "end"))
+        if (when := getattr(it, name, None))
+    )
+    if isinstance(it, d.RemoveLayer):
+        return f"without {history.called(it.layer)}{span}"
+    if isinstance(it, d.ScaleLayer):
+        return f"{history.called(it.layer)}, {it.by:g} times as strong{span}"
+    if isinstance(it, d.RemoveUnit):
+        return f"without {places.get(it.unit, it.unit)}{span}"
+    if isinstance(it, d.RemoveCause) and it.unit is None:
+        return f"without {history.called(it.cause)} as a cause{span}"
+    if isinstance(it, d.ScaleCovariate) and it.unit is None:
+        called = history.called(it.covariate)
+        return f"without {called}{span}" if it.by == 0 else f"{called}, {it.by:g} times as much{span}"
+    if isinstance(it, d.Prevent):
+        return f"no {state(it.unit, it.clause)}{span}"
+    if isinstance(it, d.Force):
+        return f"a {state(it.unit, it.clause)} on {it.at}"
+    return str(it)
+
+
 def parse(text: str, history: History, model: Model) -> Intervention:
     """Read an intervention from a sentence and check it against a history and a model.
 
@@ -74,7 +203,7 @@ def parse(text: str, history: History, model: Model) -> Intervention:
         SentenceError: the sentence cannot be read.
         ModelError: it names what does not exist.
     """
-    intervention = read(text)
+    intervention = understood(text, history, model)
     check(intervention, history, model)
     return intervention
 

@@ -16,6 +16,7 @@ from tocsin.charts.tree import spark_tree
 from tocsin.ensemble.comparison import Comparison, between, most
 from tocsin.ensemble.paired import Paired
 from tocsin.errors import TocsinError
+from tocsin.interventions.sentences import in_words, read
 from tocsin.maps.arcs import arc_map
 from tocsin.maps.map import difference_map, map_at
 from tocsin.model.declaration import Baseline, layers_of
@@ -35,11 +36,11 @@ def headline(c: Comparison) -> str:
     """Return the finding that heads the report."""
     entries = c.entries
     if c.difference is not None and c.entries_unchanged is not None:
-        change = "; ".join(c.ensemble.interventions)
+        change = changed_words(c)
         before, after = c.entries_unchanged.median, entries.median
         if before == after:
-            return f"“{change}” leaves the median world as it was: {after:g} {c.wave.entered}"
-        return f"“{change}”: {after:g} {c.wave.entered} in the median world instead of {before:g}"
+            return f"{change[0].upper()}{change[1:]}: the median world is as it was, with {c.wave.entries(after)}"
+        return f"{change[0].upper()}{change[1:]}: {after:g} {c.wave.entered} in the median world instead of {before:g}"
     seen = c.wave.entries(entries.observed or 0)
     asked = c.history.question
     if asked is not None and asked.ask and c.ensemble.given == asked.given:
@@ -51,6 +52,11 @@ def headline(c: Comparison) -> str:
         return f"{seen}: one of many outcomes that the model thinks possible"
     side = "more" if (entries.observed or 0) > entries.high90 else "fewer"
     return f"{seen}: {side} than the model finds likely"
+
+
+def changed_words(c: Comparison) -> str:
+    """Return what was changed as people say it; the sentences of `--do` stand beside it."""
+    return in_words([read(each) for each in c.ensemble.interventions], c.history)
 
 
 def answer(c: Comparison) -> str:
@@ -245,7 +251,7 @@ def limits(c: Comparison) -> list[str]:
     spreading = {layer for t in c.model.transitions for cause in t.causes for layer in layers_of(cause)}
     sentences = []
     if spreading:
-        layers = listed(sorted(spreading))
+        layers = listed([c.history.called(name) for name in sorted(spreading)])
         sentences.append(
             "Contagion, a shock that struck several units at once, and the likeness of neighbours look "
             "alike in a "
@@ -313,7 +319,7 @@ def what_moved(replay: Replay) -> Moved:
         .sort_values(ascending=False, kind="stable")
     )
     said = [
-        f"{'home' if name == 'baseline' else name.replace('_', ' ')} {hundred(share / shares.sum())}"
+        f"{c.history.called(name)} {hundred(share / shares.sum())}"
         for name, share in zip(shares.index.astype(str), shares, strict=True)
     ]
     sentence = (

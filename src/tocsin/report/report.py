@@ -21,6 +21,7 @@ from tocsin.report.claims import claims_of, claims_section
 from tocsin.report.findings import (
     answer,
     changed_map,
+    changed_words,
     happened,
     headline,
     lasting,
@@ -114,7 +115,7 @@ def _opening(c: Comparison, title: str) -> str:
     asked = c.history.question
     question = (
         "What would have become of it if one thing had been different: "
-        f"{'; '.join(c.ensemble.interventions)}?"
+        f"{changed_words(c)} ({'; '.join(c.ensemble.interventions)})?"
         if c.ensemble.interventions
         else asked.ask
         if asked is not None and asked.ask and c.ensemble.given == asked.given

@@ -202,7 +202,7 @@ def _page(asked: Asked, figure: Figure) -> str:
     said = [sentence for sentence in answer.sentences() if sentence not in last]
     # In short: the difference, or its range over the couplings.
     short = 1 if len(answer.pairs) == 1 else 1 + len(answer.pairs)
-    title = f"What if: {answer.question}?"
+    title = f"What if: {answer.asked}?"
     over = f"{answer.history.title or answer.history.name}, {moment(frame.start, frame)} to {moment(frame.last, frame)}"
     parts = [
         f'<header><p class="over">{e(over)}</p><h1>{e(title)}</h1></header>',
@@ -336,7 +336,7 @@ def _places(answer: WhatIf, name: str) -> str:
 
 
 def _ways(answer: WhatIf, name: str) -> str:
-    ways = answer.chains(name).table(*answer.wave, most=PATHS, label=answer.label)
+    ways = answer.chains(name).table(*answer.wave, PATHS, answer.label, answer.history.called)
     if not len(ways):
         return "<p>No event of this state differs between the two.</p>"
     rows = [

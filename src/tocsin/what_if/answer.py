@@ -13,7 +13,7 @@ import pandas as pd
 from tocsin.ensemble.chains import Chains, chains_of
 from tocsin.ensemble.paired import Paired
 from tocsin.errors import ModelError, TocsinError, suggestion
-from tocsin.interventions.sentences import parse_all
+from tocsin.interventions.sentences import in_words, parse_all
 from tocsin.model.declaration import layers_of
 from tocsin.program.condition import CLOCKS, Condition
 from tocsin.states import parse_clause
@@ -70,6 +70,12 @@ class WhatIf:
         asked = "; ".join(str(each) for each in self.interventions) or "nothing changed"
         beside = "; ".join(str(each) for each in self.against)
         return f"{asked} – beside: {beside}" if beside else asked
+
+    @property
+    def asked(self) -> str:
+        """Return the question as people say it: its title in scenarios.toml, or phrases of `[words]`."""
+        asked = in_words(self.interventions, self.history)
+        return f"{asked} – beside: {in_words(self.against, self.history)}" if self.against else asked
 
     def table(
         self,
@@ -319,9 +325,8 @@ def _asked(answer: WhatIf) -> str:
         how = f"{pairs} that agree with what happened until {moment(known, frame)} and then go on"
     else:
         how = f"worlds in general, {pairs} simulated from {start} on"
-    return (
-        f"What if: {answer.question}? Asked of {how}; the worlds of a pair share their luck.{_drawn(answer)}"
-    )
+    machine = "" if answer.asked == answer.question else f" ({answer.question})"
+    return f"What if: {answer.asked}?{machine} Asked of {how}; the worlds of a pair share their luck.{_drawn(answer)}"
 
 
 def _drawn(answer: WhatIf) -> str:
@@ -435,7 +440,7 @@ def _units(answer: WhatIf) -> list[str]:
 
 def _ways(answer: WhatIf) -> list[str]:
     """Return the commonest paths that go beyond what the change touches itself."""
-    paths = answer.chains().table(*answer.wave, most=1000, label=answer.label)
+    paths = answer.chains().table(*answer.wave, 1000, answer.label, answer.history.called)
     further = paths[(paths["steps"] > 1) & (paths["share"] >= SMALL)].head(NAMED)
     if not len(further):
         return ["Beyond what it touches itself it goes along no way that is common to 5 of 1,000 worlds."]
@@ -447,15 +452,19 @@ def cannot_say(answer: WhatIf) -> list[str]:
     """Return what the answer rests on and cannot say."""
     free, gated = dated_layers(answer)
     said = []
+
+    def called(layers: list[str]) -> str:
+        return listed([answer.history.called(name) for name in layers])
+
     if free:
         which = "the layer" if len(free) == 1 else "the layers"
         said.append(
-            f"The answer is conditional on the ties as they were: those of {which} {listed(free)} stand when "
+            f"The answer is conditional on the ties as they were: those of {which} {called(free)} stand when "
             "and where they stood, also in worlds in which nothing would have called for them."
         )
     if gated:
         said.append(
-            f"Ties of {listed(gated)} act only on a place whose own state calls them up, and so fall silent where "
+            f"Ties of {called(gated)} act only on a place whose own state calls them up, and so fall silent where "
             "it does not."
         )
     if not answer.drawn:
