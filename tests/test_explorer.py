@@ -136,7 +136,7 @@ def test_differences_are_those_of_paired_worlds(browser: Browser) -> None:
     before, after = (round(100 * hungary[name][0]) for name in ("base", "changed"))
     assert hungary["sentence"].startswith(f"Hungary has a soviet republic in {before} of 100 worlds; ")
     assert f"in {after} of 100 worlds: an expected effect of" in hungary["sentence"]
-    assert "remove layer comintern" in told["headline"]
+    assert "Without the Comintern" in told["headline"]
     plain_ = next(row for row in browser.json("/api/difference")["rows"] if row["unit"] == "hungary")
     low, high = (round(100 * value) for value in plain_["base"][1:])
     assert plain_["sentence"].endswith(f"in {before} of 100 worlds (95% interval {low} to {high}).")

@@ -820,5 +820,5 @@ def test_changes_have_the_words_of_the_history() -> None:
     assert in_words([tc.remove_layer("comintern")], history) == "Without the Comintern"  # scenarios.toml
     assert in_words([tc.scale_layer("pow_return", 0.5)], history) == "returned prisoners, 0.5 times as strong"
     assert in_words([tc.prevent("bavaria", "regime=soviet")], history) == "no soviet republic in Bavaria"
-    changed = "add tie comintern russia > italy"
+    changed = "add tie comintern russia > italy weight 1"
     assert in_words([parse(changed, history, tc.Model.from_toml(history.model_path))], history) == changed

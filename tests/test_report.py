@@ -121,7 +121,7 @@ def test_a_change_is_told_with_its_difference(changed: Replay) -> None:
     c = changed.comparison
     assert c.baseline is not None
     assert c.difference is not None
-    assert headline(c).startswith("“remove layer road”")
+    assert headline(c).startswith("Without road: ")
     assert f"is {c.entries.median:g} with it and {c.entries_unchanged.median:g} without" in answer(c)
     assert "remove layer road" in report_html(changed)
 

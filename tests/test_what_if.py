@@ -219,7 +219,7 @@ def test_whatif_prints_and_writes(folder: Path, tmp_path: Path) -> None:
         tmp_path,
     )
     assert code == 0, output
-    assert "What if: prevent bb regime=soviet?" in output
+    assert "What if: no regime “soviet” in Bb? (prevent bb regime=soviet) Asked of" in " ".join(output.split())
     assert "what-if.html" in output
     page = (tmp_path / "what-if.html").read_text()
     assert "<script" not in page
@@ -232,7 +232,7 @@ def test_whatif_prints_and_writes(folder: Path, tmp_path: Path) -> None:
     facts = json.loads((tmp_path / "what-if.json").read_text())
     assert facts["given"] == "history"
     assert facts["interventions"] == ["prevent bb regime=soviet"]
-    assert facts["sentences"][0].startswith("What if: prevent bb")
+    assert facts["sentences"][0].startswith("What if: no regime “soviet” in Bb")
     assert {"bb", "aa"} <= set(pd.read_csv(tmp_path / "units.csv")["unit"])
     assert pd.read_csv(tmp_path / "chains.csv")["path"].str.startswith("change → ").all()
     written = sorted(path.name for path in tmp_path.iterdir())

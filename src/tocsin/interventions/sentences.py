@@ -92,6 +92,8 @@ def understood(text: str, history: History, model: Model) -> Intervention:
         if not words or words.split()[0].lower() in ("layer", "tie", "cause", "unit"):
             raise
         found = _without(words, history, model)
+        if found is None and re.search("did you mean '(layer|tie|cause|unit)'", str(error)):
+            raise
         if found is None:
             raise SentenceError(_what_is(words, history, model)) from error
         return found
@@ -170,8 +172,9 @@ def _phrase(it: Intervention, history: History) -> str:
     places = short_labels(history)
 
     def state(unit: str, clause: str) -> str:
-        one = history.waves.get(clause.replace(" ", ""), ("", ""))[0]
-        return f"{one or clause} in {places.get(unit, unit)}"
+        variable, _, held = clause.replace(" ", "").partition("=")
+        one = history.waves.get(f"{variable}={held}", ("", ""))[0]
+        return f"{one or f'{variable} “{held}”'} in {places.get(unit, unit)}"
 
     span = "".join(
         f" {word} {when}"
