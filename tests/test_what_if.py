@@ -219,7 +219,9 @@ def test_whatif_prints_and_writes(folder: Path, tmp_path: Path) -> None:
         tmp_path,
     )
     assert code == 0, output
-    assert "What if: no regime “soviet” in Bb? (prevent bb regime=soviet) Asked of" in " ".join(output.split())
+    assert "What if: no regime “soviet” in Bb? (prevent bb regime=soviet) Asked of" in " ".join(
+        output.split()
+    )
     assert "what-if.html" in output
     page = (tmp_path / "what-if.html").read_text()
     assert "<script" not in page
