@@ -139,18 +139,21 @@ def chart_figure(
     pictures: Pictures, c: Comparison, draw: Any, finding: str | None = None, **options: Any
 ) -> str:
     """Return a picture in two widths, with its finding above and its key and source below; empty without one."""
-    shown, about = [], {"finding": "", "note": ""}
+    shown, about, spec = [], {"finding": "", "note": ""}, dict[str, Any]()
     for kind, width in (("wide", parts.WIDE), ("narrow", parts.NARROW)):
         with parts.unchecked():
             chart = draw(c, width=width, titled=False, **options)
             if chart is None:
                 return ""
-            shown.append(f'<div class="{kind}">{pictures.add(chart.to_dict(validate=False))}</div>')
+            spec = chart.to_dict(validate=False)
+            shown.append(f'<div class="{kind}">{pictures.add(spec)}</div>')
         about = chart.usermeta
+    words = str(spec.get("description", ""))
     source = str(about.get("source") or parts.source_line(c)).removeprefix("Source: ").removesuffix(".")
     return (
         f"<figure><h3>{e(finding or about['finding'])}</h3>{''.join(shown)}"
-        f"<figcaption>{e(about['note'])} Source: {e(source)}.</figcaption></figure>"
+        f"<figcaption>{e(about['note'])} Source: {e(source)}.</figcaption>"
+        f"<details><summary>The numbers in words</summary><p>{e(words)}</p></details></figure>"
     )
 
 
