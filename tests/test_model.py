@@ -209,3 +209,67 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path) -> None:  # type: ignore
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(tc.ModelError, match="not UTF-8"):
         tc.Model.from_toml(tmp_path / "bad.toml")
+
+
+WRONG = [None, 5, ["a", 1], {"a": 1}, 10**400, 10**5000, float("nan"), b"x", True, ""]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda x: tc.Transition(x, "old", "soviet", tc.baseline()),
+        lambda x: tc.Transition("regime", "old", x, tc.baseline()),
+        lambda x: tc.Transition("regime", "old", "soviet", x),
+        lambda x: tc.contagion(x, "regime=soviet"),
+        lambda x: tc.contagion("border", "regime=soviet", susceptibility=x),
+        lambda x: tc.contagion("border", "regime=soviet", half_life=[x]),
+        lambda x: tc.contagion("border", "regime=soviet", normalise=x or 1),
+        lambda x: tc.baseline("1", name=x),
+        lambda x: tc.Model(x, [tc.Transition("regime", "old", "soviet", tc.baseline())]),
+        lambda x: tc.Model([REGIME], x),
+        lambda x: tc.Model([REGIME], [x]),
+        lambda x: tc.Model.from_toml(x),
+        lambda x: tc.StateVariable("regime", [x, [x]]),
+    ],
+)
+def test_declarations_of_wrong_kinds_are_refused_in_words(declare: object, wrong: object) -> None:
+    with pytest.raises(tc.ModelError) as refused:
+        declare(wrong)  # type: ignore[operator]
+    assert len(str(refused.value)) < 4000
+
+
+def test_an_or_in_a_clause_is_explained() -> None:
+    move = tc.Transition("regime", "old", "soviet", tc.contagion("border", "regime=soviet or army=mutinous"))
+    with pytest.raises(tc.ModelError, match=r"says 'or'.* regime=a\|b"):
+        tc.Model([REGIME, ARMY], [move])
+
+
+def test_every_fault_of_a_file_is_told() -> None:
+    text = """
+[variables.regime]
+states = ["old", "old"]
+initl = "x"
+[[transition]]
+variable = "regime"
+from = "old"
+to = "new"
+baseline = "1 + ("
+[[transition.contagion]]
+layer = "road"
+when = "regime=new"
+half_life = [1]
+suscept = "1"
+"""
+    with pytest.raises(tc.ModelError) as refused:
+        tc.Model.from_toml(text)
+    said = str(refused.value)
+    for each in (
+        "5 problems",
+        "'initl'; did you mean 'initial'",
+        "twice",
+        "lacks a term",
+        "'suscept'",
+        "not [1]",
+    ):
+        assert each in said

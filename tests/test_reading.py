@@ -13,7 +13,7 @@ import pytest
 from helpers.road import MODEL, small_folder
 
 from tocsin.errors import TocsinError
-from tocsin.files.reading import FileRefused, read_bytes, read_text
+from tocsin.files.reading import FileRefused, read_bytes, read_text, read_toml
 from tocsin.fit.save import load_fit
 from tocsin.history.history import load_history
 from tocsin.model.model import Model
@@ -124,3 +124,20 @@ def test_a_file_that_grows(tmp_path: Path) -> None:
     assert read_bytes(tmp_path / "file", 5) == b"12345"
     with pytest.raises(FileRefused, match="larger"):
         read_bytes(tmp_path / "file", 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a = " + b"[" * 5000, "brackets"),
+        (b"a = " + b"9" * 5000, "digits"),
+        (b"a = 1\nb = null", r"line 2"),
+        (b"a = 1\nb = '\xe9'", r"not UTF-8 \(at line 2\)"),
+    ],
+)
+def test_toml_that_cannot_be_read_is_told_with_its_line(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(content)
+    with pytest.raises(TocsinError, match=rf"a\.toml: .*{said}"):
+        read_toml(tmp_path / "a.toml")
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfa = 1")
+    assert read_toml(tmp_path / "a.toml") == {"a": 1}

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class TocsinError(Exception):
@@ -152,6 +153,32 @@ def check_whole(least: int = 0, **numbers: object) -> None:
             check_seed(value)
         elif isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
             raise TocsinError(f"{name}= is a whole number of at least {least}, not {value!r}")
+
+
+def check_text(what: str, value: object) -> None:
+    """Refuse what is no text, or an empty one, where a declaration needs a name, a clause or a formula."""
+    if not isinstance(value, str) or not value.strip():
+        raise ModelError(f"{what} must be a text, not {shown(value)}")
+
+
+def read_list(what: str, value: object, kind: type = object) -> list[Any]:
+    """Return what was given as a list; refuse what is none, or holds things that are not of a kind."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ModelError(f"{what} must be a list, not {shown(value)}")
+    found = list(value)
+    for each in found:
+        if not isinstance(each, kind):
+            raise ModelError(f"{what} must be a list of {kind.__name__}, and {shown(each)} is none")
+    return found
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it: not longer than a line, whatever it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def check_level(level: object) -> None:

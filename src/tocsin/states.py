@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from tocsin.errors import ModelError, suggestion
+from tocsin.errors import ModelError, check_text, read_list, shown, suggestion
 
 FORCED = "forced"  # the cause of an event that an intervention forces; no cause of a model has this name
 
@@ -39,6 +39,12 @@ class StateVariable:
     ) -> None:
         if isinstance(states, str):
             raise ModelError(f"variable {name!r}: states must be a list of names, not the string {states!r}")
+        states = read_list(f"variable {shown(name)}: states", states)
+        for each in (name, *states):  # a code such as 0 or 1 is a name too
+            if isinstance(each, bool | bytes) or not (isinstance(each, str) or hasattr(each, "__index__")):
+                raise ModelError(f"a variable or a state has a name, not {shown(each)}")
+        if recurrent not in (True, False):
+            raise ModelError(f"variable {name!r}: recurrent is true or false, not {shown(recurrent)}")
         # In one Unicode form, as the names in tables are read.
         object.__setattr__(self, "name", normalize("NFC", str(name)))
         object.__setattr__(self, "states", tuple(normalize("NFC", str(state)) for state in states))
@@ -92,6 +98,7 @@ def parse_clause(text: str, variables: Mapping[str, StateVariable]) -> dict[str,
     Raises:
         ModelError: the clause cannot be read, or names an unknown variable or state.
     """
+    check_text("a clause about states", text)
     found: dict[str, frozenset[str]] = {}
     for term in re.split(r"\s+and\s+", text.strip()):
         name, sign, states = (part.strip() for part in term.partition("="))
@@ -104,6 +111,11 @@ def parse_clause(text: str, variables: Mapping[str, StateVariable]) -> dict[str,
         variable = variables[name]
         wanted = frozenset(state.strip() for state in states.split("|"))
         for state in wanted:
+            if state not in variable.states and (" or " in state or state.endswith(" or")):
+                raise ModelError(
+                    f"the clause {text!r} says 'or', which no clause can: write states of one variable as "
+                    f"{name}=a|b, and declare a contagion each for states of several variables"
+                )
             variable.code(state)
         found[name] = found[name] & wanted if name in found else wanted
         if not found[name]:

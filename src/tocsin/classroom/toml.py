@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tocsin.errors import TocsinError, listed, suggestion
-from tocsin.files.reading import read_text
+from tocsin.files.reading import read_toml
 
 
 class Faults:
@@ -32,11 +31,7 @@ def read_tables(
     path: Path, kind: str, head: Sequence[str], faults: Faults
 ) -> tuple[dict[str, Any], list[Any]]:
     """Return the head of a file and its `[[kind]]` tables; raise TocsinError where it is no TOML or has none."""
-    try:
-        content = tomllib.loads(read_text(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise TocsinError(f"{path}: cannot be read: {reason}") from None
+    content = read_toml(path)
     known = [*head, kind]
     for key in content:
         if key not in known:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tomllib
 from pathlib import Path
+from typing import Any
+
+from tocsin.errors import TocsinError, printable
 
 TEXT = 64 * 2**20  # bytes of a TOML or JSON file
 
@@ -59,6 +63,34 @@ def read_bytes(path: str | Path, most: int = TEXT, inside: Path | None = None) -
 def read_text(path: str | Path, most: int = TEXT, inside: Path | None = None) -> str:
     """Return what a file of text in UTF-8 holds; see `ask`."""
     return read_bytes(path, most, inside).decode("utf-8-sig")
+
+
+def read_toml(
+    path: str | Path, text: str | None = None, refuse: type[TocsinError] = TocsinError
+) -> dict[str, Any]:
+    """Return what a TOML file holds, or its `text` where it is at hand.
+
+    Parameters:
+        path: the file, or what messages call the text.
+        refuse: the error to raise.
+
+    Raises:
+        TocsinError: it cannot be read, or is not TOML; the message has the line where there is one.
+    """
+    try:
+        return tomllib.loads(read_text(path) if text is None else text)
+    except tomllib.TOMLDecodeError as error:
+        reason = f"not TOML: {error}"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        reason = f"not UTF-8 (at line {line}): save it in that encoding"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or error}"
+    except RecursionError:
+        reason = "cannot be read: brackets stand hundreds deep in each other"
+    except (ValueError, OverflowError, TypeError):
+        reason = "cannot be read: a path with a NUL character, or a number of thousands of digits"
+    raise refuse(f"{printable(str(path))}: {reason}")
 
 
 def _refuse(found: os.stat_result, path: str | Path, most: int) -> None:

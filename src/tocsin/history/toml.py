@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from bisect import bisect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from tocsin.errors import ModelError, nearest
+from tocsin.errors import ModelError, TocsinError, nearest
 from tocsin.files.format import format_fault
-from tocsin.files.reading import read_bytes
+from tocsin.files.reading import read_bytes, read_toml
 from tocsin.history.assemble import Declared
 from tocsin.history.question import Question, read_question
 from tocsin.history.tables.frames import decode
@@ -71,14 +70,12 @@ def read_head(path: Path, report: Report) -> Head | None:
         return None
     text = decoded[0]
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = re.search(r"at line (\d+)", str(error))
-        line = int(match.group(1)) if match else text.count("\n") + 1
-        report.add(FILE, f"broken TOML: {error}", line=line)
-        return None
-    except (RecursionError, ValueError, OverflowError) as error:
-        report.add(FILE, f"broken TOML: {type(error).__name__}: {str(error)[:200]}")
+        data = read_toml(FILE, text)
+    except TocsinError as error:
+        words = str(error).removeprefix(f"{FILE}: ")
+        match = re.search(r"at line (\d+)", words)
+        line = int(match[1]) if match else text.count("\n") + 1 if words.startswith("not TOML") else None
+        report.add(FILE, f"broken TOML: {words.removeprefix('not TOML: ')}", line=line)
         return None
     return _Head(text, report).read(data)
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ import tomli_w
 from tocsin.errors import TocsinError, suggestion
 from tocsin.files.format import FORMAT
 from tocsin.files.locks import alone
-from tocsin.files.reading import read_text
+from tocsin.files.reading import read_toml
 from tocsin.files.results import staged
 from tocsin.files.whole import finished, moving, settle
 from tocsin.history.codings import together
@@ -103,8 +102,8 @@ def _claims(history: History) -> list[Path]:
     if path is None or not path.is_file():
         return []
     try:
-        named = tomllib.loads(read_text(path)).get("tables", [])
-    except tomllib.TOMLDecodeError:
+        named = read_toml(path).get("tables", [])
+    except TocsinError:
         named = []
     inside = [name for name in named if isinstance(name, str) and Path(name).name == name]
     return [path, *(path.parent / name for name in inside if (path.parent / name).is_file())]

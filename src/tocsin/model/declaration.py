@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
-from tocsin.errors import ModelError, suggestion
+from tocsin.errors import ModelError, check_text, read_list, shown, suggestion
 from tocsin.model.formula import check_formula
 from tocsin.model.special_terms import Special, cut_special
 from tocsin.states import FORCED
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     pass
 
 BAR = " | "
+
+LONGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,12 @@ def layers_of(cause: Cause) -> tuple[str, ...]:
 
 
 def _cause_name(name: str) -> str:
-    if not name or "|" in name:
-        raise ModelError(f"a cause cannot be named {name!r}: it must not be empty or hold a bar")
+    check_text("the name of a cause", name)
+    if "|" in name:
+        raise ModelError(f"a cause cannot be named {shown(name)}: it must not hold a bar")
     if name == FORCED:
         raise ModelError(
-            f"a cause cannot be named {name!r}: so are called events that an intervention forces; "
+            f"a cause cannot be named {shown(name)}: so are called events that an intervention forces; "
             "give it another name with name="
         )
     return name
@@ -127,18 +130,22 @@ def contagion(
         check_formula(infectiousness)
     if half_life is not None and half_life != "estimate":
         number = not isinstance(half_life, bool) and isinstance(half_life, Real)
-        if not number or not (math.isfinite(half_life) and half_life > 0):
-            raise ModelError(f"half_life must be None, a positive number or 'estimate', not {half_life!r}")
+        if not number or not 0 < half_life < LONGEST:
+            raise ModelError(
+                f"half_life must be None, a positive number or 'estimate', not {shown(half_life)}"
+            )
         half_life = float(half_life)
     if normalise not in (None, "target"):
-        raise ModelError(f"normalise must be None or 'target', not {normalise!r}")
+        raise ModelError(f"normalise must be None or 'target', not {shown(normalise)}")
     if response not in (None, "power"):
-        raise ModelError(f"response must be None or 'power', not {response!r}")
+        raise ModelError(f"response must be None or 'power', not {shown(response)}")
     if not isinstance(layer, str) or not layer:
-        raise ModelError(f"a contagion cause needs the name of a layer, not {layer!r}")
+        raise ModelError(f"a contagion cause needs the name of a layer, not {shown(layer)}")
     _check_levels(layer, half_life, response, by, shared)
     if not isinstance(when, str):
-        raise ModelError(f"contagion({layer!r}): when must be a clause such as 'regime=soviet', not {when!r}")
+        raise ModelError(
+            f"contagion({shown(layer)}): when must be a clause such as 'regime=soviet', not {shown(when)}"
+        )
     return Contagion(
         layer,
         when,
@@ -158,13 +165,14 @@ SHARED = ("half_life", "mass")
 
 def _check_levels(layer: str, half_life: object, response: object, by: object, shared: object) -> None:
     """Refuse `by` and `shared` where they say nothing, or what cannot be."""
-    where = f"contagion({layer!r})"
+    where = f"contagion({shown(layer)})"
     if isinstance(shared, str) or not isinstance(shared, Sequence):
-        raise ModelError(f'{where}: shared= is a list, such as ["half_life"], not {shared!r}')
+        raise ModelError(f'{where}: shared= is a list, such as ["half_life"], not {shown(shared)}')
     for each in shared:
         if each not in SHARED:
             raise ModelError(
-                f"{where}: shared= names 'half_life' or 'mass', not {each!r}" + suggestion(str(each), SHARED)
+                f"{where}: shared= names 'half_life' or 'mass', not {shown(each)}"
+                + suggestion(str(each), SHARED)
             )
     if len(shared) > 1:
         raise ModelError(
@@ -175,7 +183,7 @@ def _check_levels(layer: str, half_life: object, response: object, by: object, s
             raise ModelError(f"{where}: shared= needs by=, the category whose levels differ")
         return
     if not isinstance(by, str) or not by:
-        raise ModelError(f"{where}: by= is the name of a column of the units, not {by!r}")
+        raise ModelError(f"{where}: by= is the name of a column of the units, not {shown(by)}")
     if half_life != "estimate":
         raise ModelError(
             f'{where}: by= gives each level a half-life of its own and needs half_life="estimate"; for strengths that '
@@ -209,10 +217,11 @@ class Transition:
     def __init__(
         self, variable: str, origin: str | Sequence[str], to: str, *causes: Cause, requires: str | None = None
     ) -> None:
-        states = origin.split("|") if isinstance(origin, str) else list(origin)
+        states = origin.split("|") if isinstance(origin, str) else read_list("states that are left", origin)
         for each in (variable, to, *states):
-            if not isinstance(each, str):
-                raise ModelError(f"a transition's variable and states are texts, not {each!r}")
+            check_text("the variable or a state of a transition", each)
+        if requires is not None:
+            check_text(f"transition {variable}: requires", requires)
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "origin", tuple(state.strip() for state in states))
         object.__setattr__(self, "to", to)
@@ -228,7 +237,7 @@ class Transition:
         for name in names:
             if names.count(name) > 1:
                 raise ModelError(
-                    f"transition {self.name!r} has two causes named {name!r}: give one of them a name="
+                    f"transition {self.name!r} has two causes named {shown(name)}: give one of them a name="
                 )
 
     @property

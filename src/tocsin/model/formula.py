@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tocsin.errors import ModelError, suggestion
+from tocsin.errors import ModelError, shown, suggestion
 from tocsin.model.special_terms import cut_special, special_names
 from tocsin.model.terms import Node, Term, Terms, names_of, parse, term_name, terms_of
 from tocsin.model.transforms import columns as bent_columns
@@ -39,7 +39,7 @@ def check_formula(formula: str, known: Iterable[str] | None = None, special: boo
             add nothing, or one taken away that is not there.
     """
     if not isinstance(formula, str):
-        raise ModelError(f"a formula is text such as '1 + food_crisis', not {formula!r}")
+        raise ModelError(f"a formula is text such as '1 + food_crisis', not {shown(formula)}")
     if len(formula) > LONGEST:
         raise ModelError(f"a formula of {len(formula)} characters is too long; at most {LONGEST}")
     cut = cut_special(formula)

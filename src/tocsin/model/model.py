@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tocsin.errors import ModelError, suggestion
+from tocsin.errors import ModelError, read_list, suggestion
 from tocsin.model.declaration import Contagion, Transition, contagion
 from tocsin.model.declaration import baseline as home
 from tocsin.states import FORBIDDEN_IN_STATES, StateVariable, parse_clause
@@ -47,8 +47,11 @@ class Model:
         self, variables: Sequence[StateVariable], transitions: Sequence[Transition], where: str = ""
     ) -> None:
         object.__setattr__(self, "where", where)
-        object.__setattr__(self, "variables", tuple(variables))
-        object.__setattr__(self, "transitions", tuple(transitions))
+        for name, given, kind in (
+            ("variables", variables, StateVariable),
+            ("transitions", transitions, Transition),
+        ):
+            object.__setattr__(self, name, tuple(read_list(f"{name} of a model", given, kind)))
         object.__setattr__(self, "by_name", {variable.name: variable for variable in self.variables})
         if len(self.by_name) != len(self.variables):
             raise ModelError("two state variables of the model have the same name")
@@ -118,7 +121,7 @@ class Model:
 
         >>> tc.Model.of("vote", "no", "yes", along=["border"])
         """
-        layers = [along] if isinstance(along, str) else list(along)
+        layers = [along] if isinstance(along, str) else read_list("along= (layers of ties)", along, str)
         causes = [contagion(layer, f"{variable}={to}", susceptibility, **options) for layer in layers]
         origins = dict.fromkeys([origin, to] if recurrent else [origin])
         move = Transition(variable, list(origins), to, home(baseline), *causes)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import html
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tocsin.errors import ModelError, suggestion
+from tocsin.errors import ModelError, check_text, listed, shown, suggestion
 from tocsin.files.format import FORMAT, format_fault
-from tocsin.files.reading import read_text
+from tocsin.files.reading import read_toml
 from tocsin.model.declaration import Baseline, Cause, Contagion, Transition, baseline, contagion
 from tocsin.model.model import Model
 from tocsin.states import StateVariable
@@ -55,18 +55,11 @@ def load_toml(source: str | Path, unnamed: str) -> tuple[dict[str, Any], str]:
     Raises:
         ModelError: it cannot be read, or is not TOML.
     """
-    is_file = isinstance(source, Path) or "\n" not in source
+    is_file = isinstance(source, Path) or (isinstance(source, str) and "\n" not in source)
+    if not is_file:
+        check_text(f"a {unnamed} to read", source)
     where = str(source) if is_file else unnamed
-    try:
-        text = read_text(source) if is_file else str(source)
-        return tomllib.loads(text), where
-    except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"{where}: not TOML: {error}") from None
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{where}: not UTF-8 at byte {error.start}") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ModelError(f"{where}: cannot be read: {reason}") from None
+    return read_toml(where, None if is_file else str(source), ModelError), where
 
 
 def refuse_format(content: Mapping[str, Any], where: str) -> None:
@@ -76,80 +69,117 @@ def refuse_format(content: Mapping[str, Any], where: str) -> None:
         raise ModelError(f"{where}: {fault}")
 
 
-def _table(value: object, where: str, keys: Sequence[str], needed: Sequence[str] = ()) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ModelError(f"{where}: a table is expected, not {value!r}")
-    for key in value:
-        if key not in keys:
-            raise ModelError(f"{where}: unknown key {key!r}" + suggestion(key, keys))
-    for key in needed:
-        if key not in value:
-            raise ModelError(f"{where}: the key {key!r} is missing")
-    for key, content in value.items():
-        if key not in _NOT_TEXT and not isinstance(content, str):
-            raise ModelError(f"{where}: {key} is text, not {content!r}")
-    return value
-
-
-def _listed(value: object, where: str) -> list[object]:
+def _listed(value: object) -> list[object]:
     return value if isinstance(value, list) else [value]
 
 
-def _transition(table: Mapping[str, Any], where: str) -> Transition:
+class _Faults:
+    """The faults of a file, gathered before it is refused."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.found: list[str] = []
+
+    @contextmanager
+    def at(self, place: str) -> Iterator[None]:
+        """Note what is wrong with what is read here, which stays unread."""
+        try:
+            yield
+        except ModelError as error:
+            lines = str(error).splitlines()
+            self.found += [line if line.startswith(self.where) else f"{place}: {line}" for line in lines]
+        except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError, RecursionError):
+            # A value of a shape that nobody thought of: a sentence all the same.
+            self.found.append(f"{place}: a value of this table is of another kind than it must be")
+
+    def table(
+        self, value: object, place: str, keys: Sequence[str], needed: Sequence[str] = ()
+    ) -> dict[str, Any] | None:
+        """Return what is right in a table; None where it is none, or something needed is missing or wrong."""
+        if not isinstance(value, dict):
+            self.found.append(f"{place}: a table is expected, not {shown(value)}")
+            return None
+        found = [f"unknown key {key!r}" + suggestion(key, keys) for key in value if key not in keys]
+        found += [f"the key {key!r} is missing" for key in needed if key not in value]
+        right = {key: content for key, content in value.items() if key in keys}
+        for key in [key for key in right if key not in _NOT_TEXT and not isinstance(right[key], str)]:
+            found.append(f"{key} is text, not {shown(right.pop(key))}")
+        self.found += [f"{place}: {each}" for each in found]
+        return right if set(needed) <= set(right) else None
+
+    def refuse(self) -> None:
+        """Raise ModelError with every fault, if there is one."""
+        if len(self.found) == 1:
+            raise ModelError(self.found[0])
+        if self.found:
+            raise ModelError(
+                listed(self.where, [each.removeprefix(self.where).lstrip(":, ") for each in self.found])
+            )
+
+
+def _causes(table: Mapping[str, Any], where: str, faults: _Faults) -> list[Cause]:
     causes: list[Cause] = []
-    for entry in _listed(table.get("baseline", []), where):
-        if isinstance(entry, str):
-            causes.append(baseline(entry))
-        else:
-            fields = _table(entry, f"{where}, baseline", _BASELINE)
-            causes.append(baseline(fields.get("formula", "1"), fields.get("name", "baseline")))
-    for number, entry in enumerate(_listed(table.get("contagion", []), where), start=1):
-        fields = _table(entry, f"{where}, contagion {number}", _CONTAGION, ("layer", "when"))
-        causes.append(contagion(**{key: value for key, value in fields.items() if key != "note"}))
-    origin = table["from"]
-    if not isinstance(origin, str | list):
-        raise ModelError(f"{where}: from is a state or a list of states, not {origin!r}")
-    return Transition(table["variable"], origin, table["to"], *causes, requires=table.get("requires"))
+    for entry in _listed(table.get("baseline", [])):
+        with faults.at(f"{where}, baseline"):
+            home = {"formula": entry} if isinstance(entry, str) else entry
+            fields = faults.table(home, f"{where}, baseline", _BASELINE)
+            if fields is not None:
+                causes.append(baseline(fields.get("formula", "1"), fields.get("name", "baseline")))
+    for number, entry in enumerate(_listed(table.get("contagion", [])), start=1):
+        place = f"{where}, contagion {number}"
+        with faults.at(place):
+            fields = faults.table(entry, place, _CONTAGION, ("layer", "when"))
+            if fields is not None:
+                causes.append(contagion(**{key: value for key, value in fields.items() if key != "note"}))
+    return causes
+
+
+def _variables(tables: object, where: str, faults: _Faults) -> list[StateVariable]:
+    if not isinstance(tables, dict):
+        raise ModelError(f"{where}: [variables.NAME] tables are expected")
+    variables = []
+    for name, entry in tables.items():
+        place = f"{where}, variables.{name}"
+        with faults.at(place):
+            fields = faults.table(entry, place, _VARIABLE, ("states",))
+            if fields is None:
+                continue
+            if not isinstance(fields["states"], list) or not isinstance(fields.get("recurrent", False), bool):
+                raise ModelError("states is a list and recurrent is true or false")
+            for each in fields["states"]:
+                if isinstance(each, list | dict):
+                    raise ModelError(f"a state is a name, not {shown(each)}")
+            variables.append(StateVariable(name, **fields))
+    return variables
 
 
 def read_model(source: str | Path, unnamed: str = "model") -> Model:
-    """Read a model from a TOML file or text; raise ModelError that names the file, the place and the cure."""
+    """Read a model from a TOML file or text; raise ModelError that lists every fault with its place."""
     content, where = load_toml(source, unnamed)
     refuse_format(content, where)
-    _table(
-        content, where, ("format", "title", "note", "variables", "transition"), ("variables", "transition")
-    )
-    variables = []
-    tables = content["variables"]
-    if not isinstance(tables, dict):
-        raise ModelError(f"{where}: [variables.NAME] tables are expected")
-    for name, entry in tables.items():
-        fields = _table(entry, f"{where}, variables.{name}", _VARIABLE, ("states",))
-        if not isinstance(fields["states"], list) or not isinstance(fields.get("recurrent", False), bool):
-            raise ModelError(f"{where}, variables.{name}: states is a list and recurrent is true or false")
-        for each in fields["states"]:
-            if isinstance(each, list | dict):
-                raise ModelError(f"{where}, variables.{name}: a state is a name, not {each!r}")
-        try:
-            variables.append(StateVariable(name, **fields))
-        except ModelError as error:
-            raise ModelError(f"{where}, variables.{name}: {error}") from None
+    faults = _Faults(where)
+    keys = ("format", "title", "note", "variables", "transition")
+    if faults.table(content, where, keys, ("variables", "transition")) is None:
+        faults.refuse()
+    variables = _variables(content["variables"], where, faults)
     transitions = []
-    for number, entry in enumerate(_listed(content["transition"], where), start=1):
+    for number, entry in enumerate(_listed(content["transition"]), start=1):
         place = f"{where}, transition {number}"
-        fields = _table(entry, place, _TRANSITION, ("variable", "from", "to"))
-        try:
-            transitions.append(_transition(fields, place))
-        except ModelError as error:
-            message = str(error)
-            raise ModelError(message if message.startswith(place) else f"{place}: {message}") from None
-        except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError, RecursionError) as error:
-            # A value of a shape that nobody thought of: a sentence all the same.
-            raise ModelError(f"{place}: cannot be read: {error}") from None
-    try:
-        return Model(variables, transitions, "" if where == "model" else where)
-    except ModelError as error:
-        raise ModelError(f"{where}: {error}") from None
+        with faults.at(place):
+            before = len(faults.found)
+            fields = faults.table(entry, place, _TRANSITION, ("variable", "from", "to"))
+            causes = _causes(entry if isinstance(entry, dict) else {}, place, faults)
+            if fields is None or (not causes and len(faults.found) > before):
+                continue
+            origin, requires = fields["from"], fields.get("requires")
+            transitions.append(
+                Transition(fields["variable"], origin, fields["to"], *causes, requires=requires)
+            )
+    faults.refuse()
+    with faults.at(where):
+        return Model(variables, transitions, "" if where == unnamed == "model" else where)
+    faults.refuse()
+    raise AssertionError("a model that cannot be made has a fault")
 
 
 def _cause_table(cause: Cause) -> dict[str, Any]:

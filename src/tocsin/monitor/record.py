@@ -10,7 +10,6 @@ import csv
 import datetime
 import io
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from tocsin.errors import HistoryError, Problem, TocsinError
-from tocsin.files.reading import read_text
+from tocsin.files.reading import read_toml
 from tocsin.files.whole import write_whole
 from tocsin.history.history import load_history
 from tocsin.history.tables.schema import EVENTS, REPORTED, Report
@@ -230,7 +229,7 @@ class Record:
             write_whole(path, text)
 
     def _head(self, last: float | None) -> str:
-        head = tomllib.loads(read_text(self.path / HEAD))
+        head = read_toml(self.path / HEAD)
         clock = self.clock
         if last is not None and last > clock.number(clock.last) + clock.lag:
             end: Any = last

@@ -24,7 +24,6 @@ tables, and its sentence says so.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +35,7 @@ import pandas as pd
 
 from tocsin.errors import TocsinError, suggestion
 from tocsin.files.csv_for_people import csv_of
-from tocsin.files.reading import ask, read_text
+from tocsin.files.reading import ask, read_toml
 from tocsin.files.whole import write_whole
 from tocsin.history.describe import citations
 from tocsin.report.page import e, linked, section, whole_page
@@ -218,11 +217,7 @@ def claims_of(history: History) -> Claims:
 
 def read_claims(path: Path) -> Claims:
     """Read the claims of a file; raise TocsinError where it is wrong."""
-    try:
-        content = tomllib.loads(read_text(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise TocsinError(f"{path.name} cannot be read: {reason}") from None
+    content = read_toml(path)
     _known(content, HEAD, path.name)
     named = content.get("tables", [])
     if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
