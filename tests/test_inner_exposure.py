@@ -152,11 +152,12 @@ def ring(
     return turning(formula).compile(history)
 
 
-def law(program: tc.Program, rate: Any, window: float = 3.0) -> np.ndarray:
+def law(program: tc.Program, rate: Any, window: float = 3.0, begin: int = 1) -> np.ndarray:
     """The probabilities of the eight joint states at the end, by the matrix exponential of the generator.
 
     Parameters:
         rate: of a unit that turns, by its number and who is on (three flags).
+        begin: who is on at first, a as 1, b as 2 and c as 4.
     """
     generator = np.zeros((8, 8))
     for state in range(8):
@@ -165,7 +166,7 @@ def law(program: tc.Program, rate: Any, window: float = 3.0) -> np.ndarray:
             speed = 0.4 if on[k] else rate(k, on)
             generator[state, state ^ (1 << k)] += speed
             generator[state, state] -= speed
-    return expm(generator * window)[1]  # a is on
+    return expm(generator * window)[begin]
 
 
 WEIGHT = np.array([[0, 0, 2.0], [1.0, 0, 0], [0.5, 1.0, 0]])  # of row's by column
@@ -219,6 +220,31 @@ def test_interventions_change_the_exposure_in_worlds(do: str, weight: np.ndarray
     ensemble = program.simulate([-1.0, 0.6, np.log(0.4)], 20_000, 7, [do])
     expected = law(program, lambda k, on: np.exp(-1.0 + 0.6 * weight[k] @ (on * mark)))
     assert chisquare(end_states(ensemble, 20_000), 20_000 * expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("formula", LAWS)
+def test_worlds_given_all_until_a_date_have_the_law_of_the_generator_from_there(formula: str) -> None:
+    values, effect = LAWS[formula]
+    seen = pd.DataFrame({"unit": ["b", "a"], "variable": "s", "state": ["on", "off"], "time": [0.5, 1.0]})
+    program = ring(formula, events=seen)
+    ensemble = program.simulate([*values, np.log(0.4)], 20_000, 8, given="until 1.4")
+    expected = law(program, lambda k, on: np.exp(effect(WEIGHT[k] @ on)), window=1.6, begin=2)  # b is on
+    assert chisquare(end_states(ensemble, 20_000), 20_000 * expected).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("clocks", ["cause", "source", "fresh"])
+def test_worlds_given_what_happened_spend_what_a_changed_exposure_leaves(clocks: str) -> None:
+    # Nobody moved: every clock has an exponential beyond what it spent, and fires where the change adds as much.
+    program = ring("1 + exposure(near, s=on)")
+    vector = [-1.0, 0.6, np.log(0.4)]
+    asked = {"given": "history", "clocks": clocks}
+    for do in ([], ["remove layer near"]):
+        assert len(program.simulate(vector, 500, 4, do, **asked).events) == 0
+    changed = program.simulate(vector, 20_000, 9, ["scale layer near by 3"], **asked)
+    still = 20_000 - len(set(changed.events["world"].to_pylist()))
+    more = sum(np.exp(-1.0 + 0.6 * 3.0 * w) - np.exp(-1.0 + 0.6 * w) for w in WEIGHT[1:, 0])
+    share = np.exp(-3.0 * more)
+    assert abs(still - 20_000 * share) < 4.0 * np.sqrt(20_000 * share * (1.0 - share))
 
 
 def test_what_is_forced_or_prevented_changes_the_exposure_of_others() -> None:
