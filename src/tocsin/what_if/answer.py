@@ -17,9 +17,10 @@ from tocsin.interventions.sentences import in_words, parse_all
 from tocsin.model.declaration import layers_of
 from tocsin.program.condition import CLOCKS, Condition
 from tocsin.states import parse_clause
-from tocsin.wording.numbers import hundred, listed, moment, of_worlds
+from tocsin.wording.numbers import hundred, listed, moment, noun, of_worlds
 
 if TYPE_CHECKING:
+    from tocsin.ensemble.frame import Frame
     from tocsin.fit.parameterised import Parameterised
     from tocsin.history.history import History
     from tocsin.interventions.declared import Intervention
@@ -369,8 +370,31 @@ def _differences(answer: WhatIf) -> list[str]:
         same = float(paired.same.mean()) if paired.worlds else 0.0
         text = text if head else text[0].upper() + text[1:]
         rest = "Every world changes in some event." if same == 0 else _still(same)
-        found.append(f"{head}{text}. {rest}")
+        found.append(" ".join([f"{head}{text}.", *_held_and_standing(rows, paired.changed.frame), rest]))
     return found
+
+
+def _held_and_standing(rows: pd.DataFrame, frame: Frame) -> list[str]:
+    """Return the other two outcomes: the time that all of them held, and how many stand at the end."""
+    said = []
+    for measure in rows.index:
+        if measure == "duration":
+            what = f"{noun(frame.clock, True).capitalize()} held, all together"
+        elif str(measure).startswith("standing"):
+            what = "Standing at the end"
+        else:
+            continue
+        row = rows.loc[measure, list(_ASKED)].astype(float).to_dict()
+        fine = 0 if measure == "duration" and frame.dated else 2
+        effect, *span = (
+            signed_mean(row[each], fine) for each in ("difference", "expected_lower", "expected_upper")
+        )
+        low, high = one_wave(row)
+        said.append(
+            f"{what}, on average: {row['changed']:,.1f} with the change, {row['unchanged']:,.1f} without; expected "
+            f"effect {effect} (95% interval {span[0]} to {span[1]}), difference in one wave {low} to {high}."
+        )
+    return said
 
 
 def expected_words(row: Mapping[Any, float], drawn: bool, best: str = "at the best estimates") -> str:
