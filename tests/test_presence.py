@@ -151,6 +151,16 @@ WRONG = [
     ({}, (("a", "on", 6.0),), "returns at that time: give the state"),
     ({"enter": [0.0, 4.0], "s": [None, "on"]}, (), "has not left since row 1"),
     ({"z": [1.0, 2.0]}, (), "'z' of one unit differs from row 1: what changes with time belongs"),
+    (
+        {"s_since": [None, -1.0]},
+        (),
+        "'s_since' dates the state in which a unit first enters, and belongs in row 1",
+    ),
+    (
+        {"s_since": [-2.0, -1.0], "s": ["off", "off"]},
+        (),
+        "where a returning row names a state its age begins",
+    ),
     ({"unobserved": [None, "perhaps"]}, (), "bad mark"),
     ({"unobserved": [None, True], "s": [None, "on"]}, (), "names no state"),
 ]

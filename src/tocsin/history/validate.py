@@ -13,7 +13,7 @@ import pyarrow as pa
 from tocsin.errors import nearest
 from tocsin.history.presence import Presence, presence_of
 from tocsin.history.spans import Spans, empty, first_order, precedence, representative, spans_of, tightened
-from tocsin.history.tables.schema import MARK, PROVENANCE, UNITS, misspelt
+from tocsin.history.tables.schema import MARK, PROVENANCE, UNITS, misspelt, since
 from tocsin.history.time import EARLIEST, LATEST
 
 if TYPE_CHECKING:
@@ -220,21 +220,31 @@ def check_spells(units: Parsed, variables: Sequence[StateVariable], clock: Clock
                 )
                 report.rows(units.raw, [other], name, text, kind="no return")
     fixed = [n for n in units.columns if n not in ("unit", "enter", "exit", MARK, *PROVENANCE, *states)]
+    dating = {since(v.name) for v in variables}
     for name in fixed:
-        units.columns[name] = _agreed(units, name, rows, word, report)
+        units.columns[name] = _agreed(units, name, rows, word, report, name in dating)
 
 
-def _agreed(units: Parsed, name: str, rows: NDArray[np.int64], word: str, report: Report) -> Any:
+def _agreed(
+    units: Parsed, name: str, rows: NDArray[np.int64], word: str, report: Report, dates_entry: bool
+) -> Any:
+    """Return a column whose cells agree within each unit; one that dates the state on entry stands in the first row."""
     values = units.columns[name]
     cells = list(values.to_pylist() if not isinstance(values, np.ndarray) else values.tolist())
     codes, first = units.columns["unit"], dict[int, int]()
     for row in rows.tolist():
+        if dates_entry:
+            first.setdefault(int(codes[row]), row)
         if cells[row] is not None and cells[row] == cells[row]:
             before = first.setdefault(int(codes[row]), row)
             if cells[before] != cells[row]:
                 text = (
                     f"{name!r} of one unit differs from {word} {units.raw.line(before)}: what changes with time "
                     "belongs in the table of covariates"
+                    if not dates_entry
+                    else f"{name!r} dates the state in which a unit first enters, and belongs in {word} "
+                    f"{units.raw.line(before)}: where a returning row names a state its age begins with the return, "
+                    "where it names none the age runs on"
                 )
                 report.rows(units.raw, [row], name, text, kind="changed")
     for row in rows.tolist():
