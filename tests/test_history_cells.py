@@ -321,3 +321,31 @@ def test_an_event_at_the_end_of_a_narrower_window_is_in_it() -> None:
     for end in (0.3, MEET):
         record = history({"unit": ["p", "q"]}, events=events).select(window=(0.0, end))
         assert record.numbers.event_time.tolist() == [end]
+
+
+def test_a_year_alone_in_a_history_of_days_is_its_span(tmp_path: Path) -> None:
+    (tmp_path / "history.toml").write_text(
+        'window = ["1848-01-01", "1849-12-31"]\n[variables.r]\nstates = ["a", "b"]\n'
+    )
+    (tmp_path / "units.csv").write_text("unit\nx\ny\n")
+    (tmp_path / "events.csv").write_text("unit,variable,state,time\nx,r,b,1848\n")
+    row = tc.load_history(tmp_path).events.iloc[0]
+    assert (str(row["time"])[:10], str(row["time_latest"])[:10]) == ("1848-01-01", "1848-12-31")
+
+
+def test_an_unknown_time_zone_is_told_with_its_column(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    (tmp_path / "history.toml").write_text(
+        'window = ["1969-01-01", "1970-12-31"]\n[variables.r]\nstates = ["a", "b"]\n'
+    )
+    (tmp_path / "units.csv").write_text("unit\nx\n")
+    time = pa.array([0], pa.timestamp("us", "Mars/Olympus"))
+    pq.write_table(
+        pa.table({"unit": ["x"], "variable": ["r"], "state": ["b"], "time": time}),
+        tmp_path / "events.parquet",
+    )
+    with pytest.raises(
+        tc.HistoryError, match=r"events\.parquet, column time: .*time zone \('Mars/Olympus'\)"
+    ):
+        tc.load_history(tmp_path)

@@ -27,12 +27,12 @@ def read_edtf(text: str, clock: str = "day") -> tuple[str, str, str | None] | No
     """Return first and last day (ISO) and the confidence of a date known in part; None for what is none.
 
     Of an interval both ends must be given. An X stands for any digit; ~ is approximate, ? uncertain, % both.
-    A plain day or year, and under another clock than the day's a month, is read by the clock of the history.
+    A year or a month alone is its span where the clock is the day; else the clock reads it, as it does a plain day.
     """
     text = text.strip()
     ends = text.split("/")
-    month = clock == "day" and re.fullmatch(r"\d{4}-\d{2}", text, re.ASCII)
-    if len(ends) > 2 or (len(ends) == 1 and not month and not re.search("[X~?%]", text)):
+    coarse = clock == "day" and re.fullmatch(r"\d{4}(-\d{2})?", text, re.ASCII)
+    if len(ends) > 2 or (len(ends) == 1 and not coarse and not re.search("[X~?%]", text)):
         return None
     found = [_one(end) for end in ends]
     if any(each is None for each in found):

@@ -256,7 +256,11 @@ def _from_temporal(
 ) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
     array = raw.columns[column]
     if pa.types.is_timestamp(array.type) and array.type.tz:
-        array = pc.local_timestamp(array)
+        try:
+            array = pc.local_timestamp(array)
+        except pa.ArrowInvalid:
+            report.add(raw.file, "bad date: an unknown time zone", column=column, value=array.type.tz)
+            return np.zeros(raw.rows, np.int64), np.zeros(raw.rows, bool), np.ones(raw.rows, bool)
     missing = frames.nulls(array)
     per_day = 1
     if pa.types.is_timestamp(array.type):
