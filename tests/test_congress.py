@@ -67,6 +67,9 @@ def _file(path: Path, *rows: str) -> Path:
         ("x,e,vote=yes,1900-09-01,1900-05-01,.5,.2,.4,.6", "and not both"),
         ("x,e,vote=yes,1900-09-01,1900-05-01,,,.4,", "all of q05, q50 and q95"),
         (",e,vote=yes,1900-09-01,1900-05-01,.5,,,", "nobody is named"),
+        ("x,e,vote=yes,1900-09-01,1900-05-01,50%,,,", "write a half as 0.5 ('50%')"),
+        ('x,e,vote=yes,1900-09-01,1900-05-01,"0,5",,,', "write a half as 0.5 ('0,5')"),
+        ("x,e,vote=yes,1900-09-01,1 May 1900,.5,,,", "write it as 1919-05-01 ('1 May 1900')"),
         ("x,e,vote=yes,1900-09-01,1900-05-01,.5", "another number of cells"),
     ],
 )
@@ -76,6 +79,26 @@ def test_mistakes_are_refused_with_their_line(
     with pytest.raises(HistoryError) as caught:
         read_judgements(_file(tmp_path, row), history, model)
     assert said in str(caught.value) and "judgements.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("expert,unit,transition,horizon,date,probability,probability", "this column stands twice"),
+        ("expert,unit,transition,horizon,date,probability,sorce", "did you mean 'source'"),
+        ("expert,unit,transition,horizon,date,probability,weather", "unknown column: what is no judgement"),
+        ("expert;unit;transition;horizon;date;probability", "save the file with commas"),
+        ("expert,unit,horizon,date,probability", "column transition: the required column is missing"),
+    ],
+)
+def test_a_wrong_header_is_refused(
+    history: tc.History, model: tc.Model, tmp_path: Path, head: str, said: str
+) -> None:
+    file = tmp_path / "judgements.csv"
+    file.write_text(head + "\n" + "x" + "," * head.count(",") + "\n", encoding="utf-8")
+    with pytest.raises(HistoryError) as caught:
+        read_judgements(file, history, model)
+    assert said in str(caught.value) and "line 1" in str(caught.value)
 
 
 def test_the_same_judgement_twice_is_refused(history: tc.History, model: tc.Model, tmp_path: Path) -> None:

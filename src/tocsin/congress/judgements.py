@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ REQUIRED = ("expert", "unit", "transition", "horizon", "date")
 
 QUANTILES = ("q05", "q50", "q95")
 
-KNOWN = (*REQUIRED, "probability", *QUANTILES, "source", "note")
+KNOWN = (*REQUIRED, "probability", *QUANTILES, "source", "note", "citation", "confidence")
 
 Z90 = 1.6448536269514722  # of the 5% and 95% quantiles of a normal law
 
@@ -90,7 +91,7 @@ def read_judgements(path: Path, history: History, model: Model) -> list[Judgemen
 
     Columns: expert, unit, transition (the state that is entered, such as ``regime=soviet``, or the name of a
     transition of the model), horizon (by the end of which day), date (when it was said), and either probability or the
-    quantiles q05, q50 and q95 of a probability; optionally source and note.
+    quantiles q05, q50 and q95 of a probability; optionally source, note, citation and confidence, which move nothing.
 
     Raises:
         HistoryError: every mistake, with its line and the nearest valid name.
@@ -140,9 +141,16 @@ def read_judgements(path: Path, history: History, model: Model) -> list[Judgemen
 
 def _check_head(file: str, line: int, head: Sequence[str], problems: list[Problem]) -> None:
     absent = [name for name in KNOWN if name not in head]
-    for name in head:
-        if name not in KNOWN and (meant := misspelt(name, absent)) is not None:
-            problems.append(Problem(file, line, name, name, "unknown column", meant))
+    if len(head) == 1 and any(mark in head[0] for mark in ";\t"):
+        told = "columns stand apart by semicolons or tabs here: save the file with commas"
+        problems.append(Problem(file, line, None, head[0], told))
+        return
+    for place, name in enumerate(head):
+        if name in head[:place]:
+            problems.append(Problem(file, line, name, name, "this column stands twice"))
+        elif name not in KNOWN:
+            told = "unknown column: what is no judgement goes into `note`"
+            problems.append(Problem(file, line, name, name, told, misspelt(name, absent)))
     for name in REQUIRED:
         if name not in head:
             problems.append(Problem(file, line, name, None, "the required column is missing"))
@@ -213,7 +221,8 @@ class JudgementReader:
         try:
             number = self.history.to_number(told[column])
         except TocsinError:
-            self.wrong(line, column, told[column], "no time of this history")
+            like = "1919-05-01" if self.history.dated else "12.5"
+            self.wrong(line, column, told[column], f"no time of this history: write it as {like}")
             return None
         if not numbers.start <= number <= numbers.end and column == "date":
             first, last = self.history.window
@@ -245,6 +254,8 @@ class JudgementReader:
             value = math.nan
         if not 0.0 < value < 1.0:
             more = "; certainty cannot be weighed: say 0.99 or 0.01" if value in (0.0, 1.0) else ""
+            if re.fullmatch(r"[0-9]*,[0-9]+|[0-9.]+ ?%", text):
+                more = "; write a half as 0.5"
             self.wrong(line, column, text, f"a probability lies between 0 and 1{more}")
             return math.nan
         return value
