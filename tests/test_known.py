@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers.recorded import TURN, turning
@@ -173,3 +174,44 @@ def test_late_reports_are_dates_and_their_chain_is_unknown() -> None:
     found = tc.forecast(back, history, "s", "new", 8.0, 1.0, worlds=20, draws=2)
     # Of a nothing can be known: that it went back would tell that it had moved.
     assert found.fit.nobs == 2 and set(found.table["unit"]) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_changes_after_the_day_change_nothing_that_was_known(seed: int) -> None:
+    """Weights, values, ends and whole rows of later days, of the packaged record, moved at random."""
+    from tocsin.history.known import known_on
+
+    rng = np.random.default_rng(seed)
+    history = tc.load_history("1917")
+    day = pd.Timestamp("1917-06-01") + pd.Timedelta(days=int(rng.integers(0, 1800)))
+    cut = history.to_number(str(day.date()))
+    changed = {}
+    for name, value in (("ties", "weight"), ("covariates", "value")):
+        table = getattr(history, name).copy()
+        starts = pd.to_datetime(table["start"]).fillna(pd.Timestamp("1917-01-01"))
+        ends = pd.to_datetime(table["end"]).fillna(pd.Timestamp("1923-12-31"))
+        later = (starts > day).to_numpy()
+        table.loc[later, value] *= rng.uniform(0.5, 5.0, int(later.sum()))
+        early = ~later & (ends > day + pd.Timedelta(days=2)).to_numpy() & (rng.random(len(table)) < 0.5)
+        table["end"] = table["end"].astype(object)
+        table.loc[early, "end"] = (
+            day + pd.Timedelta(days=1)
+        ).date()  # in force on the day, and ended otherwise
+        assert later.any() and early.any()
+        changed[name] = table[~(later & (rng.random(len(table)) < 0.3))]
+    events = history.events
+    gone = pd.to_datetime(events["time"]) > day
+    other = tc.History(
+        history.units, events=events[~gone], **changed, variables=history.variables, window=history.window,
+        layers=history.layers, outside=history.outside, extra=history.extra,
+    )  # fmt: skip
+    one, two = (known_on(each, cut, cut + 90.0) for each in (history, other))
+    for name, tie in one.numbers.ties.items():
+        same = two.numbers.ties[name]
+        for part in ("source", "target", "weight", "start", "end"):
+            assert np.array_equal(getattr(tie, part), getattr(same, part)), (name, part)
+    for name, rows in one.numbers.covariates.items():
+        same_rows = two.numbers.covariates[name]
+        for part in ("unit", "value", "start", "end"):
+            assert np.array_equal(getattr(rows, part), getattr(same_rows, part)), (name, part)
+    assert np.array_equal(one.numbers.event_time, two.numbers.event_time)
