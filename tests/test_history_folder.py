@@ -109,7 +109,7 @@ ONE_FAULT = [
     ("events.csv", "1917-11-07", "1917-11-31", 2, "time", "1917-11-31", None, "bad date"),
     ("events.csv", "1917-11-07", "7.11.1917", 2, "time", "7.11.1917", None, "bad date"),
     ("events.csv", "1917-11-07", "0000-11-07", 2, "time", "0000-11-07", None, "bad date"),
-    ("events.csv", "1917-11-07", "1917", 2, "time", "1917", None, "plain number"),
+    ("events.csv", "1917-11-07", "19170", 2, "time", "19170", None, "plain number"),
     ("events.csv", "1917-11-07", "", 2, "time", None, None, "no time"),
     ("events.csv", "1917-11-07", "9999-12-31", 2, "time", "9999-12-31", None, "after the window"),
     (
