@@ -349,3 +349,12 @@ def test_an_unknown_time_zone_is_told_with_its_column(tmp_path: Path) -> None:
         tc.HistoryError, match=r"events\.parquet, column time: .*time zone \('Mars/Olympus'\)"
     ):
         tc.load_history(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["layers = 1", "[layers]\nroad = 0.5", "[layers.road]\nlabel = [1]"])
+def test_a_layer_that_is_no_table_or_has_no_text_for_a_label(line: str, tmp_path: Path) -> None:
+    head = 'window = ["1848-01-01", "1849-12-31"]\n'
+    (tmp_path / "history.toml").write_text(f'{head}{line}\n[variables.r]\nstates = ["a", "b"]\n')
+    (tmp_path / "units.csv").write_text("unit\nx\n")
+    with pytest.raises(tc.HistoryError, match=r"history\.toml, line"):
+        tc.load_history(tmp_path)

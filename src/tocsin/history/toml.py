@@ -133,13 +133,27 @@ class _Head:
             self.line("default_model"),
             self.line("borders"),
             nouns,
-            {name: str(table["label"]) for name, table in data.get("layers", {}).items() if "label" in table}
-            if isinstance(data.get("layers"), dict)
-            else {},
+            self.labels(self.tables_of(data, "layers")),
             self.question(data.get("question", {})),
             self.scopes(data.get("scopes", {})),
             self.said(data.get("words", {}), declared),
         )
+
+    def tables_of(self, data: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
+        """The tables under one key; what is none has been reported by `section`."""
+        value = data.get(key, {})
+        return (
+            {name: each for name, each in value.items() if isinstance(each, dict)}
+            if isinstance(value, dict)
+            else {}
+        )
+
+    def labels(self, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        found = {name: table["label"] for name, table in tables.items() if "label" in table}
+        for name, label in found.items():
+            if not isinstance(label, str):
+                self.bad(name, f"layer {name!r}: label must be a text", label, at="label")
+        return {name: label for name, label in found.items() if isinstance(label, str)}
 
     def question(self, table: Any) -> Question | None:
         if not isinstance(table, dict):
