@@ -12,19 +12,43 @@ from typing import Any
 
 
 class TocsinError(Exception):
-    """Something a user can mend: wrong data, a wrong model, a question that cannot be answered."""
+    """Something a user can mend: wrong data, a wrong model, a question that cannot be answered.
+
+    Example:
+        >>> import tocsin as tc
+        >>> issubclass(tc.HistoryError, tc.TocsinError)
+        True
+    """
 
 
 class ModelError(TocsinError):
-    """The declaration of a model, a formula, a clause or an intervention is wrong."""
+    """The declaration of a model, a formula, a clause or an intervention is wrong.
+
+    Example:
+        >>> import tocsin as tc
+        >>> issubclass(tc.ModelError, tc.TocsinError)
+        True
+    """
 
 
 class SentenceError(ModelError):
-    """A sentence that says what to change, or what is given, cannot be read as one."""
+    """A sentence that says what to change, or what is given, cannot be read as one.
+
+    Example:
+        >>> import tocsin as tc
+        >>> issubclass(tc.SentenceError, tc.ModelError)
+        True
+    """
 
 
 class FitError(TocsinError):
-    """A model cannot be fitted to, or simulated on, a history; the message says what to do."""
+    """A model cannot be fitted to, or simulated on, a history; the message says what to do.
+
+    Example:
+        >>> import tocsin as tc
+        >>> issubclass(tc.FitError, tc.TocsinError)
+        True
+    """
 
 
 class TooLarge(FitError):
@@ -78,7 +102,13 @@ class Problem:
 
 
 class HistoryError(TocsinError):
-    """A history is refused whole; `problems` lists every fault that was found."""
+    """A history is refused whole; `problems` lists every fault that was found.
+
+    Example:
+        >>> import tocsin as tc
+        >>> issubclass(tc.HistoryError, tc.TocsinError)
+        True
+    """
 
     def __init__(self, problems: Sequence[Problem], where: str = "history") -> None:
         self.problems = list(problems)

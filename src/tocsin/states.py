@@ -27,6 +27,12 @@ class StateVariable:
 
     Raises:
         ModelError: no states, a state named twice, an unknown initial state, or a reserved sign in a name.
+
+    Example:
+        >>> import tocsin as tc
+        >>> regime = tc.StateVariable("regime", ["old", "soviet"])
+        >>> regime.states
+        ('old', 'soviet')
     """
 
     name: str

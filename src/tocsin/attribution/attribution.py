@@ -53,6 +53,14 @@ class Attribution:
         exposures: one row an event, cause and exposure inside its exponent (`exposure(...)` in a formula): the term,
             the exposure just before the event, and `ratio`, by what it multiplied the hazard of the cause, with
             `lower` and `upper`. Such an exposure multiplies, and has no split by source. Empty where times are open.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> shares = fit.attribute(history)
+        >>> list(shares.total().columns)[:3]
+        ['transition', 'cause', 'events explained']
     """
 
     history: History

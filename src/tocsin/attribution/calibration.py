@@ -60,6 +60,13 @@ def calibration(
     Raises:
         TocsinError: an unknown kind, or a number of worlds or bins that is none.
         FitError: no world could be fitted.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> tc.calibration(fit, history, worlds=2, seed=1, of="causes").shape[0] > 0
+        True
     """
     return reliability(outcomes(given, history, worlds, seed, of, refit), bins)
 

@@ -51,6 +51,13 @@ def hazards_by_cause(
 
     Raises:
         TocsinError: no such transition or unit, or times out of order.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> type(tc.charts.hazards_by_cause(fit, history, "regime: old > soviet")).__name__
+        'LayerChart'
     """
     chosen = _transition(given, transition)
     table = given.hazards_by_cause(history, chosen.name, unit, times)
@@ -189,6 +196,13 @@ def residual_curve(
 
     Raises:
         TocsinError: no such transition, or no event of it.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> type(tc.charts.residual_curve(fit, history)).__name__
+        'LayerChart'
     """
     table = given.residuals(history)
     if transition is not None:
@@ -263,6 +277,14 @@ def reliability_curve(
 
     Raises:
         TocsinError: a column is missing, nothing was forecast, or a share is not between 0 and 1.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> table = tc.calibration(fit, history, worlds=2, seed=1, of="causes")
+        >>> type(tc.charts.reliability_curve(table)).__name__
+        'LayerChart'
     """
     lost = [name for name in COLUMNS if name not in table]
     if lost:

@@ -45,6 +45,14 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
         comparison: the record beside the worlds.
         width: in pixels.
         titled: whether the chart carries its own title and source (a page may print them itself).
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> found = tc.Comparison.of(fit.simulate(history, worlds=50, seed=1), fit.model)
+        >>> "layer" in tc.charts.wave_curve(found).to_dict() or "hconcat" in tc.charts.wave_curve(found).to_dict()
+        True
     """
     curve = quantile_columns(comparison.curve())
     x = time_axis(comparison.frame)
@@ -99,6 +107,19 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
     """Return in how many of 100 worlds each unit came into the state, with 95% intervals.
 
     Filled dots came into it in the record, hollow ones did not; the small mark is the unchanged worlds.
+
+    Parameters:
+        comparison: the record beside the worlds.
+        width: in pixels.
+        titled: whether the chart carries its own title and source.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> found = tc.Comparison.of(fit.simulate(history, worlds=50, seed=1), fit.model)
+        >>> "layer" in tc.charts.shares(found).to_dict() or "hconcat" in tc.charts.shares(found).to_dict()
+        True
     """
     table = comparison.units().head(MOST_ROWS).copy()
     frame = pd.DataFrame(
@@ -163,7 +184,21 @@ def shares_finding(comparison: Comparison) -> str:
 
 
 def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
-    """Return when each unit first came into the state: observed dot, bands over the worlds where it did."""
+    """Return when each unit first came into the state: observed dot, bands over the worlds where it did.
+
+    Parameters:
+        comparison: the record beside the worlds.
+        width: in pixels.
+        titled: whether the chart carries its own title and source.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> found = tc.Comparison.of(fit.simulate(history, worlds=50, seed=1), fit.model)
+        >>> "layer" in tc.charts.dates(found).to_dict() or "hconcat" in tc.charts.dates(found).to_dict()
+        True
+    """
     table = comparison.units().head(MOST_ROWS)
     names = {
         "median": "median",
@@ -225,7 +260,21 @@ def dates_finding(comparison: Comparison) -> str:
 
 
 def calendar(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
-    """Return the observed spells in the state by unit; a triangle marks one that outlasted the window."""
+    """Return the observed spells in the state by unit; a triangle marks one that outlasted the window.
+
+    Parameters:
+        comparison: the record beside the worlds.
+        width: in pixels.
+        titled: whether the chart carries its own title and source.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> found = tc.Comparison.of(fit.simulate(history, worlds=50, seed=1), fit.model)
+        >>> "layer" in tc.charts.calendar(found).to_dict() or "hconcat" in tc.charts.calendar(found).to_dict()
+        True
+    """
     spells = comparison.spells
     units = list(dict.fromkeys(spells["unit"].astype(str)))[:MOST_ROWS]
     spells = spells[spells["unit"].isin(units)]
@@ -299,6 +348,14 @@ def forest(
         width, titled: as for other charts.
         rates: whether to show the rates (intercepts: hazards per clock unit, of a baseline or of one tie of
             weight 1) or the factors by which terms multiply them.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> found = tc.Comparison.of(fit.simulate(history, worlds=50, seed=1), fit.model)
+        >>> tc.charts.forest(fit, found) is None
+        False
     """
     if not isinstance(fit, dict):
         from tocsin.fit.save import fit_content

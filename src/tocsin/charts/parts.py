@@ -344,6 +344,12 @@ def save_chart(chart: alt.TopLevelMixin, path: str | Path, *, dark: bool = False
 
     Raises:
         TocsinError: another ending, or the file cannot be written.
+
+    Example:
+        >>> import altair as alt
+        >>> import tocsin as tc
+        >>> tc.charts.save_chart(alt.Chart({"values": [{"x": 1}]}).mark_point(), "point.svg").name
+        'point.svg'
     """
     import vl_convert
 

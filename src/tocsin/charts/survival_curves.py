@@ -30,6 +30,14 @@ def survival_curve(comparison: Comparison, width: int = WIDE, titled: bool = Tru
 
     Raises:
         TocsinError: no spell in the record.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> found = tc.Comparison.of(fit.simulate(history, worlds=50, seed=1), fit.model)
+        >>> type(tc.charts.survival_curve(found)).__name__
+        'LayerChart'
     """
     seen = kaplan_meier(comparison.spells)
     worlds = _of_worlds(comparison)

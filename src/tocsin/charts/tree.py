@@ -51,6 +51,14 @@ def spark_tree(
     Raises:
         ModelError: the clause names no state of a variable.
         TocsinError: no event into it is attributed.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> shares = fit.attribute(history)
+        >>> type(tc.charts.spark_tree(shares, history, "regime=soviet")).__name__
+        'LayerChart'
     """
     table = _placed(_chosen(attribution, history, state))
     everything = len(table)

@@ -69,6 +69,14 @@ class Comparison:
         history, model, wave: what was simulated and which state is followed.
         ensemble: the worlds asked about (changed where there are interventions).
         baseline: the same worlds unchanged, or None where nothing was changed.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> found = tc.Comparison.of(fit.simulate(history, worlds=50, seed=1), fit.model)
+        >>> found.baseline is None  # nothing was changed
+        True
     """
 
     history: History

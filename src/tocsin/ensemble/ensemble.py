@@ -62,6 +62,14 @@ class Ensemble:
         draws: the parameters of the worlds, of which world k has draw k modulo their number; None where all worlds
             have the same parameters.
         stops: worlds that were stopped, see `stopped`.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> worlds = fit.simulate(history, worlds=50, seed=1)
+        >>> worlds.worlds, worlds.seed
+        (50, 1)
     """
 
     __slots__ = (

@@ -241,6 +241,10 @@ def gather_shares(folder: Path, history: History | None = None) -> EnsembleParts
 
     Raises:
         TocsinError: parts are missing, damaged or of another run; the message says which shares to draw again.
+
+    Parameters:
+        folder: where `tocsin draw` has written.
+        history: the history of the worlds, for maps and comparisons.
     """
     parts, _ = open_parts(folder)
     shares = parts.content.get("shares")

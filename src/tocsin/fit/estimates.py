@@ -73,6 +73,13 @@ class Fit(Parameterised):
         digest: digest of the history that was fitted.
         learned: what the formulas learnt from it: levels and references of categories; `Learned.references`.
         scaled: the estimates as they were made: centred, per standard deviation of each term.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> fit.nobs, len(fit.params)
+        (542, 47)
     """
 
     def __init__(

@@ -35,6 +35,14 @@ class Parameterised:
         model: the declaration.
         values: a value for every parameter name.
         learned: what the formulas learnt from the history that the values belong to.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> known = fit.model.with_params(fit.params)
+        >>> isinstance(known, tc.Parameterised)
+        True
     """
 
     def __init__(self, model: Model, values: Mapping[str, float], learned: Learned | None = None) -> None:

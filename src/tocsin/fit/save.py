@@ -95,6 +95,14 @@ def load_fit(path: str | Path, history: History | None = None) -> Fit:
     Raises:
         TocsinError: the file is not a saved fit, or not the one of the run that it stands in, or the history is
             another one.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> fit.save("fit.json")
+        >>> tc.load_fit("fit.json").nobs == fit.nobs
+        True
     """
     import pandas as pd
 

@@ -106,6 +106,13 @@ def side_by_side(fits: Fits, digits: int = 3) -> pd.DataFrame:
     Parameters:
         fits: a list, or a dict by name.
         digits: decimals of estimates and errors.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> tc.side_by_side({"all": fit}).shape[1]
+        1
     """
     import pandas as pd
 
@@ -135,6 +142,13 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
 
     Raises:
         TocsinError: another ending.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> tc.write_table(tc.tidy(fit), "estimates.csv").name
+        'estimates.csv'
     """
     where = Path(path)
     plain = table.reset_index() if any(name is not None for name in table.index.names) else table

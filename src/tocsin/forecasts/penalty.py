@@ -40,6 +40,13 @@ def forward_validation(
     Raises:
         TocsinError: too few events for the parts.
         FitError: see `Model.fit`.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> model = tc.Model.from_toml(history.model_path)
+        >>> tc.forward_validation(model, history, [tc.Prior(coefficient=1.0)], parts=2).shape[0]
+        1
     """
     import pandas as pd
 
@@ -81,7 +88,15 @@ def forward_validation(
 def choose_prior(
     model: Model, history: History, priors: Sequence[Prior] | None = None, parts: int = 4
 ) -> Prior:
-    """Return the prior that foretells best; see `forward_validation`."""
+    """Return the prior that foretells best; see `forward_validation`.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> model = tc.Model.from_toml(history.model_path)
+        >>> tc.choose_prior(model, history, [tc.Prior(coefficient=1.0)], parts=2).coefficient
+        1.0
+    """
     best = forward_validation(model, history, priors, parts)["prior"].iloc[0]
     assert isinstance(best, Prior)
     return best

@@ -74,6 +74,14 @@ class History:
 
     Raises:
         HistoryError: anything is wrong; `problems` lists every fault.
+
+    Example:
+        >>> import tocsin as tc
+        >>> events = {"unit": ["b"], "variable": ["adopted"], "state": ["yes"], "time": [2.0]}
+        >>> adopted = tc.StateVariable("adopted", ["no", "yes"])
+        >>> history = tc.History({"unit": ["a", "b"]}, events, variables=[adopted], window=(0, 5))
+        >>> len(history.events), history.window
+        (1, (0.0, 5.0))
     """
 
     def __init__(
@@ -580,6 +588,12 @@ def load_history(name_or_path: str | Path, scope: str | None = None) -> History:
 
     Raises:
         HistoryError: there is no such history or reading, or anything in it is wrong; `problems` lists every fault.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> history.window
+        (datetime.date(1917, 1, 1), datetime.date(1923, 12, 31))
     """
     from tocsin.history.read_folder import read_folder
 

@@ -28,6 +28,14 @@ def load_ledger(name_or_path: str | Path) -> Ledger:
     Raises:
         HistoryError: there is no such history or folder.
         ModelError: it has no ledger, or the ledger is wrong; every problem is listed.
+
+    Parameters:
+        name_or_path: name of a packaged history, a folder that holds ledger.toml, or a TOML file.
+
+    Example:
+        >>> import tocsin as tc
+        >>> type(tc.load_ledger("1917")).__name__
+        'Ledger'
     """
     path = Path(name_or_path).expanduser()
     if str(name_or_path) in packaged() or not path.is_file():

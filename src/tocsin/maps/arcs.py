@@ -67,6 +67,14 @@ def arc_map(
 
     Raises:
         TocsinError: an unknown variable or state, or nothing to draw.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> shares = fit.attribute(history)
+        >>> type(tc.maps.arc_map(shares, history, state="soviet")).__name__
+        'LayerChart'
     """
     table = chosen_arcs(attribution, history, variable, state, date)
     when = history.to_date(float(table["time"].max())) if date is None and len(table) else date

@@ -58,6 +58,12 @@ def map_at(
 
     Raises:
         TocsinError: an unknown variable, state, date or view, or an ensemble that does not know its history.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> type(tc.maps.map_at(history, "regime", "soviet", "1919-04-15")).__name__
+        'LayerChart'
     """
     history = history_of(source)
     standings = standings_of(source, variable, state, date)
@@ -164,6 +170,19 @@ def border_map(
     """Return a map of the units and borders of a date, with the units' names as far as there is room.
 
     Parameters and errors: as for `map_at`; the date may lie outside the window.
+
+    Parameters:
+        history: whose units are drawn.
+        date: of the borders; the end of the window by default.
+        view: "europe", "world", "units" or (west, south, east, north), in degrees.
+        width: in pixels.
+        titled: whether the chart carries its own title and source.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> type(tc.maps.border_map(history, "1919-04-15")).__name__
+        'LayerChart'
     """
     sheet = Sheet(history, date if history.dated else None, view, width)
     sheet.tell({unit: {"name": label} for unit, label in sheet.labels.items()})

@@ -86,6 +86,11 @@ def baseline(formula: str = "1", name: str = "baseline") -> Baseline:
 
     Raises:
         ModelError: the formula uses something that formulas may not hold.
+
+    Example:
+        >>> import tocsin as tc
+        >>> tc.baseline("1 + food_crisis").formula
+        '1 + food_crisis'
     """
     check_formula(formula, special=True)
     return Baseline(formula, _cause_name(name))
@@ -124,6 +129,12 @@ def contagion(
         ModelError: a formula or an option is wrong.
 
     Source: Strang & Tuma (1993); half-life memory as in Hawkes (1971).
+
+    Example:
+        >>> import tocsin as tc
+        >>> example = tc.contagion("comintern", when="regime=soviet", half_life=30)
+        >>> example.layer, example.half_life
+        ('comintern', 30.0)
     """
     check_formula(susceptibility, special=True)
     if infectiousness is not None:
@@ -206,6 +217,13 @@ class Transition:
 
     Raises:
         ModelError: no cause, or two causes of one name.
+
+    Example:
+        >>> import tocsin as tc
+        >>> example = tc.contagion("comintern", when="regime=soviet")
+        >>> rise = tc.Transition("regime", "old", "soviet", tc.baseline("1 + food_crisis"), example)
+        >>> rise.name
+        'regime: old > soviet'
     """
 
     variable: str

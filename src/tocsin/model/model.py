@@ -36,6 +36,13 @@ class Model:
         ModelError: a name is unknown or given twice, or two transitions explain the same move.
 
     `where` is the file that it was read from, for messages.
+
+    Example:
+        >>> import tocsin as tc
+        >>> regime = tc.StateVariable("regime", ["old", "soviet"])
+        >>> model = tc.Model([regime], [tc.Transition("regime", "old", "soviet", tc.baseline("1"))])
+        >>> len(model.fit(tc.load_history("1917")).params)
+        1
     """
 
     variables: tuple[StateVariable, ...]

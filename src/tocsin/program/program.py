@@ -84,6 +84,13 @@ class Program:
         aside: units whose own part of the likelihood is left out (N,); None for none.
         origin: for each cause where the terms of its sources are counted from in simulations (Q,); None for zero.
         scaling: where terms are counted from and in what unit, if parameters are scaled; see `scaling`.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> program = tc.Model.from_toml(history.model_path).compile(history)
+        >>> program.history is history
+        True
     """
 
     model: Model

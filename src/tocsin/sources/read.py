@@ -33,6 +33,13 @@ class Reading:
         frame: the tidy rows, units under their codes; see `tc.units` and ``source.units``.
         rows: read, used, and left out by reason; they add up.
         missing: column, code, meaning, cells: what stood for "not known" and is missing now.
+
+    Example:
+        >>> import pandas as pd
+        >>> import tocsin as tc
+        >>> pd.DataFrame({"unit": ["a"], "time": [1]}).to_csv("rows.csv", index=False)
+        >>> len(tc.read("rows.csv").frame)
+        1
     """
 
     file: str

@@ -31,6 +31,13 @@ class Crosswalk:
         frame: the rows, or the parts of rows, whose units have one code in the other list.
         unclear: row (from 1), column, value, start, end, reason: what is not in `frame`, wholly or in part.
         rows: how many rows came in, were used (wholly or in part), left out, and cut in two or more.
+
+    Example:
+        >>> import pandas as pd
+        >>> import tocsin as tc
+        >>> rows = pd.DataFrame({"state": [345], "day": ["1993-01-01"]})
+        >>> len(tc.units.crosswalk(rows, "state", of="cow", to="gw", time="day").frame)
+        1
     """
 
     frame: pd.DataFrame

@@ -43,6 +43,14 @@ class WhatIf:
         pairs: the two ensembles, paired; under ``history`` for each coupling of the clocks (``cause``,
             ``source``, ``fresh``), else under the one name ``cause``.
         best: what the parameters are called where all worlds have the same: ``at the best estimates`` of a fit.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> answer = fit.what_if(history, "remove layer comintern", worlds=50, seed=1)
+        >>> len(answer.sentences()) > 1
+        True
     """
 
     history: History

@@ -268,6 +268,11 @@ class Prior:
             mean of every term over the time at risk, about the logarithm of one event a unit and window.
         half_life: standard deviation of log half-life about the geometric mean of its bounds.
         alpha: standard deviation of log alpha about 0.
+
+    Example:
+        >>> import tocsin as tc
+        >>> tc.Prior(coefficient=1.0).coefficient
+        1.0
     """
 
     coefficient: float = 2.5
@@ -323,5 +328,10 @@ def weak_prior(
 
     Raises:
         ModelError: a standard deviation is not a positive number.
+
+    Example:
+        >>> import tocsin as tc
+        >>> tc.weak_prior().coefficient
+        2.5
     """
     return Prior(coefficient, strength, half_life, alpha)
