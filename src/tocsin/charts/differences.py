@@ -33,6 +33,16 @@ def unit_differences(comparison: Comparison, width: int = WIDE, titled: bool = T
 
     Raises:
         TocsinError: nothing was changed, so there is nothing to compare.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> same = fit.simulate(history, worlds=50, seed=1)
+        >>> less = fit.simulate(history, worlds=50, seed=1, interventions=["remove layer comintern"])
+        >>> found = tc.Comparison.of(less, fit.model, unchanged=same)
+        >>> type(tc.charts.unit_differences(found)).__name__
+        'LayerChart'
     """
     if comparison.baseline is None:
         raise TocsinError("nothing was changed in these worlds, so they differ from none")

@@ -35,6 +35,14 @@ def effect(
 
     Raises:
         ModelError: no formula names it, several do, or it is a category.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> chart = tc.charts.effect(fit, "food_crisis", "regime: old > soviet | baseline | propensity")
+        >>> type(chart).__name__
+        'LayerChart'
     """
     table = effect_of(fit, name, formula_of, reference=reference)
     at = (

@@ -38,7 +38,9 @@ def tidy(fits: Fits, level: float = 0.95) -> pd.DataFrame:
         fits: a fit, or several as a list or a dict by name: then a column `model` comes first.
         level: coverage of the intervals.
 
-    >>> tc.tidy({"alone": one, "with ties": other})
+    >>> history = tc.load_history("1917")
+    >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+    >>> tc.tidy({"whole": fit})
     """
     import pandas as pd
 
@@ -73,7 +75,9 @@ def glance(fits: Fits) -> pd.DataFrame:
     Parameters:
         fits: a fit, or several as a list or a dict by name: then a column `model` comes first.
 
-    >>> tc.glance([one, other])
+    >>> history = tc.load_history("1917")
+    >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+    >>> tc.glance(fit)
     """
     import pandas as pd
 

@@ -113,6 +113,8 @@ def backtest(
     """Make forecasts at past dates, each refitted to what was known then, and score them by what came.
 
     Parameters:
+        model, history: what is declared, and the record that it is fitted to.
+        variable, state: the state whose entries are forecast.
         horizon: how far each looks, in units of the history's clock.
         dates: how many, spread evenly over the time in which a tenth of the events are known and an entry into the
             state follows within the horizon; fewer where there are not so many days.
@@ -126,7 +128,10 @@ def backtest(
     Source: rolling origins: Tashman (2000); for the scores see `tocsin.forecasts.scores`.
 
     Example:
-        >>> past = tc.backtest(model, tc.load_history("1917"), "regime", "soviet", 180)
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> model = tc.Model.from_toml(history.model_path)
+        >>> past = tc.backtest(model, history, "regime", "soviet", 180, dates=1, worlds=50)
         >>> past.scores[past.scores["as_of"] == "all"], past.differences
     """
     import pandas as pd

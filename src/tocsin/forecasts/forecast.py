@@ -42,6 +42,7 @@ class ForecastQuestion:
     """What is forecast, from when and until when.
 
     Attributes:
+        model, history: what is declared, and the record that it is fitted to.
         variable, state: the state whose entries are forecast.
         cut, end: clock numbers of the date and of the end of the horizon (of intervals in grouped time, their ends).
     """
@@ -160,7 +161,10 @@ def forecast(
         TocsinError: an unknown state, a date or horizon outside the record, or nothing to fit.
 
     Example:
-        >>> made = tc.forecast(model, tc.load_history("1917"), "regime", "soviet", "1918-11-01", 180)
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> model = tc.Model.from_toml(history.model_path)
+        >>> made = tc.forecast(model, history, "regime", "soviet", "1918-11-01", 180, worlds=50)
         >>> made.table.head(), made.number
     """
     if known not in (AS_OF, HINDCAST):

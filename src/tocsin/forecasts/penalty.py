@@ -30,6 +30,7 @@ def forward_validation(
     to its beginning, both at the estimates from before.
 
     Parameters:
+        model, history: what is declared, and the record that it is fitted to.
         priors: the priors to try; by default standard deviations of coefficients of 0.25, 0.5, 1, 2.5 and 5.
         parts: how many parts, 2 or more.
 

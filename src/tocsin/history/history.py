@@ -583,6 +583,7 @@ def load_history(name_or_path: str | Path, scope: str | None = None) -> History:
     """Load a packaged history by name, or a folder.
 
     Parameters:
+        name_or_path: name of a packaged history, or path of a folder with history.toml.
         scope: a reading of the record, where history.toml declares ``[scopes]``, such as ``strict``; by default that
             of its question, or the first.
 

@@ -114,6 +114,23 @@ def difference_map(
     10); for worlds that share a seed they are on the wide side. Stipple: the interval holds zero.
 
     Parameters and errors: as for `map_at`; both ensembles must be of the same units.
+
+    Parameters:
+        a, b: two ensembles of the same units.
+        variable, state: what is shown.
+        date: a date within the window (or a number, where times are numbers).
+        view: "europe", "world", "units" or (west, south, east, north), in degrees.
+        width: in pixels.
+        titled: whether the chart carries its own title and source.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> a = fit.simulate(history, worlds=50, seed=1)
+        >>> b = fit.simulate(history, worlds=50, seed=1, interventions=["remove layer comintern"])
+        >>> type(tc.maps.difference_map(a, b, "regime", "soviet", "1919-04-15")).__name__
+        'LayerChart'
     """
     if set(a.frame.units) != set(b.frame.units):
         raise TocsinError("two ensembles can be compared on a map if they are of the same units")

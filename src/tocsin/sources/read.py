@@ -91,7 +91,8 @@ def read(
         path: the file.
         dataset: which data set it is, where columns do not tell; ``"table"`` reads any file as it is.
         columns: further columns to carry along.
-        encoding: of a text file that is not UTF-8. separator: between cells, where several signs would do.
+        encoding: of a text file that is not UTF-8.
+        separator: between cells, where several signs would do.
         decimal: the sign before decimals.
 
     Raises:
@@ -99,7 +100,9 @@ def read(
             encoding or separator must be said.
         HistoryError: cells are wrong; each is named with its row and value.
 
-    >>> tc.read("contdir.csv").frame
+    >>> rows = "statelno,statehno,conttype,begin,end\n20,2,1,192001,201612\n"  # as in COW's contdir.csv
+    >>> made = Path("rows.csv").write_text(rows)
+    >>> tc.read("rows.csv", dataset="table").frame
     """
     file = Path(path)
     found: list[tuple[Source, str]] = []

@@ -28,7 +28,9 @@ def nearest(units: pd.DataFrame, k: int, layer: str = "nearest") -> pd.DataFrame
     """Return ties from the k nearest units to each unit: the target looks to them, they need not look to it.
 
     Parameters:
-        units: unit, lat, lon (degrees), one row a unit. k: how many; of equally near ones the first by name.
+        units: unit, lat, lon (degrees), one row a unit.
+        k: how many; of equally near ones the first by name.
+        layer: name of the layer of ties.
 
     Raises:
         TocsinError: coordinates are missing or out of range, or there are not more than k units.
@@ -49,6 +51,11 @@ def nearest(units: pd.DataFrame, k: int, layer: str = "nearest") -> pd.DataFrame
 
 def within(units: pd.DataFrame, km: float, layer: str = "within") -> pd.DataFrame:
     """Return ties both ways between units at most `km` kilometres apart (great circle); see `nearest`.
+
+    Parameters:
+        units: unit, lat, lon (degrees), one row a unit.
+        km: the largest distance, in km.
+        layer: name of the layer of ties.
 
     >>> tc.ties.within(tc.load_history("1917").units, km=500)
     """
@@ -72,8 +79,10 @@ def inverse_distance(
 
     Parameters:
         units: unit, lat, lon (degrees), one row a unit.
-        power: how fast weights fall. cutoff: no ties beyond this distance (km).
+        power: how fast weights fall.
+        cutoff: no ties beyond this distance (km).
         floor: distances below it count as it (km); needed where two units stand at one place.
+        layer: name of the layer of ties.
 
     Raises:
         TocsinError: coordinates are missing, or two units stand at one place and no floor is given.
@@ -95,7 +104,9 @@ def gravity(
     """Return ties both ways of weight m_source m_target d^-power (gravity, Zipf 1946); see `inverse_distance`.
 
     Parameters:
+        units: unit, lat, lon (degrees) and masses, one row a unit.
         mass: the column of units with their masses (people, product), above zero.
+        power, cutoff, floor, layer: as for `inverse_distance`.
 
     >>> tc.ties.gravity(tc.load_history("1917").units, mass="population_millions")
     """

@@ -21,11 +21,13 @@ def from_graph(graph: Any, layer: str, weight: str | None = "weight") -> pd.Data
 
     Parameters:
         graph: what has `edges(data=True)` and `is_directed()`.
+        layer: name of the layer of ties.
         weight: the edge attribute with weights (1 where an edge has none); None: all 1.
 
     Raises:
         TocsinError: it is no such graph.
 
+    >>> import networkx
     >>> tc.ties.from_graph(networkx.path_graph(3), "path")
     """
     if not callable(getattr(graph, "is_directed", None)) or not hasattr(graph, "edges"):
@@ -62,6 +64,7 @@ def from_matrix(
 
     Parameters:
         matrix: a SciPy sparse matrix, a NumPy array, or a frame whose index and columns name the units.
+        layer: name of the layer of ties.
         rows: ``"source"`` if a row acts on its columns (an adjacency matrix), ``"target"`` if a row is acted on by
             them (a spatial weights matrix W, as in W y). It must be said: the two are mistaken for each other.
         units: the units in the order of rows and columns; not for a frame.
@@ -70,6 +73,7 @@ def from_matrix(
     Raises:
         TocsinError: the matrix is not square, names and size differ, a weight is negative or no number.
 
+    >>> import scipy.sparse
     >>> tc.ties.from_matrix(scipy.sparse.csr_array([[0, 2], [0, 0]]), "trade", rows="source", units=["a", "b"])
     """
     if rows not in ("source", "target"):

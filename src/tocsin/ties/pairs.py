@@ -23,13 +23,16 @@ def contiguity(
 
     Parameters:
         pairs: what `tc.read` makes of a COW contiguity file, or a frame with source, target, type, start, end.
+        layer: name of the layer of ties.
         types: which kinds count: 1 a border on land, 2 to 5 water up to 12, 24, 150, 400 miles (Stinnett et al. 2002).
         mirror: whether a pair that is listed once acts both ways; it must be said where a pair is listed once.
 
     Raises:
         TocsinError: a type is none, no pair is of these types, or pairs stand once and `mirror` is not said.
 
-    >>> tc.ties.contiguity(tc.read("contdir.csv"), types=[1, 2], mirror=True)
+    >>> pairs = pd.DataFrame({"source": ["a"], "target": ["b"], "type": [1]})
+    >>> pairs = pairs.assign(start="1920-01-01", end="1939-12-31")
+    >>> tc.ties.contiguity(pairs, types=[1, 2], mirror=True)
     """
     frame = _frame_of(pairs)
     wanted = {int(kind) for kind in types}
@@ -49,10 +52,13 @@ def alliance(
     Parameters:
         pairs: what `tc.read` makes of an ATOP file, or a frame with source, target, start, end and a column of 0 and
             1 for each kind of obligation.
+        layer: name of the layer of ties.
         kinds: a pair counts if it has any of these obligations (defense, offense, neutral, nonagg, consul).
         mirror: see `contiguity`.
 
-    >>> tc.ties.alliance(tc.read("atop5_1ddyr.csv"), kinds=["defense", "offense"])
+    >>> pairs = pd.DataFrame({"source": ["a"], "target": ["b"], "defense": [1]})
+    >>> pairs = pairs.assign(start="1920-01-01", end="1939-12-31")
+    >>> tc.ties.alliance(pairs, kinds=["defense"], mirror=True)
     """
     frame, wanted = _frame_of(pairs), list(kinds)
     has = np.zeros(len(frame), bool)
@@ -76,14 +82,18 @@ def from_pairs(
     """Return the rows of a list of pairs as ties, the first of each pair acting on the second.
 
     Parameters:
+        frame: one row a pair.
+        layer: name of the layer of ties.
         source, target: columns of who acts and who is acted on. If a names b as friend, b acts on a: b is the source.
-        weight: a column of weights (all 1 without). start, end: columns of first and last day (or period).
+        weight: a column of weights (all 1 without).
+        start, end: columns of first and last day (or period).
         year: a column of years instead: years of one weight that follow on each other become one tie.
         mirror: whether each row acts both ways.
 
     Raises:
         TocsinError: a column is not there, or years and days are both given.
 
+    >>> edges = pd.DataFrame({"src": ["a"], "dst": ["b"]})  # a asks b for advice: b acts on a
     >>> tc.ties.from_pairs(edges, "advice", source="dst", target="src")
     """
     if year is not None and (start or end):

@@ -22,6 +22,7 @@ def from_polygons(
 
     Parameters:
         outlines: a GeoJSON file, or its content as a dict, with areas in degrees.
+        layer: name of the layer of ties.
         unit: the property that names the unit of a feature; features of one unit are taken together.
         corners: whether units that meet in single points only are neighbours (queen) or not (rook).
         gap: outlines at most this far apart (degrees) touch, for files whose borders were drawn apart.
@@ -29,7 +30,11 @@ def from_polygons(
     Raises:
         TocsinError: Shapely is not installed, the file is no GeoJSON, or a feature has no such property.
 
-    >>> tc.ties.from_polygons("europe_1914.geojson", unit="name")
+    >>> square = lambda x: [[[x, 0], [x + 1, 0], [x + 1, 1], [x, 1], [x, 0]]]
+    >>> shape = lambda x: {"type": "Polygon", "coordinates": square(x)}
+    >>> area = lambda n, x: {"type": "Feature", "properties": {"name": n}, "geometry": shape(x)}
+    >>> world = {"type": "FeatureCollection", "features": [area("a", 0), area("b", 1)]}
+    >>> tc.ties.from_polygons(world, unit="name")
     """
     try:
         import shapely

@@ -17,6 +17,7 @@ def shared(units: pd.DataFrame, attribute: str, layer: str | None = None) -> pd.
 
     Parameters:
         units: a frame with `unit`, one row a unit, and the attribute; a unit whose value is missing shares nothing.
+        attribute: its column.
         layer: name of the layer; that of the attribute by default.
 
     Raises:

@@ -72,7 +72,8 @@ def crosswalk(
     Parameters:
         frame: any pandas frame.
         columns: the column, or columns, of units.
-        of: the list of their codes (or ``"name"``). to: the list wanted.
+        of: the list of their codes (or ``"name"``).
+        to: the list wanted.
         time: the column of dates, months or years, or the two columns of first and last day; None: at any time.
         year: the day of a year (or month) on which a code is asked for: ``"start"``, ``"end"``, or None: the code
             must be the same on all days of it on which the unit has one.

@@ -61,6 +61,7 @@ def from_events(
             is said: rates are then too high.
         undated: events without a time: ``"error"`` or ``"leave out"``.
         unknown: events of units that are not among `units`: ``"error"`` or ``"leave out"``.
+        name: of the history.
         ties, covariates, clock, more: as for `History`.
 
     Raises:
@@ -218,6 +219,7 @@ def from_adoptions(
         clock: ``"step"`` (whole numbers number periods), ``"continuous"``, ``"year"``, ``"month"`` or ``"day"``;
             without it whole numbers from 1000 to 2999 are years, others periods.
         window: first and last time; without it from the first to the last adoption, and that is said.
+        name: of the history.
         more: further arguments of `History`.
 
     Raises:

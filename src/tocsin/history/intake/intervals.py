@@ -51,6 +51,7 @@ def from_intervals(
         gaps: time between two rows of a unit: ``"error"``, ``"not at risk"`` or ``"carry"`` (the row before holds on).
         missing: covariates without a value: the same three.
         window: first and last time; by default from the first start to the last stop.
+        name: of the history.
         more: further arguments of `History`.
 
     Raises:

@@ -87,6 +87,7 @@ def from_panel(
         ties: as for `History`; a table with the column `time` holds ties period by period.
         clock: ``"year"``, ``"month"`` or ``"step"``; whole numbers from 1000 to 2999 are years without a word.
         window: first and last period; rows beyond are left out.
+        name: of the history.
         more: further arguments of `History`, such as layers, outside, title.
 
     Raises:
