@@ -104,6 +104,9 @@ def multiverse(
 
     Source: Steegen et al. (2016); Simonsohn et al. (2020), whose joint inference shuffles likewise.
 
+    >>> move = '[move]\\nvariable = "regime"\\nfrom = "old"\\nto = "soviet"\\n'
+    >>> plan = f'worlds = 2\\n{move}[vary]\\nlayers = ["language"]'
+    >>> _ = open("SPEC.toml", "w").write(plan)
     >>> tc.multiverse("1917", "SPEC.toml").table
     """
     from tocsin.check.specifications import limited

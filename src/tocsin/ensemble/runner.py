@@ -236,7 +236,7 @@ def parts_of_share(parts: Parts, share: tuple[int, int]) -> range:
     return range(min((number - 1) * each, len(parts)), min(number * each, len(parts)))
 
 
-def gather_shares(folder: Path, history: History | None = None) -> EnsembleParts:
+def gather_shares(folder: str | Path, history: History | None = None) -> EnsembleParts:
     """Return the worlds that processes have drawn into a folder, once all are there; the folder is then whole.
 
     Raises:
@@ -245,7 +245,16 @@ def gather_shares(folder: Path, history: History | None = None) -> EnsembleParts
     Parameters:
         folder: where `tocsin draw` has written.
         history: the history of the worlds, for maps and comparisons.
+
+    Example:
+        >>> import tocsin as tc
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> drawn = [fit.draw_share(history, (k, 2), "worlds", worlds=20, seed=1) for k in (1, 2)]
+        >>> tc.gather_shares("worlds").worlds
+        20
     """
+    folder = Path(folder)
     parts, _ = open_parts(folder)
     shares = parts.content.get("shares")
     if not isinstance(shares, int):

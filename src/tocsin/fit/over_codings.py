@@ -108,6 +108,11 @@ def over_codings(
     Raises:
         TocsinError: fewer than two codings, or weights that are not one positive number for each.
 
+    >>> events = {"unit": ["a", "a", "b"], "time": [1.0, 2.0, 3.0], "coding": ["A", "B", ""]}
+    >>> rose = tc.StateVariable("rose", ["no", "yes"])
+    >>> moves = pd.DataFrame(events).assign(variable="rose", state="yes")
+    >>> history = tc.History({"unit": ["a", "b", "c"]}, moves, variables=[rose], window=(0, 5))
+    >>> model = tc.Model([rose], [tc.Transition("rose", "no", "yes", tc.baseline())])
     >>> tc.over_codings(history, model, {"A": 0.7, "B": 0.3}).pooled()
     """
     names = history.codings

@@ -42,7 +42,6 @@ class ForecastQuestion:
     """What is forecast, from when and until when.
 
     Attributes:
-        model, history: what is declared, and the record that it is fitted to.
         variable, state: the state whose entries are forecast.
         cut, end: clock numbers of the date and of the end of the horizon (of intervals in grouped time, their ends).
     """
@@ -144,6 +143,7 @@ def forecast(
     those that the record has after the date, which nobody knew; the fit is the same.
 
     Parameters:
+        model, history: what is declared, and the record that it is fitted to.
         variable, state: the state whose entries are forecast.
         as_of: the date (or number); what happened later is not used.
         horizon: how far to look, in units of the history's clock; in grouped time from the end of the interval

@@ -91,6 +91,10 @@ def choose_prior(
 ) -> Prior:
     """Return the prior that foretells best; see `forward_validation`.
 
+    Parameters:
+        model, history: what is declared, and the record that it is fitted to.
+        priors, parts: as for `forward_validation`.
+
     Example:
         >>> import tocsin as tc
         >>> history = tc.load_history("1917")

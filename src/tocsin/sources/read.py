@@ -100,8 +100,7 @@ def read(
             encoding or separator must be said.
         HistoryError: cells are wrong; each is named with its row and value.
 
-    >>> rows = "statelno,statehno,conttype,begin,end\n20,2,1,192001,201612\n"  # as in COW's contdir.csv
-    >>> made = Path("rows.csv").write_text(rows)
+    >>> pd.DataFrame({"unit": ["a"], "time": [1]}).to_csv("rows.csv", index=False)
     >>> tc.read("rows.csv", dataset="table").frame
     """
     file = Path(path)
