@@ -93,8 +93,19 @@ def read_judgements(path: Path, history: History, model: Model) -> list[Judgemen
     transition of the model), horizon (by the end of which day), date (when it was said), and either probability or the
     quantiles q05, q50 and q95 of a probability; optionally source, note, citation and confidence, which move nothing.
 
+    Parameters:
+        path: the CSV file.
+        history, model: whose units, dates and transitions it names.
+
     Raises:
         HistoryError: every mistake, with its line and the nearest valid name.
+
+    Example:
+        >>> from tocsin.history.read_folder import find_folder
+        >>> history = tc.load_history("1917")
+        >>> model = tc.Model.from_toml(history.model_path)
+        >>> len(tc.read_judgements(find_folder("1917") / "judgements.csv", history, model)) > 0
+        True
     """
     problems: list[Problem] = []
     try:

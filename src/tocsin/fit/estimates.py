@@ -540,7 +540,9 @@ class Fit(Parameterised):
         Raises:
             TocsinError: a unit is unknown or a statistic is no number.
 
-        >>> fit.predictive({"places": "count(DISTINCT unit)"}, held_out="hungary").table
+        >>> history = tc.load_history("1917")
+        >>> fit = tc.Model.from_toml(history.model_path).fit(history)
+        >>> fit.predictive({"places": "count(DISTINCT unit)"}, held_out="hungary", worlds=50).table
         """
         from tocsin.check.predictive import predictive
 
