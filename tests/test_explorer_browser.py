@@ -310,7 +310,7 @@ def test_layers_are_switched_on_and_off(seen: Seen) -> None:
     page.wait_for_function(
         "() => document.querySelector('#left [data-unit=russia]').style.fill !== 'var(--wave)'"
     )
-    page.get_by_role("button", name="What if there were no comintern?").click()
+    page.get_by_role("button", name="What would have happened without Moscow's support?").click()
     seen.changed()
     expect(page.locator(".said")).to_have_text(WITHOUT)
 

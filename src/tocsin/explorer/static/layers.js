@@ -29,7 +29,7 @@ export class Layers {
           if (each.used && data.free) {
             const { say } = each;
             const button = h("button", {
-              type: "button", class: "small link", "aria-label": `What if there were no ${each.words}?`,
+              type: "button", class: "small link", "aria-label": `What would have happened without ${each.words}?`,
               onclick: () => {
                 const now = state.get("do");
                 if (now.includes(say)) state.set({ do: now.filter((text) => text !== say) }, true);
