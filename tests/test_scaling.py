@@ -461,10 +461,10 @@ def test_user_and_scaled_parameters_are_one_hazard(formula: str, terms: float) -
     assert program.loglik(user) == pytest.approx(scaled.likelihood.value(vector), rel=1e-9)
     assert scaled.scaled.scaled(user) == pytest.approx(vector, rel=1e-8, abs=1e-9)
     spread = np.diag(rng.random(vector.size))
-    turn = np.stack([scaled.scaled.row(p) for p in range(vector.size)])
-    assert scaled.scaled.covariance(spread) == pytest.approx(turn @ spread @ turn.T, rel=1e-9)
+    turn = np.stack([scaled.scaled.row(p, vector) for p in range(vector.size)])
+    assert scaled.scaled.covariance(spread, vector) == pytest.approx(turn @ spread @ turn.T, rel=1e-9)
     gradient: Callable[[np.ndarray], np.ndarray] = scaled.likelihood.gradient
-    assert scaled.scaled.gradient(gradient(vector)) == pytest.approx(
+    assert scaled.scaled.gradient(gradient(vector), vector) == pytest.approx(
         program.gradient(user), rel=1e-6, abs=1e-5
     )
 

@@ -14,6 +14,7 @@ from tocsin.ensemble.paired import Paired
 from tocsin.ensemble.spells import Z95
 from tocsin.explorer.questions import Question, Scenario
 from tocsin.history.describe import short_labels
+from tocsin.interventions.sentences import in_words, read
 from tocsin.model.followed_state import Wave
 from tocsin.what_if.answer import expected_words, one_wave_words
 from tocsin.wording.numbers import hundred, of_worlds, signed
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from tocsin.ensemble.frame import Frame
     from tocsin.explorer.run import Laboratory
+    from tocsin.history.history import History
 
 POINTS = 366  # of a curve, at most
 
@@ -156,7 +158,7 @@ def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, An
         "show": str(show),
         "worlds": changed.worlds,
         "seed": changed.seed,
-        "headline": _headline(question, entries, before),
+        "headline": _headline(question, laboratory.history, entries, before),
         "answer": _answer(question, entries, before, row, drawn),
         "doubt": pair.doubt if drawn else [AT_BEST],
         "entries": {"changed": vars(entries), "base": vars(before), "difference": vars(each)},
@@ -184,6 +186,12 @@ def _unit_rows(laboratory: Laboratory, pair: Paired, question: Question) -> list
     )
     observed = laboratory.observed.first_times(show.variable, show.state)["unit"].astype(str)
     seen = set(observed)
+    same = question.scenario.do == question.base.do
+    ways = (
+        None
+        if same
+        else tuple(_quoted(each.do, laboratory.history) for each in (question.base, question.scenario))
+    )
     rows: list[dict[str, Any]] = []
     for unit in pair.changed.frame.units:
         was, now, effect = before[unit], after[unit], moved[unit]
@@ -196,7 +204,7 @@ def _unit_rows(laboratory: Laboratory, pair: Paired, question: Question) -> list
                 "base": _three(*was),
                 "changed": _three(*now),
                 "difference": _three(*effect),
-                "sentence": _about_unit(names[unit], question, was[0], now, effect),
+                "sentence": _about_unit(names[unit], show, ways, was[0], now, effect),
             }
         )
     rows.sort(key=lambda row: (-abs(row["difference"][0]), -row["base"][0], row["unit"]))
@@ -215,34 +223,37 @@ def _three(*values: float) -> list[float]:
 # --- sentences ------------------------------------------------------------------------------------------
 
 
-def _quoted(sentences: tuple[str, ...]) -> str:
-    return " and ".join(f"“{each}”" for each in sentences)
-
-
-def _with(sentences: tuple[str, ...]) -> str:
-    return f"with {_quoted(sentences)}" if sentences else "with nothing changed"
+def _quoted(sentences: tuple[str, ...], history: History) -> str:
+    """Return changes as people say them, in quotes; nothing where nothing is changed."""
+    return f"“{in_words([read(each) for each in sentences], history)}”" if sentences else ""
 
 
 def _about_unit(
-    name: str, question: Question, before: float, after: Sequence[float], change: Sequence[float]
+    name: str,
+    show: Wave,
+    ways: tuple[str, ...] | None,
+    before: float,
+    after: Sequence[float],
+    change: Sequence[float],
 ) -> str:
     """Return 'Hungary has a soviet republic in 37 of 100 worlds; with “...” in 31 of 100 worlds: ...'."""
-    if question.scenario.do == question.base.do:
+    if ways is None:
         between = f"{hundred(after[1])} to {hundred(after[2])}"
-        return f"{name} {question.show.comes} {of_worlds(after[0])} (95% interval {between})."
-    first = f" {_with(question.base.do)}" if question.base.do else ""
+        return f"{name} {show.comes} {of_worlds(after[0])} (95% interval {between})."
+    first = f" with {ways[0]}" if ways[0] else ""
+    then = f"with {ways[1] or 'nothing changed'}"
     points, low, high = (signed(round(100 * value, 1)) for value in change)
     return (
-        f"{name} {question.show.comes}{first} {of_worlds(before)}; {_with(question.scenario.do)}, "
-        f"{of_worlds(after[0])}: an expected effect of {points} of 100 worlds (95% interval {low} to {high})."
+        f"{name} {show.comes}{first} {of_worlds(before)}; {then}, {of_worlds(after[0])}: "
+        f"an expected effect of {points} of 100 worlds (95% interval {low} to {high})."
     )
 
 
-def _headline(question: Question, entries: Range, before: Range) -> str:
+def _headline(question: Question, history: History, entries: Range, before: Range) -> str:
     show = question.show
     if question.scenario.do == question.base.do:
         return f"{show.entries(entries.median)} in the median world"
-    what = _quoted(question.scenario.do) or "Nothing changed"
+    what = _quoted(question.scenario.do, history) or "Nothing changed"
     if entries.median == before.median:
         return f"{what}: {show.entries(entries.median)} in the median world, as many as without"
     return f"{what}: {show.entries(entries.median)} in the median world instead of {before.median:g}"
