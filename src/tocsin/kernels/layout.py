@@ -14,6 +14,8 @@ import numba as nb
 import numpy as np
 from llvmlite import ir
 from numba.core import types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -184,6 +186,73 @@ class _Cache:
             )
 
 
+class _Draft(JITCodeLibrary):
+    """The code of an inner function, kept as it was written: kernels take it in, and optimise it once and for all.
+
+    Numba makes machine code of every function, with all that it calls, and optimises a function again in each of
+    those that call it, and in each of those that call these.
+    """
+
+    @property
+    def codegen(self) -> Any:
+        """The code generator, which has no machine code to give an environment to."""
+        return _NoEnvironment(self._codegen)
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Return that there is no machine code."""
+        return 0
+
+    def finalize(self) -> None:
+        """Leave all that is to be done to the kernels."""
+        self._raise_if_finalized()
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+class _NoEnvironment:
+    """A code generator that gives no environments, which only functions called from Python need."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator = generator
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.generator, name)
+
+    def set_env(self, name: str, env: Any) -> None:
+        """Do nothing."""
+
+
+class _Whole(JITCodeLibrary):
+    """The code of a kernel, with that of all inner functions that it calls, near or far."""
+
+    def finalize(self) -> None:
+        """Take in what the inner functions call in their turn, and make machine code."""
+        for library in self._linking_libraries:  # which grows meanwhile
+            if isinstance(library, _Draft):
+                self._linking_libraries += [
+                    each for each in library._linking_libraries if each not in self._linking_libraries
+                ]
+        super().finalize()
+
+
+class _Kernel(Compiler):
+    """Compiles a kernel."""
+
+    library = _Whole
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile a function into a library of ours."""
+        self.state.library = self.library(self.state.targetctx.codegen(), func.__qualname__)
+        self.state.library.enable_object_caching()
+        return super().compile_extra(func)
+
+
+class _Inner(_Kernel):
+    """Compiles a function that only kernels call."""
+
+    library = _Draft
+
+
 def cached(signature: Any = None, **options: Any) -> Callable[[Any], Any]:
     """Return a decorator that compiles with Numba, at once for a signature, and keeps the result on disk."""
 
@@ -209,22 +278,28 @@ _INNER: dict[str, Any] = {
     "error_model": "numpy",  # a division by zero is infinite, and no branch stands in the way of whole steps
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
+    "pipeline_class": _Inner,
 }
 
-inner = cached(**_INNER, _nrt=False)
+inner = _njit(**_INNER, _nrt=False)
 
-inlined = cached(**_INNER, _nrt=False, forceinline=True)
+inlined = _njit(**_INNER, _nrt=False, forceinline=True)
 
-comparing = cached(**_INNER, _nrt=False, forceinline=True, fastmath={"nnan", "nsz"})  # of numbers, never NaN
+comparing = _njit(**_INNER, _nrt=False, forceinline=True, fastmath={"nnan", "nsz"})  # of numbers, never NaN
 
-allocating = cached(**_INNER)
+allocating = _njit(**_INNER)
 
-entry = cached(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
+_ENTRY: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+    "pipeline_class": _Kernel,
+}
+
+entry = cached(**_ENTRY)
 
 summing = cached(  # sums may be taken in any order, so that several numbers are added at once
-    nogil=True,
-    error_model="numpy",
-    no_cfunc_wrapper=True,
+    **_ENTRY,
     fastmath={"reassoc", "contract", "nsz"},
 )
 
