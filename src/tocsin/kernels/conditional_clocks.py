@@ -296,7 +296,7 @@ def schedule(lay, tab, run, past, c, pair, slot, time, whole):
     return True
 
 
-@inlined
+@inner
 def schedule_pair(lay, tab, run, plan, past, c, pair, time):
     """Bring all clocks of a pair to a time and aim them. Returns False if a hazard is not finite."""
     if pair_is_silent(tab, run, c, pair):
@@ -360,14 +360,13 @@ def add_exposure(lay, tab, run, plan, past, c, i, tie, time, before, after, sour
     run.heard[pair] += np.int32(exposure != 0.0) - np.int32(had)
     if factor == 0.0:
         return True
-    if tab.shape[1, c] == 1.0 or run.flag[SPLIT] == 0:
-        return schedule(lay, tab, run, past, c, pair, slot, time, exposure)
-    if exposure == 0.0 and not schedule(lay, tab, run, past, c, pair, slot, time, exposure):
-        return False  # the others of its pair pass over it
-    return schedule_pair(lay, tab, run, plan, past, c, pair, time)
+    alone = tab.shape[1, c] == 1.0 or run.flag[SPLIT] == 0
+    if (alone or exposure == 0.0) and not schedule(lay, tab, run, past, c, pair, slot, time, exposure):
+        return False  # the others of its pair pass over one without an exposure
+    return alone or schedule_pair(lay, tab, run, plan, past, c, pair, time)
 
 
-@inlined
+@inner
 def send_change(lay, tab, run, plan, past, c, j, time, before, after, only):
     """Pass a change of what source j sends on to its targets.
 
@@ -420,7 +419,7 @@ def update_source(lay, tab, run, plan, past, c, j, time, old, variable, wait):
     return send_change(lay, tab, run, plan, past, c, j, time, before, after, ITSELF if wait else ALL)
 
 
-@inlined
+@inner
 def feel(lay, tab, run, plan, past, h, i, time):
     """Let the causes of a target hear that its inner exposure changed. Returns (-1, -1), or cause and unit."""
     for position in range(lay.inner_first[h], lay.inner_first[h + 1]):
@@ -432,7 +431,7 @@ def feel(lay, tab, run, plan, past, h, i, time):
     return np.int64(-1), np.int64(-1)
 
 
-@inlined
+@inner
 def pass_inner(lay, tab, run, plan, past, h, j, time, before, after, only):
     """Pass a change of what source j sends of an inner exposure on to targets. Returns as `feel` does."""
     sources = np.float64(after != 0.0) - np.float64(before != 0.0)
@@ -448,7 +447,7 @@ def pass_inner(lay, tab, run, plan, past, h, j, time, before, after, only):
     return np.int64(-1), np.int64(-1)
 
 
-@inlined
+@inner
 def send_inner(lay, tab, run, plan, past, j, time, wait):
     """Pass on what source j sends of every inner exposure. Returns (-1, -1), or cause and unit of a wrong hazard.
 
@@ -475,7 +474,7 @@ def send_inner(lay, tab, run, plan, past, j, time, wait):
     return np.int64(-1), np.int64(-1)
 
 
-@inlined
+@inner
 def change_inner(lay, tab, run, plan, past, kind, a, b, group, old, new, time):
     """Let inner exposures follow a break of ties, totals or covariates, which was applied; see `apply_break`."""
     for h in range(lay.inner.shape[0]):
@@ -496,7 +495,7 @@ def change_inner(lay, tab, run, plan, past, kind, a, b, group, old, new, time):
     return np.int64(-1), np.int64(-1)
 
 
-@inlined
+@inner
 def release_instant(lay, tab, run, plan, past, time):
     """Let others hear what the units of an instant did. Returns (-1, -1), or cause and unit of a wrong hazard."""
     for each in range(run.flag[LATER]):
@@ -543,7 +542,7 @@ def appear(lay, tab, run, plan, past, i, time, present):
     return send_inner(lay, tab, run, plan, past, i, time, False)
 
 
-@inlined
+@inner
 def change(lay, tab, run, plan, past, number, time):
     """Apply one break that is not an event. Returns (-1, -1), or cause and unit of a wrong hazard."""
     kind, a, b = lay.breaks[number, BREAK_KIND], place(lay.breaks[number, A]), place(lay.breaks[number, B])
@@ -579,7 +578,7 @@ def change(lay, tab, run, plan, past, number, time):
     return change_inner(lay, tab, run, plan, past, kind, a, b, group, old, new, time)
 
 
-@inlined
+@inner
 def move(lay, tab, run, plan, past, i, variable, state, time, wait):
     """Move one variable of a unit, and tell every clock that listens; see `reconsider`.
 

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from tocsin.kernels.layout import inlined, place
+from tocsin.kernels.layout import inlined, inner, place
 
 LAYER, MARK, TOTAL, FIRST_MARK = range(4)  # columns of `Layout.inner`
 
@@ -62,7 +62,7 @@ def exceeds(exposure, cut):
     return exposure - cut > CLOSE * max(1.0, abs(cut))
 
 
-@inlined
+@inner
 def inner_level(lay, world, c, i):
     """Return by how many columns the levels of a cause's exposures move the row of a unit."""
     moved = np.int64(0)
@@ -77,7 +77,7 @@ def inner_level(lay, world, c, i):
     return moved
 
 
-@inlined
+@inner
 def inner_factor(lay, tab, world, c, i, row):
     """Return the exponential of all terms of a cause, where some are numbers that follow exposures; else 1."""
     first, last = lay.term_first[c], lay.term_first[c + 1]

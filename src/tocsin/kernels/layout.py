@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numba as nb
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import Linkage
 from numba.core import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -233,6 +234,13 @@ class _Whole(JITCodeLibrary):
                     each for each in library._linking_libraries if each not in self._linking_libraries
                 ]
         super().finalize()
+
+    def _optimize_final_module(self) -> None:
+        """Tell the compiler that nobody else calls the inner functions, so that they take what they need only."""
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = Linkage.internal
+        super()._optimize_final_module()
 
 
 class _Kernel(Compiler):

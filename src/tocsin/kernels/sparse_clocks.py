@@ -47,6 +47,7 @@ from tocsin.kernels.layout import (
     TOTAL,
     TRANSITION,
     inlined,
+    inner,
     place,
 )
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
@@ -200,7 +201,7 @@ def update_source(lay, tab, world, c, j, time, old, event_variable):
     )
 
 
-@inlined
+@inner
 def feel(lay, tab, world, h, i, time):
     """Let the causes of a target hear that its inner exposure changed. Returns (-1, -1), or cause and unit."""
     for position in range(lay.inner_first[h], lay.inner_first[h + 1]):
@@ -213,7 +214,7 @@ def feel(lay, tab, world, h, i, time):
     return np.int64(-1), np.int64(-1)
 
 
-@inlined
+@inner
 def send_inner(lay, tab, world, j, time):
     """Pass on what source j sends of every inner exposure. Returns (-1, -1), or cause and unit of a wrong hazard."""
     for h in range(lay.inner.shape[0]):
@@ -236,7 +237,7 @@ def send_inner(lay, tab, world, j, time):
     return np.int64(-1), np.int64(-1)
 
 
-@inlined
+@inner
 def change_inner(lay, tab, world, kind, a, b, group, old, new, time):
     """Let inner exposures follow a break of ties, totals or covariates, which was applied; see `apply_break`."""
     for h in range(lay.inner.shape[0]):
