@@ -15,9 +15,9 @@ import numpy as np
 from llvmlite import ir
 from llvmlite.binding import Linkage
 from numba.core import types
+from numba.core.cgutils import get_or_insert_function
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
-from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -209,6 +209,14 @@ class _Draft(JITCodeLibrary):
         self._finalize_dynamic_globals()
         self._finalized = True
 
+    def _get_module_for_linking(self) -> Any:
+        """Return the code, marked as to be taken in also by a kernel in which nothing taken in so far calls it."""
+        module = super()._get_module_for_linking()  # type: ignore[no-untyped-call]
+        for function in module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = Linkage.weak_odr
+        return module
+
 
 class _NoEnvironment:
     """A code generator that gives no environments, which only functions called from Python need."""
@@ -223,6 +231,9 @@ class _NoEnvironment:
         """Do nothing."""
 
 
+SHARED = (Linkage.linkonce_odr, Linkage.weak_odr)
+
+
 class _Whole(JITCodeLibrary):
     """The code of a kernel, with that of all inner functions that it calls, near or far."""
 
@@ -233,26 +244,26 @@ class _Whole(JITCodeLibrary):
                 self._linking_libraries += [
                     each for each in library._linking_libraries if each not in self._linking_libraries
                 ]
-        super().finalize()
+        super().finalize()  # type: ignore[no-untyped-call]
 
     def _optimize_final_module(self) -> None:
         """Tell the compiler that nobody else calls the inner functions, so that they take what they need only."""
         for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+            if not function.is_declaration and function.linkage in SHARED:
                 function.linkage = Linkage.internal
-        super()._optimize_final_module()
+        super()._optimize_final_module()  # type: ignore[no-untyped-call]
 
 
 class _Kernel(Compiler):
     """Compiles a kernel."""
 
-    library = _Whole
+    library: type[JITCodeLibrary] = _Whole
 
     def compile_extra(self, func: Any) -> Any:
         """Compile a function into a library of ours."""
         self.state.library = self.library(self.state.targetctx.codegen(), func.__qualname__)
         self.state.library.enable_object_caching()
-        return super().compile_extra(func)
+        return super().compile_extra(func)  # type: ignore[no-untyped-call]
 
 
 class _Inner(_Kernel):
