@@ -72,8 +72,9 @@ def ranks(name: str, simulations: int, seed: int = 1) -> pd.DataFrame:
     effects = with_effects(model, history, **wanted)
     belief = Belief.of(prior, effects.plain)
     rng = np.random.default_rng(seed)
-    vectors = belief.draw(rng, simulations)
+    vectors, pooled = belief.draw(rng, simulations)
     spreads, effect = draw_effects(effects, rng, simulations)
+    spreads = np.concatenate([spreads, pooled], axis=1)
     ensemble = simulate_draws(effects, vectors, effect, simulations, seed, (), None, history)
     rows = []
     for k in range(simulations):

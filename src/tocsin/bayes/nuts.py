@@ -97,7 +97,7 @@ def draw(
     told: list[int] = []
 
     if target_accept is None:
-        target_accept = ACCEPT_WITH_EFFECTS if target.effects.blocks else ACCEPT
+        target_accept = ACCEPT_WITH_EFFECTS if target.blocks else ACCEPT
 
     def make_density() -> Callable[[Floats], tuple[float, Floats]]:
         own = target.copy()
@@ -125,7 +125,7 @@ def draw(
     )
     begin = np.zeros(target.size)
     at = target.count
-    for block in target.effects.blocks:
+    for block in target.blocks:
         begin[at] = np.log(0.5 * block.spread)
         at += 1 + block.inner
     if not np.isfinite(target(begin)[0]):

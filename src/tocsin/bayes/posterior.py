@@ -72,7 +72,7 @@ class PosteriorDraws:
 
     Attributes:
         vector: declared parameters (chains, draws, P), half-lives and alphas as logarithms.
-        spread: standard deviations of the random effects (chains, draws, blocks).
+        spread: standard deviations of the random effects, then of pooled levels (chains, draws, blocks).
         effect: the random effects (chains, draws, R).
         stats: what the sampler tells of each draw (chains, draws).
     """
@@ -135,7 +135,7 @@ class Posterior:
 
         `parameters` (chain, draw, parameter), half-lives and alphas as logarithms; with random effects also
         `frailty` (chain, draw, frailty_transition, unit) with `frailty_sd`, and `shock` (chain, draw,
-        shock_transition, period) with `shock_sd`.
+        shock_transition, period) with `shock_sd`; with pooled levels `pooled_sd` (chain, draw, pool).
         """
         import xarray
 
@@ -158,6 +158,9 @@ class Posterior:
             content[kind] = ((*where, f"{kind}_transition", label), np.stack(stacked, axis=2))
             numbers = [number for number, _ in blocks]
             content[f"{kind}_sd"] = ((*where, f"{kind}_transition"), self.draws.spread[..., numbers])
+        if self.belief.pools:
+            coordinates["pool"] = [pool.name for pool in self.belief.pools]
+            content["pooled_sd"] = ((*where, "pool"), self.draws.spread[..., len(self.effects.blocks) :])
         return xarray.Dataset(content, coordinates)
 
     @cached_property
@@ -316,6 +319,8 @@ class Posterior:
         for block in self.effects.blocks:
             names.append(f"{block.transition} | {block.kind} | sd")
             listed.append(True)
+        names += [pool.name for pool in self.belief.pools]
+        listed += [True] * len(self.belief.pools)
         if effects:
             parts.append(self.draws.effect)
             for block in self.effects.blocks:
@@ -389,7 +394,7 @@ class Posterior:
 
         rng = np.random.default_rng([self.seed, 1])
         size = max(1, min(int(worlds), 100_000))
-        vectors = self.belief.draw(rng, size)
+        vectors, _ = self.belief.draw(rng, size)
         effects = self._effects_for(history)
         _, effect = draw_effects(effects, rng, size)
         return simulate_draws(

@@ -21,7 +21,7 @@ def with_predictions(posterior: Posterior, worlds: int, seed: int) -> xarray.Dat
     import xarray
 
     rng = np.random.default_rng([posterior.seed, 1])
-    prior = posterior.belief.draw(rng, worlds)[None]
+    prior = posterior.belief.draw(rng, worlds)[0][None]
     one = {"chain": [0], "draw": np.arange(worlds)}
     history = posterior.history
     entered = [

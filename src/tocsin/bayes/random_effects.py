@@ -22,7 +22,8 @@ import numpy as np
 
 from tocsin.errors import ModelError, suggestion
 from tocsin.kernels.layout import TARGET
-from tocsin.model.declaration import Baseline, Contagion, Transition
+from tocsin.fit.maximum.newton import intercept
+from tocsin.model.declaration import BAR, Baseline, Contagion, Transition
 from tocsin.model.model import Model
 from tocsin.program.grouped import is_grouped
 from tocsin.wording.numbers import noun
@@ -151,6 +152,66 @@ class Effects:
         whole = np.ones(len(program.parameter_names))
         whole[self.keep] = vector
         return dataclasses.replace(program, designs=tuple(designs)), whole
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Levels of one cause (`by=`) that are drawn from one normal distribution, in log mass or in log half-life.
+
+    A level's log mass is the logarithm of its strength times its half-life over log 2. What the levels have in common
+    is one strength and one half-life; a level departs from them by its own number times the standard deviation.
+
+    Attributes:
+        kind: "mass" or "half_life"; transition, cause: their names.
+        labels: the levels (L,).
+        into: what a departure of each level adds to every declared parameter (P, L): a longer half-life at the same
+            mass takes from the strength.
+        spread: scale of the half-normal prior of the standard deviation.
+    """
+
+    kind: str
+    transition: str
+    cause: str
+    labels: tuple[str, ...]
+    into: Floats
+    spread: float
+
+    @property
+    def inner(self) -> int:
+        """Return how many independent normal numbers make the departures."""
+        return len(self.labels)
+
+    @property
+    def name(self) -> str:
+        """Return what summaries call the standard deviation."""
+        return BAR.join([self.transition, self.cause, "pooled", f"{self.kind} sd"])
+
+
+def pools_of(program: Program) -> tuple[tuple[Pool, ...], list[list[str]]]:
+    """Return the pools of a program, and the groups of parameters that are one where levels are all alike."""
+    pools: list[Pool] = []
+    tied: list[list[str]] = []
+    names = program.parameter_names
+    levels: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for number, (_, cause) in enumerate(program.causes):
+        if isinstance(cause, Contagion) and cause.pooled is not None:
+            slots = program.slots[number]
+            levels.setdefault((slots.transition, slots.plain), []).append((number, cause.pooled))
+    for (transition, plain), members in levels.items():
+        slots = [program.slots[number] for number, _ in members]
+        labels = tuple(each.cause[len(plain) + 1 : -1] for each in slots)
+        lives = [each.half_life for each in slots]
+        strengths = [intercept(program, number) for number, _ in members]
+        for kind, places in (("mass", strengths), ("half_life", lives)):
+            if len(set(places)) < 2:
+                continue  # shared
+            tied.append([names[place] for place in places])
+            into = np.zeros((len(names), len(places)))
+            into[places, np.arange(len(places))] = 1.0
+            if kind == "half_life" and len(set(strengths)) > 1:
+                into[strengths, np.arange(len(places))] = -1.0
+            pools.append(Pool(kind, transition, plain, labels, into, members[0][1]))
+    return tuple(pools), tied
 
 
 Asked = Iterable[str] | Mapping[str, float] | bool | None

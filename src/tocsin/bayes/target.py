@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tocsin.bayes.random_effects import Pool, pools_of
 from tocsin.errors import ModelError
 from tocsin.fit.maximum.constraint import Constraint, Prior, half_life_bounds
 from tocsin.fit.maximum.newton import intercept
@@ -35,7 +36,7 @@ from tocsin.program.spans.exact import heard_abroad
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.bayes.random_effects import Effects
+    from tocsin.bayes.random_effects import EffectBlock, Effects
     from tocsin.program.program import Program
     from tocsin.program.scaling import Scaled
 
@@ -49,9 +50,11 @@ class Belief:
     """What is believed of the declared parameters before the data.
 
     Attributes:
-        centre, scale: of independent normal priors of the scaled parameters (P,).
-        lower, upper: bounds (P,), infinite but for half-lives and alphas.
+        centre, scale: of independent normal priors of the scaled parameters, pooled levels as one (C,).
+        lower, upper: bounds (C,), infinite but for half-lives and alphas.
         scaled: the map between these and the user's, of the history that was given; see `program.scaling`.
+        core: the declared parameters (P,) by these, where all levels of a pool are alike.
+        pools: levels that depart from one another by chance.
     """
 
     centre: Floats
@@ -59,11 +62,15 @@ class Belief:
     lower: Floats
     upper: Floats
     scaled: Scaled
+    core: Constraint
+    pools: tuple[Pool, ...]
 
     @staticmethod
     def of(prior: Prior, program: Program) -> Belief:
         """Return what a prior says of a program's parameters, centred and scaled by its history."""
         program = scale_of(program, Constraint.make(program.parameter_names))
+        pools, tied = pools_of(program)
+        core = Constraint.make(program.parameter_names, tied=tied)
         centre, scale = prior.centre_and_scale(program)
         lower, upper = np.full(centre.size, -np.inf), np.full(centre.size, np.inf)
         for slots in program.slots:
@@ -71,10 +78,13 @@ class Belief:
                 lower[slots.half_life], upper[slots.half_life] = half_life_bounds(program)
             if slots.alpha >= 0:
                 lower[slots.alpha], upper[slots.alpha] = ALPHA_BOUNDS
-        return Belief(centre, scale, lower, upper, program.scaled)
+        first = np.unique(core.group, return_index=True)[1]  # what is tied has one prior
+        return Belief(
+            centre[first], scale[first], lower[first], upper[first], program.scaled, core, pools
+        )
 
-    def draw(self, rng: np.random.Generator, count: int) -> Floats:
-        """Draw parameters from the prior (count, P), on the user's scale."""
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
+        """Draw parameters from the prior (count, P), on the user's scale, and standard deviations of pools (count, B)."""
         from scipy.stats import truncnorm
 
         drawn = self.centre + self.scale * rng.standard_normal((count, self.centre.size))
@@ -85,11 +95,17 @@ class Belief:
             drawn[:, place] = self.centre[place] + self.scale[place] * truncnorm.rvs(
                 low, high, size=count, random_state=rng
             )
-        return self.scaled.user(drawn)
+        vectors, spreads = drawn[:, self.core.group], np.empty((count, len(self.pools)))
+        for number, pool in enumerate(self.pools):
+            spreads[:, number] = np.abs(rng.standard_normal(count)) * pool.spread
+            departure = spreads[:, number, None] * rng.standard_normal((count, pool.inner))
+            vectors = vectors + departure @ pool.into.T
+        return self.scaled.user(vectors), spreads
 
 
 class Point(NamedTuple):
-    """A place in the posterior: parameters on the user's scale (P,), deviations of effects (B,), effects (R,)."""
+    """A place in the posterior: parameters on the user's scale (P,), deviations of effects and of pools (B,), effects
+    (R,)."""
 
     vector: Floats
     spread: Floats
@@ -99,8 +115,9 @@ class Point(NamedTuple):
 class Target:
     """The log posterior density and its gradient over free numbers (D,).
 
-    The first P stand for the scaled parameters, turned by `frame` about `origin`; then, for each block of
-    effects, the logarithm of its standard deviation and its independent normal numbers.
+    The first stand for the scaled parameters, pooled levels as one, turned by `frame` about `origin`; then, for each
+    block of effects and for each pool of levels, the logarithm of its standard deviation and its independent normal
+    numbers.
     """
 
     def __init__(self, effects: Effects, belief: Belief) -> None:
@@ -110,7 +127,8 @@ class Target:
         self.bounded = np.flatnonzero(np.isfinite(belief.lower))
         self.low = belief.lower[self.bounded]
         self.width = belief.upper[self.bounded] - self.low
-        self.size = self.count + sum(1 + block.inner for block in effects.blocks)
+        self.blocks: tuple[EffectBlock | Pool, ...] = (*effects.blocks, *belief.pools)
+        self.size = self.count + sum(1 + block.inner for block in self.blocks)
         mode = self._mode()
         self._strengths(mode)
         self.origin = self._loose(mode)
@@ -150,47 +168,57 @@ class Target:
         loose[self.rolled] = roll(vector[self.rolled], self.log_reach, self.floor)
         return loose
 
-    def _effects(self, rest: Floats) -> tuple[Floats, Floats]:
-        """Return standard deviations and effects from the free numbers after the first P."""
+    def _effects(self, rest: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return standard deviations, effects, and what pooled levels add to the parameters (P,)."""
         spreads, parts, at = [], [np.empty(0)], 0
-        for block in self.effects.blocks:
+        apart = np.zeros(self.belief.core.base.size)
+        for block in self.blocks:
             spreads.append(math.exp(min(rest[at], 700.0)))
-            parts.append(spreads[-1] * block.spread_out(rest[at + 1 : at + 1 + block.inner]))
+            inner = rest[at + 1 : at + 1 + block.inner]
+            if isinstance(block, Pool):
+                apart += spreads[-1] * (block.into @ inner)
+            else:
+                parts.append(spreads[-1] * block.spread_out(inner))
             at += 1 + block.inner
-        return np.array(spreads), np.concatenate(parts)
+        return np.array(spreads), np.concatenate(parts), apart
 
     def point(self, free: Floats) -> Point:
         """Return what free numbers stand for."""
         vector = self._open(self.origin + self.frame @ free[: self.count])[0]
-        return Point(self.effects.plain.scaled.user(vector), *self._effects(free[self.count :]))
+        spread, effect, apart = self._effects(free[self.count :])
+        return Point(self.effects.plain.scaled.user(self.belief.core.expand(vector) + apart), spread, effect)
 
     # --- the density -----------------------------------------------------------------------------------
 
-    def _plain(self, loose: Floats, effect: Floats) -> tuple[float, Floats, Floats]:
-        """Return the log density with its gradients in the unbounded parameters and in the effects."""
+    def _plain(self, loose: Floats, effect: Floats, apart: Floats) -> tuple[float, Floats, Floats, Floats]:
+        """Return the log density with its gradients in the unbounded parameters, the effects and all parameters."""
         vector, slope, jacobian, bend = self._open(loose)
-        value, gradient, effect_gradient = self.density(vector, effect)
+        core = self.belief.core
+        value, by_all, effect_gradient = self.density(core.expand(vector) + apart, effect)
         gap = (vector - self.belief.centre) / self.belief.scale
         value += jacobian - 0.5 * float(gap @ gap)
-        gradient = ((gradient - gap / self.belief.scale) @ self.shear) * slope + bend
-        return value, gradient, effect_gradient
+        gradient = ((core.pull(by_all) - gap / self.belief.scale) @ self.shear) * slope + bend
+        return value, gradient, effect_gradient, by_all
 
     def __call__(self, free: Floats) -> tuple[float, Floats]:
         """Return the log density and its gradient (D,); minus infinity where a hazard overflows."""
         count = self.count
-        spread, effect = self._effects(free[count:])
-        value, base, by_effect = self._plain(self.origin + self.frame @ free[:count], effect)
+        spread, effect, apart = self._effects(free[count:])
+        value, base, by_effect, by_all = self._plain(self.origin + self.frame @ free[:count], effect, apart)
         gradient = np.empty(self.size)
         gradient[:count] = base @ self.frame
         at = count
-        for number, block in enumerate(self.effects.blocks):
+        for number, block in enumerate(self.blocks):
             inner = free[at + 1 : at + 1 + block.inner]
-            mine = by_effect[block.first : block.first + block.size]
+            if isinstance(block, Pool):
+                mine = by_all @ block.into
+            else:
+                mine = block.gather(by_effect[block.first : block.first + block.size])
             scaled = spread[number] / block.spread
             # Half-normal prior of the standard deviation, and the Jacobian of its logarithm.
             value += free[at] - 0.5 * scaled**2 - 0.5 * float(inner @ inner)
-            gradient[at] = 1.0 - scaled**2 + float(mine @ effect[block.first : block.first + block.size])
-            gradient[at + 1 : at + 1 + block.inner] = spread[number] * block.gather(mine) - inner
+            gradient[at] = 1.0 - scaled**2 + spread[number] * float(mine @ inner)
+            gradient[at + 1 : at + 1 + block.inner] = spread[number] * mine - inner
             at += 1 + block.inner
         if not (math.isfinite(value) and np.isfinite(gradient).all()):
             return -math.inf, np.zeros(self.size)
@@ -199,12 +227,14 @@ class Target:
     # --- where to begin --------------------------------------------------------------------------------
 
     def _mode(self) -> Floats:
-        """Return the mode of the posterior without effects (P,)."""
-        program, belief = self.effects.plain, self.belief
-        open_to = Constraint.make(program.parameter_names)
-        task = Task(program, open_to, np.array([belief.centre, belief.scale]), open_to)
-        mode = task.solve().vector if program.trace.time.size else task.climb(belief.centre).vector
-        return mode if np.isfinite(mode).all() else belief.centre.copy()
+        """Return the mode of the posterior without effects, and with all levels of a pool alike."""
+        program, belief, core = self.effects.plain, self.belief, self.belief.core
+        times = np.sqrt(np.bincount(core.group))  # one prior for all that is tied
+        penalty = np.array([core.expand(belief.centre), core.expand(belief.scale * times)])
+        task = Task(program, core, penalty, core)
+        centre = core.expand(belief.centre)
+        mode = task.solve().vector if program.trace.time.size else task.climb(centre).vector
+        return core.reduce(mode) if np.isfinite(mode).all() else belief.centre.copy()
 
     def _strengths(self, mode: Floats) -> None:
         """Choose which intercepts are unrolled: those of causes that share a transition, if ever exposed.
@@ -212,22 +242,27 @@ class Target:
         What is unrolled is the strength where its covariates have their means, so that it does not depend on
         where a covariate has its zero; `shear` leads from there to the intercept.
         """
-        program, found, reach = self.effects.plain, [], []
+        program, core, found, reach = self.effects.plain, self.belief.core, [], []
         self.shear = np.eye(self.count)
+        expected, slope = np.zeros(self.count), np.zeros((self.count, self.count))
         for group in program.likelihood.groups:
             for number in group if len(group) > 1 else ():
                 place, cause = intercept(program, number), program.likelihood.causes[number]
                 if place < 0:
                     continue
-                elements = cause.integral(mode, 1)
-                expected = float(elements.value.sum())
-                if 0.0 < expected < math.inf:
-                    terms = cause.slots.target
-                    mean = (elements.value / expected) @ elements.slope[:, : len(terms)]
-                    self.shear[place, list(terms)] -= mean
-                    self.shear[place, place] = 1.0
-                    found.append(place)
-                    reach.append(math.log(expected) - mean @ mode[list(terms)])
+                elements = cause.integral(core.expand(mode), 1)
+                terms = cause.slots.target
+                with np.errstate(over="ignore", invalid="ignore"):
+                    own = np.zeros(core.base.size)
+                    own[list(terms)] = elements.value @ elements.slope[:, : len(terms)]
+                    expected[core.group[place]] += float(elements.value.sum())
+                    slope[core.group[place]] += core.pull(own)
+        for place in np.flatnonzero((expected > 0.0) & np.isfinite(expected)):
+            mean = slope[place] / expected[place]
+            self.shear[place] -= mean
+            self.shear[place, place] = 1.0
+            found.append(place)
+            reach.append(math.log(expected[place]) - mean @ mode)
         self.rolled = np.array(found, dtype=np.int64)
         self.log_reach = np.array(reach, dtype=np.float64)
         self.floor = 1.0 / self.belief.scale[self.rolled]
@@ -241,12 +276,12 @@ class Target:
         scale = self.belief.scale.copy()
         scale[self.bounded] = 1.8  # standard deviation of the logistic distribution
         scale[self.rolled] = 1.0
-        effect = np.zeros(self.effects.size)
+        effect, apart = np.zeros(self.effects.size), np.zeros(self.belief.core.base.size)
         curvature = np.empty((self.count, self.count))
         for place in range(self.count):
             step = np.zeros(self.count)
             step[place] = 1e-5 * min(scale[place], 10.0)
-            up, down = (self._plain(loose + by * step, effect)[1] for by in (1.0, -1.0))
+            up, down = (self._plain(loose + by * step, effect, apart)[1] for by in (1.0, -1.0))
             curvature[place] = (down - up) / (2.0 * step[place])
         curvature = np.where(np.isfinite(curvature), curvature, 0.0)
         scaled = (curvature + curvature.T) / 2.0 * np.outer(scale, scale)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.errors import FitError
+from tocsin.errors import FitError, ModelError
 from tocsin.fit.covariance import half_ranges
 from tocsin.fit.maximum.newton import intercept
 from tocsin.history.arrays import LONG, THINNED
@@ -32,6 +32,21 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 CONFUSED = 0.9  # correlation of two estimates above which the data hardly tell them apart
+
+
+def refuse_pooled(program: Program) -> None:
+    """Refuse levels that are drawn from one distribution: of its spread no likelihood has a maximum to trust.
+
+    Raises:
+        ModelError: naming the cause, and what to do.
+    """
+    for transition, cause in program.causes:
+        if isinstance(cause, Contagion) and cause.pooled is not None:
+            raise ModelError(
+                f"{transition.name!r}: the cause {cause.name!r} has pooled=, whose levels are drawn from one "
+                "distribution and have no maximum of a likelihood: draw from the posterior by model.sample(history), or "
+                "leave pooled= out to fit each level by itself"
+            )
 
 
 def refuse_empty(program: Program) -> None:

@@ -64,6 +64,7 @@ def fit_program(
     near: Mapping[str, float] | None = None,
 ) -> Fit:
     """Fit a compiled model, from estimates of another day if they are given as `near`; see `fit_model`."""
+    diagnostics.refuse_pooled(program)
     if prior is None:
         diagnostics.refuse_empty(program)
     ties = [tuple(group) for group in tied or ()]

@@ -43,6 +43,7 @@ class Contagion:
     name: str
     by: str | None = None
     shared: tuple[str, ...] = ()
+    pooled: float | None = None
 
 
 Cause = Baseline | Contagion
@@ -107,6 +108,7 @@ def contagion(
     name: str | None = None,
     by: str | None = None,
     shared: Sequence[str] = (),
+    pooled: bool | float = False,
 ) -> Contagion:
     """Declare a contagion cause: exp(beta . x_i) (sum_j w_ji exp(gamma . u_j) k_j)^alpha.
 
@@ -124,6 +126,8 @@ def contagion(
             and a half-life of its own, named ``cause[level]``; all else is shared. Needs ``half_life="estimate"``.
         shared: what levels share all the same: ``["half_life"]``, or ``["mass"]`` (strength h / ln 2, the events that
             one entry sets off along a tie of weight 1).
+        pooled: True draws log mass and log half-life of the levels from one normal distribution each, unless shared,
+            whose standard deviations have half-normal priors of scale 0.5, or of the number given; for `Model.sample`.
 
     Raises:
         ModelError: a formula or an option is wrong.
@@ -153,6 +157,7 @@ def contagion(
     if not isinstance(layer, str) or not layer:
         raise ModelError(f"a contagion cause needs the name of a layer, not {shown(layer)}")
     _check_levels(layer, half_life, response, by, shared)
+    spread = _check_pooled(layer, response, by, pooled)
     if not isinstance(when, str):
         raise ModelError(
             f"contagion({shown(layer)}): when must be a clause such as 'regime=soviet', not {shown(when)}"
@@ -168,6 +173,7 @@ def contagion(
         _cause_name(layer if name is None else name),
         by,
         tuple(shared),
+        spread,
     )
 
 
@@ -202,6 +208,26 @@ def _check_levels(layer: str, half_life: object, response: object, by: object, s
         )
     if "mass" in shared and response is not None:
         raise ModelError(f'{where}: shared=["mass"] is about exposures that add up: leave response= out')
+
+
+POOLED = 0.5  # scale of the half-normal prior of a spread of levels
+
+
+def _check_pooled(layer: str, response: object, by: object, pooled: object) -> float | None:
+    """Return the scale of the prior of the spread of levels, None where they are not pooled."""
+    where = f"contagion({shown(layer)})"
+    if pooled is None or pooled is False:
+        return None
+    if pooled is not True and (not isinstance(pooled, Real) or not 0 < pooled < LONGEST):
+        raise ModelError(
+            f"{where}: pooled= is True, or the scale of the half-normal prior of the spread of the levels, a number "
+            f"above 0, not {shown(pooled)}"
+        )
+    if by is None:
+        raise ModelError(f"{where}: pooled= needs by=, the category whose levels are drawn from one distribution")
+    if response is not None:
+        raise ModelError(f"{where}: pooled= is about the mass of exposures that add up: leave response= out")
+    return POOLED if pooled is True else float(pooled)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ _NOT_TEXT = (
     "recurrent",
     "half_life",
     "shared",
+    "pooled",
     "baseline",
     "contagion",
     "from",
@@ -45,6 +46,7 @@ _CONTAGION = (
     "name",
     "by",
     "shared",
+    "pooled",
     "note",
 )
 

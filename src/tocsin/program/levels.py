@@ -75,10 +75,11 @@ def levels_of(cause: Contagion, history: History, learnt: Role | None) -> tuple[
         found = tuple(level for level in order if level in met)
     if len(found) < 2:
         raise ModelError(f"{place} has {len(found)} level: leave by= out, or name a category with several")
-    if len(found) > MOST:
+    if len(found) > MOST and cause.pooled is None:
         raise ModelError(
             f"{place} has {len(found)} levels, of which each would have a half-life of its own: at most {MOST}; "
-            f"join levels, or write susceptibility='0 + C({cause.by})' for strengths alone"
+            f"join levels, write pooled=True and draw by model.sample(...), or susceptibility='0 + C({cause.by})' for "
+            "strengths alone"
         )
     return found
 
