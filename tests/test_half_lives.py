@@ -10,7 +10,7 @@ import pytest
 
 import tocsin as tc
 from tocsin.bayes.random_effects import Effects
-from tocsin.bayes.target import Density
+from tocsin.bayes.target import Belief, Density, Target
 from tocsin.fit.compare import _free, _nested
 from tocsin.twin import hazard as twin
 
@@ -144,6 +144,112 @@ def test_own_half_lives_are_compared_with_shared_ones() -> None:
     assert (_free(own) - _free(one), _nested(one, own)[1]) == (4, [])
     with pytest.raises(tc.TocsinError, match="neither fit is a special case"):
         _nested(own, one)
+
+
+def _pooled(shared: list[str]) -> tuple[Target, Belief]:
+    """A target of the sampler in which levels are drawn from one distribution."""
+    history, declared = world(), model(by="zone", shared=shared, pooled=True)
+    effects = Effects(
+        program := declared.compile(history), program, (), np.arange(len(program.parameter_names))
+    )
+    belief = Belief.of(tc.weak_prior(), program)
+    return Target(effects, belief), belief
+
+
+@pytest.mark.parametrize("shared", [[], ["half_life"], ["mass"]])
+def test_pooled_levels_have_the_density_of_their_hierarchy(shared: list[str]) -> None:
+    target, belief = _pooled(shared)
+    program, rng = target.effects.plain, np.random.default_rng(2)
+    assert len(belief.pools) == (4 if not shared else 2)
+    assert target.count == 9  # as if levels were one
+    free = 0.3 * rng.standard_normal(target.size)
+    value, gradient = target(free)
+    step = 1e-5 * np.eye(target.size)
+    slope = np.array([(target(free + each)[0] - target(free - each)[0]) / 2e-5 for each in step])
+    assert gradient == pytest.approx(slope, abs=1e-5)
+    # The same by hand: what levels have in common under its prior, departures and their spreads under theirs.
+    other = free.copy()
+    rest, at = 0.0, target.count
+    for _ in belief.pools:
+        other[at] += 0.2
+        other[at + 1 : at + 4] = rng.standard_normal(3)
+        for sign, x in ((1.0, other), (-1.0, free)):
+            rest += sign * (
+                x[at] - 0.5 * (math.exp(x[at]) / 0.5) ** 2 - 0.5 * (x[at + 1 : at + 4] ** 2).sum()
+            )
+        at += 4
+    one, two = target.point(free), target.point(other)
+    loglik = [program.loglik(target.effects.plain.scaled.scaled(x.vector)) for x in (one, two)]
+    assert target(other)[0] - value == pytest.approx(loglik[1] - loglik[0] + rest, abs=1e-8)
+    # A level's mass, or half-life, departs from the common one by its number times the spread.
+    names = program.parameter_names
+    lives = [names.index(n) for n in names if n.startswith("riot") and n.endswith("half_life")]
+    masses = [names.index(n) for n in names if n.startswith("riot: yes > yes | near[") and n.endswith("| 1")]
+    said = {"half_life": two.vector[lives]}
+    if masses:
+        said["mass"] = two.vector[masses] + two.vector[lives]
+    at = target.count
+    for pool in belief.pools[: len(belief.pools) // 2]:
+        number = other[at + 1 : at + 4] * math.exp(other[at])
+        assert np.diff(said[pool.kind]) == pytest.approx(np.diff(number))
+        at += 4
+
+
+def test_draws_of_the_prior_are_those_of_the_hierarchy() -> None:
+    target, belief = _pooled([])
+    vectors, spreads = belief.draw(np.random.default_rng(5), 4000)
+    assert np.quantile(spreads, 0.5, axis=0) == pytest.approx(0.5 * 0.6745, rel=0.1)
+    (mass,) = [k for k, pool in enumerate(belief.pools) if pool.kind == "mass" and "riot" in pool.transition]
+    names = target.effects.plain.parameter_names
+    stem = "riot: yes > yes | near"
+    log_mass = np.array(
+        [
+            vectors[:, names.index(f"{stem}[{level}] | susceptibility | 1")]
+            + vectors[:, names.index(f"{stem}[{level}] | memory | half_life")]
+            for level in LIVES
+        ]
+    )
+    apart = (log_mass - log_mass.mean(axis=0)) / spreads[:, mass]
+    assert (apart**2).sum(axis=0).mean() == pytest.approx(2.0, rel=0.1)
+
+
+def test_pooled_levels_are_refused_where_they_say_nothing() -> None:
+    with pytest.raises(tc.ModelError, match=r"pooled=.*model\.sample\(history\)"):
+        model(by="zone", pooled=True).fit(world())
+    for options, said in (
+        ({"pooled": True}, "needs by="),
+        ({"by": "zone", "pooled": -1.0}, "a number above 0"),
+        ({"by": "zone", "pooled": "yes"}, "is True, or the scale"),
+        ({"by": "zone", "pooled": True, "response": "power"}, "leave response= out"),
+    ):
+        with pytest.raises(tc.ModelError, match=said):
+            model(**options)
+    many = [f"z{k}" for k in range(40)]
+    units = {"unit": many, "own": many}
+    wide = tc.History(units=units, ties={"layer": ["near"], "source": ["z1"], "target": ["z2"]},
+        variables=[RIOT], window=(0.0, 1.0), clock="continuous")  # fmt: skip
+    riot = tc.contagion("near", "riot=yes", half_life="estimate", by="own")
+    with pytest.raises(tc.ModelError, match="at most 30"):
+        tc.Model([RIOT], [tc.Transition("riot", "yes", "yes", tc.baseline(), riot)]).compile(wide)
+    riot = tc.contagion("near", "riot=yes", half_life="estimate", by="own", pooled=0.8)
+    declared = tc.Model([RIOT], [tc.Transition("riot", "yes", "yes", tc.baseline(), riot)])
+    assert len(declared.compile(wide).parameter_names) == 81
+    assert tc.Model.from_toml(declared.to_toml()) == declared
+
+
+def test_a_posterior_tells_the_spread_beside_its_prior() -> None:
+    move = model(by="zone", shared=["half_life"], susceptibility="1", pooled=1.0).transitions[0]
+    posterior = tc.Model([RIOT], [move]).sample(world(), draws=30, tune=30, chains=1)
+    table = posterior.pooled()
+    assert list(table["level"]) == [*LIVES, "spread"]
+    assert table["prior_median"].iloc[-1] == pytest.approx(0.6745, rel=1e-3)
+    assert (table["lower"] <= table["median"]).all()
+    assert "riot: yes > yes | near | pooled | mass sd" in posterior.summary().index
+    assert posterior.parameters["pooled_sd"].shape == (1, 30, 1)
+    chart = tc.charts.pooling(posterior).to_dict()
+    assert "half-normal of scale 1" in str(chart)
+    with pytest.raises(tc.ModelError, match="of='mass'"):
+        tc.charts.pooling(posterior, of="half_life")
 
 
 def test_toml_says_the_same() -> None:

@@ -5,9 +5,9 @@
 Parameters are drawn from the prior, a world from the parameters, a posterior from the world. If prior,
 simulation, likelihood and sampler belong together, the rank of each true value among the draws is uniform
 (Talts, Betancourt, Simpson, Vehtari & Gelman 2018). The worlds come from the simulation kernels and the
-posterior from the likelihood kernels, so this checks the one against the other as well. Three models: `wave`
-(propensity and infectiousness with covariates, a way back), `memory` (half-life and alpha estimated) and
-`effects` (frailty and a common shock).
+posterior from the likelihood kernels, so this checks the one against the other as well. Four models: `wave`
+(propensity and infectiousness with covariates, a way back), `memory` (half-life and alpha estimated), `effects`
+(frailty and a common shock) and `pooled` (levels whose mass and half-life are drawn from one distribution).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tocsin.fit.maximum.constraint import Prior
 DRAWS, THIN, BINS = 400, 4, 10  # 99 draws are kept, so a rank is 0..99
 STATE = tc.StateVariable("s", ["old", "new"])
 RIOT = tc.StateVariable("riot", ["yes"], recurrent=True)
-MODELS = ("wave", "memory", "effects")
+MODELS = ("wave", "memory", "effects", "pooled")
 
 
 def ring(units: int, weight: float = 1.0) -> pd.DataFrame:
@@ -54,6 +54,12 @@ def setting(name: str) -> tuple[tc.Model, tc.History, Prior, dict[str, list[str]
         cause = tc.contagion("l", when="riot=yes", half_life="estimate", response="power")
         model = tc.Model([RIOT], [tc.Transition("riot", "yes", "yes", tc.baseline(), cause)])
         return model, history, tc.weak_prior(strength=0.7, half_life=1.0, alpha=0.3), {}
+    if name == "pooled":
+        units = pd.DataFrame({"unit": [f"u{k}" for k in range(8)], "wave": list("abcd") * 2})
+        history = tc.History(units, ties=ring(8, 0.5), variables=[RIOT], window=(0, 20), layers=["l"])
+        cause = tc.contagion("l", when="riot=yes", half_life="estimate", by="wave", pooled=True)
+        model = tc.Model([RIOT], [tc.Transition("riot", "yes", "yes", tc.baseline(), cause)])
+        return model, history, tc.weak_prior(strength=0.7, half_life=0.7), {}
     units = pd.DataFrame({"unit": [f"u{k}" for k in range(10)]})
     history = tc.History(units, ties=ring(10), variables=[STATE], window=(0, 12), layers=["l"])
     there = tc.Transition("s", "old", "new", tc.baseline(), tc.contagion("l", when="s=new"))
@@ -83,6 +89,7 @@ def ranks(name: str, simulations: int, seed: int = 1) -> pd.DataFrame:
         found = np.concatenate([drawn.vector[0], drawn.spread[0]], axis=1)[THIN - 1 :: THIN][:99]
         rows.append((found < np.concatenate([vectors[k], spreads[k]])).sum(axis=0))
     names = [*effects.plain.parameter_names, *(f"{b.transition} | {b.kind} | sd" for b in effects.blocks)]
+    names += [pool.name for pool in belief.pools]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -126,7 +133,7 @@ def picture(ranks_of: pd.DataFrame, title: str) -> object:
 
 
 def main() -> None:
-    """Run all three and write pictures and p-values."""
+    """Run all and write pictures and p-values."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

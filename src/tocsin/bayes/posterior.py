@@ -18,6 +18,7 @@ from tocsin.bayes.convergence import warnings_of
 from tocsin.errors import FitError, ModelError, TocsinError
 from tocsin.files.format import FORMAT
 from tocsin.fit.draws import DrawnParameters
+from tocsin.fit.maximum.newton import intercept
 from tocsin.program.grouped import is_grouped
 
 if TYPE_CHECKING:
@@ -327,6 +328,44 @@ class Posterior:
                 names += [f"{block.transition} | {block.kind} | {label}" for label in block.labels]
                 listed += [False] * block.size
         return names, np.concatenate(parts, axis=2), np.array(listed)
+
+    def pooled(self, level: float = 0.95) -> pd.DataFrame:
+        """Return what the draws say of levels that are drawn from one distribution (`pooled=`), and of their spread.
+
+        Few levels say little of a spread: its posterior is set beside its prior, which it may hardly have moved.
+
+        Parameters:
+            level: probability of the intervals, with equal tails.
+
+        Returns:
+            One row a level and one for the spread (standard deviation of the logarithm), of mass and of half-life:
+            transition, cause, of, level, median, lower, upper, and of the spread's prior prior_median, prior_lower,
+            prior_upper. Mass is strength times half-life over log 2; half-lives are in units of the clock.
+        """
+        import pandas as pd
+        from scipy.stats import halfnorm
+
+        if isinstance(level, bool | str) or not 0.0 < level < 1.0:
+            raise ModelError(f"level must lie between 0 and 1, not {level!r}")
+        tails = [0.5, (1 - level) / 2, (1 + level) / 2]
+        program, blocks = self.effects.plain, len(self.effects.blocks)
+        vectors = self.draws.vector.reshape(-1, self.draws.vector.shape[2])
+        rows = []
+        for number, pool in enumerate(self.belief.pools):
+            head = (pool.transition, pool.cause, pool.kind)
+            own = {s.cause: s for s in program.slots if (s.transition, s.plain) == head[:2]}
+            for label in pool.labels:
+                slots = own[f"{pool.cause}[{label}]"]
+                value = vectors[:, slots.half_life]
+                if pool.kind == "mass":
+                    value = value + vectors[:, intercept(program, program.slots.index(slots))]
+                    value = value - np.log(np.log(2.0))
+                rows.append((*head, label, *np.exp(np.quantile(value, tails)), *[np.nan] * 3))
+            spread = np.quantile(self.draws.spread[..., blocks + number], tails)
+            rows.append((*head, "spread", *spread, *halfnorm.ppf(tails, scale=pool.spread)))
+        names = ["median", "lower", "upper"]
+        columns = ["transition", "cause", "of", "level", *names, *(f"prior_{name}" for name in names)]
+        return pd.DataFrame(rows, columns=columns)
 
     def __repr__(self) -> str:
         chains, draws, size = self.draws.vector.shape

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import ModelError, suggestion
-from tocsin.kernels.layout import TARGET
 from tocsin.fit.maximum.newton import intercept
+from tocsin.kernels.layout import TARGET
 from tocsin.model.declaration import BAR, Baseline, Contagion, Transition
 from tocsin.model.model import Model
 from tocsin.program.grouped import is_grouped

@@ -79,12 +79,10 @@ class Belief:
             if slots.alpha >= 0:
                 lower[slots.alpha], upper[slots.alpha] = ALPHA_BOUNDS
         first = np.unique(core.group, return_index=True)[1]  # what is tied has one prior
-        return Belief(
-            centre[first], scale[first], lower[first], upper[first], program.scaled, core, pools
-        )
+        return Belief(centre[first], scale[first], lower[first], upper[first], program.scaled, core, pools)
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
-        """Draw parameters from the prior (count, P), on the user's scale, and standard deviations of pools (count, B)."""
+        """Draw parameters from the prior (count, P), on the user's scale, and spreads of pooled levels (count, B)."""
         from scipy.stats import truncnorm
 
         drawn = self.centre + self.scale * rng.standard_normal((count, self.centre.size))

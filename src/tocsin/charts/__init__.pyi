@@ -8,6 +8,7 @@ from .curves import shares as shares
 from .curves import wave_curve as wave_curve
 from .differences import unit_differences as unit_differences
 from .effects import effect as effect
+from .effects import pooling as pooling
 from .parts import save_chart as save_chart
 from .survival_curves import survival_curve as survival_curve
 from .tree import spark_tree as spark_tree

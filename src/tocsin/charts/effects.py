@@ -1,15 +1,20 @@
-"""The effect of a covariate as a curve with its band."""
+"""What a fit says of one thing: the effect of a covariate with its band, the spread of pooled levels."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import numpy as np
 
 from tocsin.charts.parts import WIDE, colour, finished, inline
+from tocsin.errors import ModelError
 from tocsin.fit.effect import effect as effect_of
 from tocsin.fit.estimates import Fit
+
+if TYPE_CHECKING:
+    from tocsin.bayes.posterior import Posterior
 
 
 def effect(
@@ -83,5 +88,78 @@ def effect(
         f"{low['value']:.3g}: {low['ratio']:.2f} times ({low['lower']:.2f} to {low['upper']:.2f}).",
         width,
         260 if width > 500 else 220,
+        titled,
+    )
+
+
+BINS = 30
+
+
+def pooling(
+    posterior: Posterior, of: str = "mass", cause: str | None = None, width: int = WIDE, titled: bool = True
+) -> alt.LayerChart:
+    """Return what is known of the spread of pooled levels: the prior as a line before the draws of the posterior.
+
+    Where the draws look like the line, the data say nothing of the spread.
+
+    Parameters:
+        posterior: of a model with `contagion(..., by=..., pooled=...)`.
+        of: ``"mass"`` or ``"half_life"``.
+        cause: the name of the cause; needed where levels of several are pooled.
+        width: in pixels.
+        titled: whether the chart carries its own title and source.
+
+    Raises:
+        ModelError: no such levels are pooled, or those of several causes are.
+
+    Example:
+        >>> import tocsin as tc
+        >>> wave = tc.contagion("border", "regime=soviet", half_life="estimate", by="zone", pooled=True)
+        >>> wave.pooled  # draw with model.sample(history), then tc.charts.pooling(posterior)
+        0.5
+    """
+    pools = posterior.belief.pools
+    chosen = [k for k, pool in enumerate(pools) if pool.kind == of and cause in (None, pool.cause)]
+    if len(chosen) != 1:
+        known = sorted({f"of={pool.kind!r}, cause={pool.cause!r}" for pool in pools})
+        raise ModelError(
+            f"levels are pooled {len(chosen)} times of={of!r}, cause={cause!r}, where one is drawn: "
+            + ("there are " + "; ".join(known) if known else "declare contagion(..., by=..., pooled=True)")
+        )
+    pool = pools[chosen[0]]
+    drawn = posterior.draws.spread[..., len(posterior.effects.blocks) + chosen[0]].ravel()
+    edges = np.linspace(0.0, max(float(drawn.max()), 3.0 * pool.spread), BINS + 1)
+    density = np.histogram(drawn, edges, density=True)[0]
+    prior = math.sqrt(2.0 / math.pi) / pool.spread * np.exp(-0.5 * (edges / pool.spread) ** 2)
+    bars = [
+        {"low": float(low), "high": float(high), "density": float(y)}
+        for low, high, y in zip(edges[:-1], edges[1:], density, strict=True)
+    ]
+    line = [{"low": float(x), "density": float(y)} for x, y in zip(edges, prior, strict=True)]
+    low, middle, high = np.quantile(drawn, [0.025, 0.5, 0.975])
+    what = f"log {pool.kind.replace('_', '-')} of {pool.cause}"
+    finding = (
+        f"The {len(pool.labels)} levels differ in {what} by a standard deviation of {middle:.2f} "
+        f"({low:.2f} to {high:.2f})"
+    )
+    x = alt.Axis(title=f"standard deviation of {what}", grid=False)
+    y = alt.Y("density:Q", axis=alt.Axis(title="density"))
+    layers: list[Any] = [
+        alt.Chart(alt.InlineData(values=bars))
+        .mark_bar(color=colour("band"))
+        .encode(x=alt.X("low:Q", axis=x), x2=alt.X2("high"), y=y),
+        alt.Chart(alt.InlineData(values=line))
+        .mark_line(color=colour("ink"), strokeWidth=2)
+        .encode(x="low:Q", y=y),
+    ]
+    return finished(
+        alt.layer(*layers),
+        posterior.history.citation or posterior.history.title or posterior.history.name,
+        finding,
+        f"Bars: draws of the posterior. Line: the prior, half-normal of scale {pool.spread:g}. Where bars follow the "
+        "line the data say nothing of the spread.",
+        f"Prior and posterior of the standard deviation of {what} among {', '.join(pool.labels)}. {finding}.",
+        width,
+        220,
         titled,
     )

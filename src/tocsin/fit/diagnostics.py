@@ -44,8 +44,8 @@ def refuse_pooled(program: Program) -> None:
         if isinstance(cause, Contagion) and cause.pooled is not None:
             raise ModelError(
                 f"{transition.name!r}: the cause {cause.name!r} has pooled=, whose levels are drawn from one "
-                "distribution and have no maximum of a likelihood: draw from the posterior by model.sample(history), or "
-                "leave pooled= out to fit each level by itself"
+                "distribution and have no maximum of a likelihood: draw from the posterior by model.sample(history), "
+                "or leave pooled= out to fit each level by itself"
             )
 
 

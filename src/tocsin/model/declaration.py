@@ -224,7 +224,9 @@ def _check_pooled(layer: str, response: object, by: object, pooled: object) -> f
             f"above 0, not {shown(pooled)}"
         )
     if by is None:
-        raise ModelError(f"{where}: pooled= needs by=, the category whose levels are drawn from one distribution")
+        raise ModelError(
+            f"{where}: pooled= needs by=, the category whose levels are drawn from one distribution"
+        )
     if response is not None:
         raise ModelError(f"{where}: pooled= is about the mass of exposures that add up: leave response= out")
     return POOLED if pooled is True else float(pooled)
