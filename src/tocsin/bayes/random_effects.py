@@ -198,9 +198,9 @@ def pools_of(program: Program) -> tuple[tuple[Pool, ...], list[list[str]]]:
             slots = program.slots[number]
             levels.setdefault((slots.transition, slots.plain), []).append((number, cause.pooled))
     for (transition, plain), members in levels.items():
-        slots = [program.slots[number] for number, _ in members]
-        labels = tuple(each.cause[len(plain) + 1 : -1] for each in slots)
-        lives = [each.half_life for each in slots]
+        own = [program.slots[number] for number, _ in members]
+        labels = tuple(each.cause[len(plain) + 1 : -1] for each in own)
+        lives = [each.half_life for each in own]
         strengths = [intercept(program, number) for number, _ in members]
         for kind, places in (("mass", strengths), ("half_life", lives)):
             if len(set(places)) < 2:

@@ -255,7 +255,7 @@ class Target:
                     own[list(terms)] = elements.value @ elements.slope[:, : len(terms)]
                     expected[core.group[place]] += float(elements.value.sum())
                     slope[core.group[place]] += core.pull(own)
-        for place in np.flatnonzero((expected > 0.0) & np.isfinite(expected)):
+        for place in np.flatnonzero((expected > 0.0) & np.isfinite(expected)).tolist():
             mean = slope[place] / expected[place]
             self.shear[place] -= mean
             self.shear[place, place] = 1.0

@@ -218,7 +218,7 @@ def _check_pooled(layer: str, response: object, by: object, pooled: object) -> f
     where = f"contagion({shown(layer)})"
     if pooled is None or pooled is False:
         return None
-    if pooled is not True and (not isinstance(pooled, Real) or not 0 < pooled < LONGEST):
+    if pooled is not True and (not isinstance(pooled, int | float) or not 0 < pooled < LONGEST):
         raise ModelError(
             f"{where}: pooled= is True, or the scale of the half-normal prior of the spread of the levels, a number "
             f"above 0, not {shown(pooled)}"
