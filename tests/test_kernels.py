@@ -15,7 +15,8 @@ import pytest
 import tocsin as tc
 from tocsin.ensemble import simulate as simulation
 from tocsin.kernels.clocks import level_offsets
-from tocsin.kernels.layout import FAN, SPAN
+from tocsin.kernels.compiled import FAN
+from tocsin.kernels.layout import SPAN
 from tocsin.kernels.streams import philox, uniform
 
 STATE = tc.StateVariable("regime", ["old", "soviet", "fallen"])
@@ -228,3 +229,44 @@ def test_a_hazard_too_large_names_the_cause_within_a_pass() -> None:
     params["regime: old > soviet | second | susceptibility | 1"] = np.log(1e150)
     with pytest.raises(tc.FitError, match=r"'regime: old > soviet \| second' in 'u\d+' at .* not a finite"):
         program.simulate(params, 3, 1)
+
+
+def test_a_changed_kernel_file_makes_stale_all_that_import_it() -> None:
+    # Numba knows of the file of a kernel alone: what a kernel takes in from elsewhere would live on.
+    from tocsin.kernels import compiled, conditional_worlds, layout, streams
+
+    def seen(file: str) -> set[str]:
+        found, left = set[Path](), [Path(file)]
+        while left:
+            if (path := left.pop()) not in found:
+                found.add(path)
+                left += compiled._text_of(path)[1]
+        return {path.stem for path in found}
+
+    worlds = seen(conditional_worlds.__file__)
+    # Near (imported by its own file) and far (imported by what it imports).
+    assert {
+        "conditional_worlds",
+        "conditional_clocks",
+        "record_clocks",
+        "hazard",
+        "layout",
+        "streams",
+    } <= worlds
+    assert "density" not in worlds and seen(layout.__file__) == {"layout"}
+    assert compiled.source_stamp(layout.__file__) != compiled.source_stamp(streams.__file__)
+
+
+def test_what_is_compiled_is_said_once_and_kept(tmp_path: Path) -> None:
+    kernels = tmp_path / "kernels.py"
+    kernels.write_text(
+        "from tocsin.kernels.compiled import entry\n@entry\ndef add(a, b):\n    return a + b\nprint(add(1, 2))\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    said = []
+    for _ in range(2):
+        command = [sys.executable, str(kernels)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == "3\n"
+        said.append([line for line in done.stderr.splitlines() if line.startswith("tocsin: compiling")])
+    assert len(said[0]) == 1 and "done once" in said[0][0] and said[1] == []

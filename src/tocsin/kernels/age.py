@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from tocsin.kernels.compiled import inlined, inner, place
 from tocsin.kernels.layout import (
     AGE,
     FIRST_CUT,
@@ -22,9 +23,6 @@ from tocsin.kernels.layout import (
     PIECES,
     TARGET,
     TRANSITION,
-    inlined,
-    inner,
-    place,
 )
 
 GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)

@@ -12,22 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.layout import (
-    ENTER,
+from tocsin.kernels.compiled import (
     FAN,
-    KIND,
-    LAYER,
-    LEAD,
-    OUT,
-    ROW,
     SHIFT,
-    SPAN,
-    TIE,
-    VALUE,
-    WHEN,
-    A,
-    C,
-    Layout,
     comparing,
     inlined,
     inner,
@@ -35,6 +22,21 @@ from tocsin.kernels.layout import (
     lesser,
     place,
     place_in_block,
+)
+from tocsin.kernels.layout import (
+    ENTER,
+    KIND,
+    LAYER,
+    LEAD,
+    OUT,
+    ROW,
+    SPAN,
+    TIE,
+    VALUE,
+    WHEN,
+    A,
+    C,
+    Layout,
     room_of,
 )
 

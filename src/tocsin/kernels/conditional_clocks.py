@@ -26,6 +26,7 @@ from tocsin.kernels.age import (
     target_row,
 )
 from tocsin.kernels.clocks import put
+from tocsin.kernels.compiled import inlined, inner, place
 from tocsin.kernels.hazard import (
     HEARD,
     SENT,
@@ -64,9 +65,6 @@ from tocsin.kernels.layout import (
     A,
     B,
     C,
-    inlined,
-    inner,
-    place,
 )
 from tocsin.kernels.layout import (
     KIND as BREAK_KIND,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tocsin.kernels.clocks import earliest, winner
+from tocsin.kernels.compiled import entry, inlined, inner, place
 from tocsin.kernels.conditional_clocks import (
     AIM,
     BASE,
@@ -62,10 +63,6 @@ from tocsin.kernels.layout import (
     C,
     Layout,
     Tables,
-    entry,
-    inlined,
-    inner,
-    place,
 )
 from tocsin.kernels.record_clocks import (
     CAUSE as PLACE_CAUSE,

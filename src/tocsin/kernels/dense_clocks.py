@@ -28,8 +28,9 @@ from tocsin.kernels.clocks import (
     least_of,
     set_time,
 )
+from tocsin.kernels.compiled import comparing, greater, inlined, lesser, place
 from tocsin.kernels.hazard import SENT
-from tocsin.kernels.layout import IN, LEAD, OUT, ROW, SPAN, comparing, greater, inlined, lesser, place
+from tocsin.kernels.layout import IN, LEAD, OUT, ROW, SPAN
 from tocsin.kernels.streams import threshold
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.kernels.compiled import entry, inlined, inner
 from tocsin.kernels.exposure_sweep import integrals
-from tocsin.kernels.layout import entry, inlined, inner
 
 # Columns of `cause`: where its parameters stand, and where its arrays begin in the flat ones.
 (

@@ -13,9 +13,10 @@ import math
 
 import numpy as np
 
+from tocsin.kernels.compiled import cached, entry
 from tocsin.kernels.exposure_sweep import AFTER, EXPLAINED, UNIT, VARIABLE
 from tocsin.kernels.hazard import weight_of
-from tocsin.kernels.layout import LAYER, OUT, OUT_TARGET, TRANSITION, cached, entry
+from tocsin.kernels.layout import LAYER, OUT, OUT_TARGET, TRANSITION
 
 FADED = 200.0  # powers of e after which the instant that memory refers to is moved on
 

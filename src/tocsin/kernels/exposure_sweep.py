@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.kernels.compiled import entry, inner
 from tocsin.kernels.hazard import weight_inward, weight_of
 from tocsin.kernels.layout import (
     ENTER,
@@ -41,8 +42,6 @@ from tocsin.kernels.layout import (
     A,
     B,
     C,
-    entry,
-    inner,
 )
 
 UNIT, VARIABLE, BEFORE, AFTER, EXPLAINED = range(5)  # columns of `events`

@@ -26,6 +26,7 @@ from tocsin.kernels.clocks import (
     first_to_fire,
     next_time,
 )
+from tocsin.kernels.compiled import entry, inlined, inner, place
 from tocsin.kernels.hazard import SENT, brought_memory, held, take_memory, weight_inward
 from tocsin.kernels.layout import (
     DECAYS,
@@ -47,10 +48,6 @@ from tocsin.kernels.layout import (
     C,
     Layout,
     Tables,
-    entry,
-    inlined,
-    inner,
-    place,
 )
 from tocsin.kernels.simulation import (
     BEGAN,

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tocsin.kernels.compiled import entry, inner
 from tocsin.kernels.exposure_sweep import integrals
-from tocsin.kernels.layout import entry, inner
 
 FADED = 40.0  # powers of e after which nothing is left
 

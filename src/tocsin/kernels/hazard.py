@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from tocsin.kernels.age import target_row
+from tocsin.kernels.compiled import inlined, place
 from tocsin.kernels.inner_exposure import inner_factor, inner_level
 from tocsin.kernels.layout import (
     AGE,
@@ -35,8 +36,6 @@ from tocsin.kernels.layout import (
     A,
     B,
     C,
-    inlined,
-    place,
 )
 
 SENT, HEARD = 0, 1  # rows of `memory`: what a source sends, and when it was last brought up to date

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from tocsin.kernels.layout import inlined, inner, place
+from tocsin.kernels.compiled import inlined, inner, place
 
 LAYER, MARK, TOTAL, FIRST_MARK = range(4)  # columns of `Layout.inner`
 

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from tocsin.kernels.layout import summing
+from tocsin.kernels.compiled import summing
 
 BLOCK = 64  # rows
 

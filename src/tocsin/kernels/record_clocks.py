@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tocsin.kernels.clocks import level_offsets, memory_rows, on_lines
+from tocsin.kernels.compiled import entry, inlined, inner
 from tocsin.kernels.conditional_clocks import (
     DRAWN,
     HAPPENED_MOVE,
@@ -29,7 +30,7 @@ from tocsin.kernels.conditional_clocks import (
     release_instant,
     whole_exposure,
 )
-from tocsin.kernels.layout import LAYER, TRANSITION, WHEN, Layout, Tables, entry, inlined, inner
+from tocsin.kernels.layout import LAYER, TRANSITION, WHEN, Layout, Tables
 from tocsin.kernels.streams import combine, uniform
 
 DONE, NOT_FINITE, UNEXPLAINED = 0, 1, 2

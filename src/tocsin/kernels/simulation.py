@@ -22,6 +22,7 @@ from tocsin.kernels.clocks import (
     next_time,
     set_aside,
 )
+from tocsin.kernels.compiled import allocating, entry, inlined, inner, place
 from tocsin.kernels.dense_clocks import begin_row
 from tocsin.kernels.hazard import (
     HEARD,
@@ -62,11 +63,6 @@ from tocsin.kernels.layout import (
     C,
     Layout,
     Tables,
-    allocating,
-    entry,
-    inlined,
-    inner,
-    place,
 )
 from tocsin.kernels.sparse_clocks import (
     MANY,

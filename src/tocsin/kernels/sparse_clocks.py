@@ -27,6 +27,7 @@ from tocsin.kernels.clocks import (
     set_time,
     time_of,
 )
+from tocsin.kernels.compiled import inlined, inner, place
 from tocsin.kernels.dense_clocks import draw_from_row, schedule_in_row, send_rows, stop_clock
 from tocsin.kernels.hazard import HEARD, SENT, draw_among, sending, sent, target_factor, weight_of
 from tocsin.kernels.inner_exposure import LAYER as INNER_LAYER
@@ -46,9 +47,6 @@ from tocsin.kernels.layout import (
     TIE,
     TOTAL,
     TRANSITION,
-    inlined,
-    inner,
-    place,
 )
 from tocsin.kernels.streams import SOURCE_STREAM, combine, threshold, uniform
 

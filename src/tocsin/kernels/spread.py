@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tocsin.kernels.layout import entry
+from tocsin.kernels.compiled import entry
 
 
 @entry

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tocsin.kernels.layout import allocating, entry
+from tocsin.kernels.compiled import allocating, entry
 
 
 class Course(NamedTuple):

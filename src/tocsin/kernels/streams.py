@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from tocsin.kernels.layout import cached
+from tocsin.kernels.compiled import cached
 
 _M0 = np.uint64(0xD2511F53)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tocsin.kernels.layout import allocating, entry
+from tocsin.kernels.compiled import allocating, entry
 
 FEW = 64  # ties of one source that are put in order by insertion
 
