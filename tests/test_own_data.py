@@ -259,7 +259,9 @@ def small(**more: object) -> tc.History:
     [
         ("units", "startdate", "enter"), ("units", "endYear", "exit"), ("units", "Latitude", "lat"),
         ("units", "lng", "lon"), ("ties", "stdate", "start"), ("ties", "end_date", "end"),
-        ("covariates", "year", "start"), ("covariates", "until", "end"),
+        ("covariates", "year", "start"), ("covariates", "until", "end"), ("units", "styear", "enter"),
+        ("ties", "Last Year", "end"), ("covariates", "année", "start"), ("ties", "t0", "start"),
+        ("units", "CapLat", "lat"), ("units", "name", "label"),
     ],
 )  # fmt: skip
 def test_columns_that_mean_something_elsewhere(table: str, column: str, meant: str) -> None:
@@ -274,6 +276,34 @@ def test_columns_that_mean_something_elsewhere(table: str, column: str, meant: s
     assert [(each.column, each.nearest) for each in caught.value.problems] == [(column, meant)]
     history = small(**tables, extra=[column])
     assert column in getattr(history, table).columns and history.extra == (column,)
+
+
+@pytest.mark.parametrize("table", ["units", "events", "ties", "covariates"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        "country_name",
+        "event_id",
+        "iso3c",
+        "gwno_a",
+        "statelno",
+        "coordinates",
+        "eventdate",
+        "uid",
+        "valid_from",
+    ],
+)
+def test_no_table_keeps_a_time_a_place_or_an_identifier_unasked(table: str, column: str) -> None:
+    tables = {
+        "units": {"unit": ["a", "b", "c"]},
+        "events": {"unit": ["a"], "variable": ["r"], "state": ["new"], "time": ["1991-01-01"]},
+        "ties": {"layer": ["x"], "source": ["a"], "target": ["b"]},
+        "covariates": {"unit": ["a"], "covariate": ["gdp"], "value": [1.0]},
+    }
+    tables[table][column] = ["q"] * len(tables[table][next(iter(tables[table]))])
+    with pytest.raises(tc.HistoryError, match="looks like"):
+        small(**tables)
+    assert column in getattr(small(**tables, extra=[column]), table).columns
 
 
 def test_extra_columns_come_back_from_a_folder(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def assemble(
     )
     if not declared.trusted:
         for kind in (schema.UNITS, schema.EVENTS, schema.TIES, schema.COVARIATES):
-            known = {*kind.known, *schema.READ_BY_MAPS, *declared.extra, *reader.variables, *declared.levels}
+            maps = schema.READ_BY_MAPS if kind is schema.UNITS else ()
+            known = {*kind.known, *maps, *declared.extra, *reader.variables, *declared.levels}
             schema.check_look_alikes(raws[kind.name], kind, known, report)
     units = reader.units(raws["units"])
     events = reader.events(spelled_out(raws["events"], clock.name) if clock.dated else raws["events"])
