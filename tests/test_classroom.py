@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 import tocsin as tc
 from tocsin.classroom import site
 from tocsin.classroom.outcomes import outcome_of, tenths
-from tocsin.classroom.prepared import generic, read_scenarios
+from tocsin.classroom.prepared import generic, read_lesson
 from tocsin.cli.main import app
 from tocsin.ensemble.paired import Paired
 from tocsin.explorer.questions import Limits, QuestionReader
@@ -43,8 +43,8 @@ def folder(planned: site.SitePlan, tmp_path_factory: pytest.TempPathFactory) -> 
     to = tmp_path_factory.mktemp("class")
     (to / "notes.txt").write_text("mine")
     told: list[tuple[str, int, int]] = []
-    first = site.publish(planned, to, lambda *words: told.append(words))
-    assert first == to / "index.html" and ("writing", 0, 0) in told
+    made = site.publish(planned, to.parent / "class.html", lambda *words: told.append(words), folder=to)
+    assert made == [to.parent / "class.html", to / "index.html"] and ("writing", 0, 0) in told
     assert max(done for _, done, _ in told) == max(total for _, _, total in told) - 1
     return to
 
@@ -118,7 +118,7 @@ def test_every_fault_of_a_file_is_listed(tmp_path: Path, planned: site.SitePlan)
     )
     reader = QuestionReader(planned.history, planned.model, planned.wave, Limits(), 1)
     with pytest.raises(tc.TocsinError) as caught:
-        read_scenarios(path, planned.history, reader)
+        read_lesson(path, planned.history, reader)
     text = str(caught.value)
     for words in (
         "did you mean 'comintern'",
@@ -141,7 +141,7 @@ def test_broken_files(tmp_path: Path, planned: site.SitePlan, text: str) -> None
     path.write_bytes(text.encode("latin-1"))
     reader = QuestionReader(planned.history, planned.model, planned.wave, Limits(), 1)
     with pytest.raises(tc.TocsinError, match="scenario"):
-        read_scenarios(path, planned.history, reader)
+        read_lesson(path, planned.history, reader)
 
 
 def own_history(path: Path) -> Path:
@@ -180,7 +180,7 @@ def test_a_history_without_files_has_its_layers(tmp_path: Path) -> None:
     assert generic(planned.history, QuestionReader(planned.history, model, wave, Limits(), 1)) == list(
         planned.scenarios
     )
-    first = site.publish(planned, tmp_path / "out")
+    (first,) = site.publish(planned, tmp_path / "out")
     text = first.read_text(encoding="utf-8")
     assert "<i>" not in text and "Somewhere &lt;i&gt;else" in text and "tour-1.html" not in text
     assert {path.name for path in (tmp_path / "out").glob("worksheet-*.html")} == {
@@ -206,7 +206,7 @@ def test_the_folder(folder: Path, planned: site.SitePlan) -> None:
 
 def test_pages_name_nothing_that_is_not_there(folder: Path) -> None:
     pages = list(folder.glob("*.html"))
-    assert len(pages) == 3 + 8 + 4
+    assert len(pages) == 3 + 8 + 4 + 6
     for page in pages:
         text = page.read_text(encoding="utf-8")
         for address in re.findall(r'(?:href|src)="([^"]*)"', text):
@@ -235,8 +235,8 @@ def test_the_answers_have_what_the_sheets_leave_blank(folder: Path, planned: sit
 def test_again_gives_the_same_and_clears_what_was(folder: Path, tmp_path: Path) -> None:
     small = site.plan(str(own_history(tmp_path / "own")), worlds=60)
     lab = site._laboratory(small, lambda what, done, total: None)
-    one, other = (site.made(small, each, lambda *_: None) for each in (lab, lab))
-    assert one == other
+    one, other = (site.Edition(small, each, lambda *_: None) for each in (lab, lab))
+    assert one.files() == other.files() and one.one_file() == other.one_file()
     to = tmp_path / "class"
     shutil.copytree(folder, to)
     (to / "tour-9.txt").write_text("mine")
@@ -288,9 +288,10 @@ def test_wrong_command_lines(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[[scenario]]\nkey = 'a'\n")
     out = str(tmp_path / "out")
     for words, code, said in (
-        (["1917"], 2, "--to"),
+        (["1917"], 1, "--to class.html"),
         (["1971", "--to", out], 1, "no such folder"),
         (["1917", "--to", str(tmp_path / "file")], 1, "is no folder"),
+        (["1917", "--zip", str(tmp_path / "other")], 1, "is a folder"),
         (["1917", "--to", str(tmp_path / "other")], 1, "choose another folder"),
         (["1917", "--to", str(tmp_path / "replay")], 1, "manifest of something else"),
         (["1917", "--to", out, "--scenarios", str(tmp_path / "bad.toml")], 1, "title is missing"),
@@ -433,3 +434,148 @@ def test_worksheets_fit_on_paper(chromium: Any, folder: Path) -> None:
         count = len(re.findall(rb"/Type\s*/Page\b", paper))
         assert 1 <= count <= most, (name, count)
     seen.close()
+
+
+# --- one file, opened alone ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alone(folder: Path) -> Path:
+    """The one file of the same edition."""
+    return folder.parent / "class.html"
+
+
+def test_one_file_holds_all_and_fetches_nothing(alone: Path, planned: site.SitePlan) -> None:
+    text = alone.read_text(encoding="utf-8")
+    assert len(text.encode()) < 5_000_000
+    assert len(planned.scenarios) * 2 <= 40
+    assert not re.findall(r"<(?:script|img|iframe|link)[^>]*(?:src|href)=", text)
+    assert not re.search(
+        r"fetch\(\"(?!api)|XMLHttpRequest|localStorage|sendBeacon", text.split('id="vega"')[0]
+    )
+    pages = re.findall(r'data-page="([\w-]+)"', text)
+    assert pages[0] == "index" and {
+        "lesson",
+        "predict",
+        "how-we-know",
+        "quiz",
+        "words",
+        "sources",
+        "answers",
+    } < {*pages}
+    inside = {*pages, *re.findall(r'data-step="([\w-]+)"', text), *re.findall(r' id="([\w-]+)"', text)}
+    for target in re.findall(r'href="#([\w-]+)"', text):
+        assert target in inside, target
+    assert not re.findall(r'href="[\w-]+\.html', text)
+
+
+class Alone(WatchedPage):
+    """The one file, opened from the disk without a network."""
+
+    def __init__(self, chromium: Any, file: Path, size: tuple[int, int] = DESK, **options: Any) -> None:
+        super().__init__(chromium, size, file.as_uri(), offline=True, **options)
+        self.page.goto(file.as_uri())
+
+    def show(self, name: str) -> Any:
+        self.page.evaluate("(name) => { window.location.hash = name; }", name)
+        step = name.startswith(("tour", "laboratory"))
+        self.page.wait_for_selector("[data-map]" if step else f'[data-page="{name}"]', state="visible")
+        if step:
+            self.changed()
+        return self.page
+
+
+def test_one_file_is_walked_from_page_to_page(chromium: Any, alone: Path, planned: site.SitePlan) -> None:
+    assert planned.tour is not None
+    seen = Alone(chromium, alone)
+    page = seen.page
+    assert page.locator("main:visible h1").inner_text() == planned.history.title
+    page.get_by_role("link", name="Tour").click()
+    seen.ready()
+    assert page.locator("#step-title").inner_text() == planned.tour.steps[0].heading
+    page.locator("#step a[rel=next]").click()
+    seen.changed()
+    assert page.locator("#step-title").inner_text() == planned.tour.steps[1].heading
+    assert page.evaluate("window.tocsinPage.state.get('unit')") == planned.tour.steps[1].units[0]
+    page.locator("#try").click()
+    seen.changed()
+    assert page.locator("#try").get_attribute("aria-pressed") == "true"
+    page.go_back()
+    assert page.locator("#step-title").inner_text() == planned.tour.steps[0].heading
+    page.get_by_role("link", name="Predict").click()
+    page.locator("main:visible").get_by_role("link", name="Look at it on the map").first.click()
+    seen.changed()
+    assert page.evaluate("window.tocsinPage.state.get('do')") == list(planned.lesson.tested[0].do)
+    seen.close()
+
+
+def test_the_quiz_marks_itself_and_agrees_with_the_worlds(
+    chromium: Any, alone: Path, planned: site.SitePlan, laboratory: Laboratory
+) -> None:
+    seen = Alone(chromium, alone)
+    page = seen.show("quiz")
+    groups = page.locator("main:visible fieldset")
+    count = groups.count()
+    assert count >= 6 and page.locator(".told:visible").count() == 0
+    for place in range(count):
+        group = groups.nth(place)
+        assert group.locator("input.right").count() == 1
+        group.locator("input.wrong").first.check()
+        assert group.locator(".told.no").is_visible() and not group.locator(".told.yes").is_visible()
+        group.locator("input.right").check()
+        assert group.locator(".told.yes").is_visible() and not group.locator(".told.no").is_visible()
+    score = page.evaluate("getComputedStyle(document.querySelector('.score .count'), '::before').content")
+    assert "counter(right)" in score
+    page = seen.show("predict")
+    for place, each in enumerate(planned.lesson.tested):
+        outcome = outcome_of(laboratory, each, planned.wave)
+        group = page.locator("main:visible fieldset").nth(place)
+        group.locator("input.right").check()
+        assert outcome.average in group.locator(".told.yes").inner_text()
+        words = group.locator("input.right + label").inner_text()
+        kind = "tell" if not outcome.certain else "more" if outcome.entries["difference"] > 0 else "fewer"
+        assert kind in words
+    seen.close()
+
+
+def test_one_file_works_in_a_sandboxed_frame(chromium: Any, alone: Path, tmp_path: Path) -> None:
+    frame = tmp_path / "frame.html"
+    inside = f'<iframe sandbox="allow-scripts" src="{alone.as_uri()}" width="1200" height="900"></iframe>'
+    frame.write_text(f"<title>A frame</title>{inside}")
+    seen = WatchedPage(chromium, DESK, "file:", offline=True)
+    seen.page.goto(frame.as_uri())
+    inner = seen.page.frame_locator("iframe")
+    inner.get_by_role("link", name="Laboratory", exact=True).click()
+    inner.locator("body[data-ready]:not(.busy)").wait_for()
+    assert inner.locator("#maps svg.map").first.is_visible()
+    inner.get_by_role("link", name="Quiz", exact=True).click()
+    inner.locator("main:visible fieldset").first.wait_for()
+    inner.get_by_role("link", name="Start", exact=True).click()
+    inner.locator(".whatifs a").first.click()
+    inner.locator("#right-caption").wait_for()
+    seen.close()
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", WALL)])
+def test_one_file_is_read_by_all(chromium: Any, alone: Path, scheme: str, size: tuple[int, int]) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the group `browser`").Axe()
+    seen = Alone(chromium, alone, size, color_scheme=scheme, reduced_motion="reduce")
+    for name in ("index", "lesson", "predict", "how-we-know", "quiz", "words", "sources", "tour-5"):
+        page = seen.show(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
+        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+        found = axe.run(page, options=options).response["violations"]
+        wrong = [(rule["id"], node["html"][:160]) for rule in found for node in rule["nodes"][:3]]
+        assert wrong == [], (name, wrong)
+    seen.context.close()
+
+
+def test_an_archive_holds_the_folder(tmp_path: Path) -> None:
+    import zipfile
+
+    small = site.plan(str(own_history(tmp_path / "own")), worlds=60)
+    site.publish(small, tmp_path / "out", zipped=tmp_path / "class.zip")
+    with zipfile.ZipFile(tmp_path / "class.zip") as archive:
+        for name in archive.namelist():
+            assert archive.read(name) == (tmp_path / "out" / name.removeprefix("class/")).read_bytes()
+        assert len(archive.namelist()) == sum(path.is_file() for path in (tmp_path / "out").rglob("*"))

@@ -65,23 +65,82 @@ def bar(site: Site, here: str) -> str:
     return f'<nav class="site" aria-label="Class edition"><ul>{items}</ul></nav>'
 
 
-def plain_page(site: Site, here: str, title: str, body: str, kind: str = "") -> str:
-    """Return a page of text that needs no script: cover, worksheets, answers."""
-    style = class_text("class.css") + class_text("sheet.css")
-    return whole_page(title, body, MAKER, style, kind, bar(site, here))
+@dataclass(frozen=True)
+class Page:
+    """A page of text that needs no script: cover, lesson, worksheets, answers.
+
+    Attributes:
+        name: its file.
+        title, body: what it is called and what it says.
+        kind: the class of the whole page.
+    """
+
+    name: str
+    title: str
+    body: str
+    kind: str = ""
+
+    def html(self, site: Site) -> str:
+        """Return it as a file of its own."""
+        above = bar(site, self.name)
+        return whole_page(f"{self.title} · {site.title}", self.body, MAKER, text_style(), self.kind, above)
+
+
+def text_style() -> str:
+    """Return the style of pages of text, beside that of all pages."""
+    return class_text("class.css") + class_text("sheet.css")
 
 
 # --- pages of the explorer ------------------------------------------------------------------------------
 
 
-def laboratory_page(site: Site, here: str) -> str:
+@dataclass(frozen=True)
+class MapPage:
+    """A page with the map: the laboratory, or a step of the tour.
+
+    Attributes:
+        name: its file.
+        title: what it is called.
+        over: what stands over its title.
+        head, panel: what a step tells above the map and beside it.
+        start: what the map shows first, as the query of an address.
+    """
+
+    name: str
+    title: str
+    over: str
+    head: str = ""
+    panel: str = ""
+    start: str = ""
+
+    def html(self, site: Site) -> str:
+        """Return it as a file of its own: the page of the explorer with what this one tells."""
+        text = edition.page_html([f"{site.parts}{name}" for name in SCRIPTS], site.parts)
+        title = f"{self.title} · {site.title}"
+        data = {
+            "data-title": title,
+            "data-start": self.start,
+            "data-shown": json.dumps([str(show) for show in site.shown]),
+        }
+        attributes = "".join(f' {name}="{e(value)}"' for name, value in data.items() if value)
+        style = f'<link rel="stylesheet" href="{site.parts}class.css">'
+        text = _put(text, r"<title>.*?</title>", f"{MAKER}<title>{e(title)}</title>")
+        text = _put(text, r"</head>", f"{style}</head>")
+        text = _put(text, r"<body>", f"<body{attributes}>")
+        text = _put(text, r'<header class="top">', f'{bar(site, self.name)}<header class="top">')
+        text = _put(text, r'<p class="over">.*?</p>', f'<p class="over">{e(self.over)}</p>')
+        text = _put(text, r"</header>", f"</header>{self.head}")
+        return _put(text, r'<div id="side">', f'<div id="side">{self.panel}')
+
+
+def laboratory_page() -> MapPage:
     """Return the page on which everything can be tried."""
-    return _explorer(site, here, f"{site.title} · laboratory", "The laboratory")
+    return MapPage("laboratory.html", "Laboratory", "The laboratory")
 
 
 def step_page(
-    site: Site, here: str, tour: Tour, number: int, laboratory: Laboratory, outcome: PreparedOutcome
-) -> str:
+    site: Site, tour: Tour, number: int, laboratory: Laboratory, outcome: PreparedOutcome
+) -> MapPage:
     """Return the page of one step of the tour.
 
     Parameters:
@@ -98,33 +157,14 @@ def step_page(
         **({"show": str(step.show), "hide": ",".join(others)} if step.show != laboratory.wave else {}),
         "map": "record",
     }
-    over = f"{tour.title}: step {number} of {len(tour.steps)}"
-    title = f"{number}. {step.heading} · {site.title}"
-    told = (_head(tour, number, step), _panel(site, step, outcome))
-    return _explorer(site, here, title, over, told, urlencode(asked))
-
-
-def _explorer(
-    site: Site, here: str, title: str, over: str, told: tuple[str, str] | None = None, start: str = ""
-) -> str:
-    """Return the page of the explorer, with what a step tells above the map and beside it."""
-    text = edition.page_html([f"{site.parts}{name}" for name in SCRIPTS], site.parts)
-    data = {
-        "data-title": title,
-        "data-start": start,
-        "data-shown": json.dumps([str(show) for show in site.shown]),
-    }
-    attributes = "".join(f' {name}="{e(value)}"' for name, value in data.items() if value)
-    style = f'<link rel="stylesheet" href="{site.parts}class.css">'
-    text = _put(text, r"<title>.*?</title>", f"{MAKER}<title>{e(title)}</title>")
-    text = _put(text, r"</head>", f"{style}</head>")
-    text = _put(text, r"<body>", f"<body{attributes}>")
-    skip = re.search(r'<a class="skip".*?</a>', text)
-    text = _put(text, r'<a class="skip".*?</a>', (skip.group() if skip else "") + bar(site, here))
-    text = _put(text, r'<p class="over">.*?</p>', f'<p class="over">{e(over)}</p>')
-    head, panel = told or ("", "")
-    text = _put(text, r"</header>", f"</header>{head}")
-    return _put(text, r'<div id="side">', f'<div id="side">{panel}')
+    return MapPage(
+        step_name(number),
+        f"{number}. {step.heading}",
+        f"{tour.title}: step {number} of {len(tour.steps)}",
+        _head(tour, number, step),
+        _panel(site, step, outcome),
+        urlencode(asked),
+    )
 
 
 def _put(text: str, pattern: str, new: str) -> str:
@@ -171,8 +211,8 @@ def _panel(site: Site, step: TourStep, outcome: PreparedOutcome) -> str:
         f"<h3>What if: {e(step.scenario.title)}</h3>"
         f'<p class="act"><button type="button" id="try" data-do="{do}" aria-pressed="false">Try {e(said)}</button></p>'
         f"<p>{e(outcome.average)}</p>{paragraphs(with_change(outcome, step.units, site.names))}"
-        '<p class="small quiet">Intervals say how much is left to chance by the number of worlds. The doubt about '
-        "the estimates themselves is larger, and likeness of neighbours can look like contagion.</p>"
+        '<p class="small quiet">The interval of an expected effect says how far the record leaves the model’s numbers '
+        "open. Likeness of neighbours can look like contagion, and no interval tells that.</p>"
         "</section>"
     )
 
@@ -191,7 +231,7 @@ def cover(
     tour: Tour | None,
     outcomes: Sequence[PreparedOutcome],
     sheets: Sequence[tuple[str, str]],
-) -> str:
+) -> Page:
     """Return the first page: what there is, and what came out of every what-if."""
     history = laboratory.history
     parts = [
@@ -244,7 +284,7 @@ def cover(
         f'<p class="source">{e(history.citation)}{". " if history.citation else ""}{e(history.licence)} '
         "Borders: Natural Earth, public domain.</p></section>"
     )
-    return plain_page(site, "index.html", f"{site.title} · for a class", "".join(parts), "cover")
+    return Page("index.html", "For a class", "".join(parts), "cover")
 
 
 def _scenario_row(site: Site, outcome: PreparedOutcome) -> str:

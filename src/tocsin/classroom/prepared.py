@@ -1,11 +1,23 @@
 """What-ifs prepared for a class: `scenarios.toml` beside a history, or some made from its layers.
 
+question = "Did it spread by example, by hunger, or by bayonets?"    # what the lesson is about
+
+[[document]]                                     # a primary source that a teacher can open
+title = "Decree on Peace, 8 November 1917"
+address = "https://..."
+about = "what to look for in it"
+
+[[word]]                                         # of the glossary
+word = "soviet"
+means = "a council of workers' or soldiers' deputies"
+
 [[scenario]]
 key = "no-comintern"
 title = "Without the Comintern"
 do = ["remove layer comintern"]
 why = "Moscow sent delegates, money and emissaries. What did they change?"
 source = "a key of sources.csv, or words"        # needed only where `why` claims something
+explains = "by example"                          # which answer to the question it tests
 """
 
 from __future__ import annotations
@@ -13,7 +25,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tocsin.classroom.toml import Faults, checked_row, read_tables, text_of, texts_of
 from tocsin.errors import TocsinError
@@ -23,7 +35,7 @@ from tocsin.history.describe import SCENARIOS, beside, citations
 if TYPE_CHECKING:
     from tocsin.history.history import History
 
-MOST = 24  # scenarios of an edition: each adds to its size
+MOST = 20  # scenarios of an edition, each answered in worlds like ours and in our world: 40 answers at most
 
 _KEY = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -38,6 +50,7 @@ class Prepared:
         do: its sentences, in their plain form.
         why: why it is of interest.
         source: where that is said, written out.
+        explains: which answer to the question of the lesson it tests.
     """
 
     key: str
@@ -45,10 +58,33 @@ class Prepared:
     do: tuple[str, ...]
     why: str = ""
     source: str = ""
+    explains: str = ""
 
 
-def scenarios_of(history: History, reader: QuestionReader, file: Path | None = None) -> list[Prepared]:
-    """Return the scenarios of a file, of the history's own, or without any those made from its layers.
+@dataclass(frozen=True)
+class Lesson:
+    """What a class is asked and given.
+
+    Attributes:
+        scenarios: the prepared what-ifs.
+        question: the central question; "" where the file has none.
+        documents: primary sources as title, address, and what to look for.
+        words: of the glossary, each with its meaning.
+    """
+
+    scenarios: tuple[Prepared, ...]
+    question: str = ""
+    documents: tuple[tuple[str, str, str], ...] = ()
+    words: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def tested(self) -> tuple[Prepared, ...]:
+        """Return the what-ifs that weigh the answers to the question; the first three where none says so."""
+        return tuple(each for each in self.scenarios if each.explains) or self.scenarios[:3]
+
+
+def lesson_of(history: History, reader: QuestionReader, file: Path | None = None) -> Lesson:
+    """Return the lesson of a file, of the history's own, or without any one made from its layers.
 
     Parameters:
         history: what they are about.
@@ -59,13 +95,13 @@ def scenarios_of(history: History, reader: QuestionReader, file: Path | None = N
         TocsinError: the file is wrong; every fault is listed.
     """
     path = file if file is not None else beside(history, SCENARIOS)
-    return generic(history, reader) if path is None else read_scenarios(path, history, reader)
+    return Lesson(tuple(generic(history, reader))) if path is None else read_lesson(path, history, reader)
 
 
-def read_scenarios(path: Path, history: History, reader: QuestionReader) -> list[Prepared]:
+def read_lesson(path: Path, history: History, reader: QuestionReader) -> Lesson:
     """Read a file of scenarios; raise TocsinError with every fault."""
     faults = Faults(path)
-    _, rows = read_tables(path, "scenario", (), faults)
+    content, rows = read_tables(path, "scenario", ("question",), faults, ("document", "word"))
     if len(rows) > MOST:
         faults.add(f"at most {MOST} scenarios make an edition, not {len(rows)}")
     cited = citations(history)
@@ -73,17 +109,33 @@ def read_scenarios(path: Path, history: History, reader: QuestionReader) -> list
     for number, row in enumerate(rows, start=1):
         key = row.get("key")
         place = f"scenario {number}" + (f" ({key})" if isinstance(key, str) and key else "")
-        checked_row(row, place, ("key", "title", "do"), ("why", "source"), faults)
-        words = {name: text_of(row, name, place, faults) for name in ("key", "title", "why", "source")}
+        checked_row(row, place, ("key", "title", "do"), ("why", "source", "explains"), faults)
+        told = ("key", "title", "why", "source", "explains")
+        words = {name: text_of(row, name, place, faults) for name in told}
         if words["key"] and not _KEY.fullmatch(words["key"]):
             faults.add(f"{place}: a key has small letters, digits and hyphens, as in no-comintern")
         if any(each.key == words["key"] for each in found):
             faults.add(f"{place}: there are two scenarios of this key")
         do = plain(texts_of(row, "do", place, faults), place, reader, faults)
         source = cited.get(words["source"], words["source"])
-        found.append(Prepared(words["key"], words["title"], do, words["why"], source))
+        found.append(Prepared(words["key"], words["title"], do, words["why"], source, words["explains"]))
+    documents = _listed(content, "document", ("title", "address", "about"), faults)
+    words_ = _listed(content, "word", ("word", "means"), faults)
+    for title, address, _ in documents:
+        if not address.startswith(("https://", "http://")):
+            faults.add(f"document {title!r}: its address must begin with https://, not {address!r}")
     faults.refuse()
-    return found
+    return Lesson(tuple(found), str(content.get("question", "")), documents, words_)
+
+
+def _listed(content: Any, kind: str, keys: tuple[str, ...], faults: Faults) -> tuple[Any, ...]:
+    """Return the `[[kind]]` tables of a file, each as the texts of its keys."""
+    found = []
+    for number, row in enumerate(content.get(kind, []), start=1):
+        place = f"{kind} {number}"
+        checked_row(row, place, keys, (), faults)
+        found.append(tuple(text_of(row, key, place, faults) for key in keys))
+    return tuple(found)
 
 
 def plain(sentences: list[str], place: str, reader: QuestionReader, faults: Faults) -> tuple[str, ...]:

@@ -7,15 +7,18 @@ import gzip
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from tocsin.classroom import pages, worksheets
+from tocsin.classroom.lesson import lesson_pages
+from tocsin.classroom.one_file import one_file
 from tocsin.classroom.outcomes import PreparedOutcome, outcome_of
-from tocsin.classroom.prepared import Prepared, scenarios_of
+from tocsin.classroom.prepared import Lesson, Prepared, lesson_of
 from tocsin.classroom.tour import Tour, read_tour
 from tocsin.errors import TocsinError
 from tocsin.explorer import assets, downloads, edition
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
     from tocsin.history.history import History
     from tocsin.model.model import Model
 
-_PAGES = re.compile(r"(index|laboratory|answers|tour-\d+|worksheet-\d+)\.html")
+_PAGES = re.compile(
+    r"(index|laboratory|answers|lesson|predict|how-we-know|quiz|words|sources|tour-\d+|worksheet-\d+)\.html"
+)
 
 SITE = Kind("manifest.json", rf"parts-[0-9a-f]{{8}}/[\w.-]+|{_PAGES.pattern}", ("made_by", "tocsin publish"))
 
@@ -48,7 +53,7 @@ class SitePlan:
     Attributes:
         source, history, model: what it is about.
         wave: the state that is followed.
-        scenarios: the prepared what-ifs.
+        lesson: the prepared what-ifs, and what a class is asked and given beside them.
         tour: the guided tour, or None where the history brings none.
         worlds, seed: of every answer.
         command: the command line that makes it again.
@@ -59,12 +64,17 @@ class SitePlan:
     history: History
     model: Model
     wave: Wave
-    scenarios: tuple[Prepared, ...]
+    lesson: Lesson
     tour: Tour | None
     worlds: int
     seed: int
     command: str
     given: str | None = None
+
+    @property
+    def scenarios(self) -> tuple[Prepared, ...]:
+        """Return the prepared what-ifs."""
+        return self.lesson.scenarios
 
     @property
     def shown(self) -> tuple[Wave, ...]:
@@ -103,12 +113,12 @@ def plan(
     followed = wave_of(declared, wave, record)
     Condition.parse(given_by(record, given), "cause", record)
     reader = QuestionReader(record, declared, followed, Limits(worlds=worlds), seed, given)
-    prepared = scenarios_of(record, reader, scenarios)
+    lesson = lesson_of(record, reader, scenarios)
     # A tour names the history's own scenarios, and is left out beside others.
     path = beside(record, TOUR) if scenarios is None else None
     tour = None
     if path is not None:
-        tour = read_tour(path, record, reader, claims_of(record).answered(record), prepared)
+        tour = read_tour(path, record, reader, claims_of(record).answered(record), lesson.scenarios)
     words = ["tocsin", "publish", source, "--to", "DIR", "--worlds", str(worlds), "--seed", str(seed)]
     for option, value in (
         ("--model", model),
@@ -119,75 +129,143 @@ def plan(
         ("--given", given),
     ):
         words += [option, str(value)] if value is not None else []
-    return SitePlan(
-        source, record, declared, followed, tuple(prepared), tour, worlds, seed, shlex.join(words), given
-    )
+    return SitePlan(source, record, declared, followed, lesson, tour, worlds, seed, shlex.join(words), given)
 
 
-def publish(planned: SitePlan, to: Path, progress: Progress | None = None) -> Path:
-    """Make an edition and write it into a folder; return its first page.
+def publish(
+    planned: SitePlan,
+    to: Path | None = None,
+    progress: Progress | None = None,
+    folder: Path | None = None,
+    zipped: Path | None = None,
+) -> list[Path]:
+    """Make an edition and write it: in one file, into a folder, or as an archive of that; return what to open.
 
     Other files of the folder are kept. An earlier edition stays whole until this one is made, and is then replaced;
     while it is, there is no manifest (see `tocsin.files.results`).
 
     Parameters:
         planned: what it is made of.
-        to: the folder, made if need be.
+        to: one file that holds it all, ending in ``.html``; any other name is that of a folder.
         progress: called with what is being done, steps done and steps in all (0 where unknown).
+        folder: a folder for a web host, made if need be.
+        zipped: an archive of that folder.
 
     Raises:
-        TocsinError: the model cannot be fitted, or the folder holds pages of others or cannot be written.
+        TocsinError: the model cannot be fitted, a name is no place to write to, or the folder holds pages of others.
     """
     tell = progress or quiet
-    _check_pages(to)
-    # Held from here on: a folder that cannot be written, or is in use, is found out before anything is computed.
-    with replacing(to, SITE) as stage:
+    file = to if to is not None and to.suffix.lower() in (".html", ".htm") else None
+    folders = [each for each in (folder, to if file is None else None) if each is not None]
+    _check_names(file, folders, zipped)
+    with ExitStack() as stack:
+        # Held from here on: a folder that cannot be written, or is in use, is found out before anything is computed.
+        stages = [stack.enter_context(replacing(each, SITE)) for each in folders]
         laboratory = _laboratory(planned, tell)
-        files = made(planned, laboratory, tell)
+        edition_ = Edition(planned, laboratory, tell)
         tell("writing", 0, 0)
-        for name, content in files.items():
-            write_whole(stage / name, content, clear=False)
-        write_whole(stage / SITE.manifest, _manifest(planned, laboratory, files))
-    return to / "index.html"
-
-
-def made(planned: SitePlan, laboratory: Laboratory, tell: Progress) -> dict[str, bytes]:
-    """Return every file of an edition by its name."""
-    parts = _parts(planned, laboratory, tell)
-    outcomes = {show: _outcomes(planned, laboratory, show) for show in planned.shown}
-    folder = f"parts-{short_digest(*(f'{name}{content!r}' for name, content in sorted(parts.items())))}/"
-    links = [("index.html", "Start"), ("laboratory.html", "Laboratory"), ("index.html#print", "To print")]
-    if planned.tour:
-        links.insert(1, ("tour-1.html", "Tour"))
-    history = laboratory.history
-    site = pages.Site(
-        history.title or history.name, folder, planned.shown, tuple(links), short_labels(history)
-    )
-    waves = list(outcomes[planned.wave].values())
-    sheets = worksheets.sheets_of(laboratory, site, planned.tour, waves)
-    names = [f"worksheet-{number}.html" for number in range(1, len(sheets) + 1)]
-    printed = [
-        *(
-            (name, f"{number}. {sheet.title}")
-            for number, (name, sheet) in enumerate(zip(names, sheets, strict=True), 1)
-        ),
-        ("answers.html", "Answers, for the teacher"),
+        files = edition_.files() if stages or zipped is not None else {}
+        written = {**files, SITE.manifest: _manifest(planned, laboratory, files).encode()}
+        for stage in stages:
+            for name, content in written.items():
+                write_whole(stage / name, content, clear=False)
+    if file is not None:
+        write_whole(file, edition_.one_file())
+    if zipped is not None:
+        write_whole(zipped, _archive(written))
+    return [
+        *([file] if file else []),
+        *(each / "index.html" for each in folders),
+        *([zipped] if zipped else []),
     ]
-    found = {
-        "index.html": pages.cover(site, laboratory, planned.tour, waves, printed),
-        "laboratory.html": pages.laboratory_page(site, "laboratory.html"),
-        "answers.html": worksheets.answers_page(site, "answers.html", sheets),
-    }
-    for number, (name, sheet) in enumerate(zip(names, sheets, strict=True), start=1):
-        found[name] = worksheets.sheet_page(site, name, number, sheet)
-    for number, step in enumerate(planned.tour.steps if planned.tour else (), start=1):
-        outcome = outcomes[step.show][step.scenario.key]
-        name = pages.step_name(number)
-        assert planned.tour is not None
-        found[name] = pages.step_page(site, name, planned.tour, number, laboratory, outcome)
-    return {name: text.encode() for name, text in found.items()} | {
-        f"{folder}{name}": content for name, content in parts.items()
-    }
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    """Return files in one archive, the same bytes for the same files."""
+    import io
+    import zipfile
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            # A file is no newer than the format can say.
+            archive.writestr(zipfile.ZipInfo(f"class/{name}"), content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+class Edition:
+    """Answers and pages of an edition, computed once for whatever they are written into.
+
+    Parameters:
+        planned: what it is made of.
+        laboratory: where the worlds come from.
+        tell: called with what is being done.
+    """
+
+    def __init__(self, planned: SitePlan, laboratory: Laboratory, tell: Progress) -> None:
+        self.planned, self.laboratory = planned, laboratory
+        sentences = [each.do for each in planned.scenarios]
+        total = _count(planned, laboratory)
+        self.answers: dict[str, Any] = {}
+        prepared = edition.prepared_answers(laboratory, sentences, planned.shown)
+        for done, (address, content) in enumerate(prepared):
+            tell("computing what the pages may ask for", done, total)
+            self.answers[address] = content
+        examples = [{"do": list(each.do), "words": each.title} for each in planned.scenarios]
+        self.about = edition.about_edition(laboratory, examples)
+        self.outcomes = {show: _outcomes(planned, laboratory, show) for show in planned.shown}
+
+    def _pages(self, folder: str) -> tuple[pages.Site, list[pages.Page], list[pages.MapPage]]:
+        """Return the pages of text, the cover first, and those with the map."""
+        planned, laboratory, outcomes = self.planned, self.laboratory, self.outcomes
+        tour = planned.tour
+        links = [
+            ("index.html", "Start"),
+            ("lesson.html", "Lesson"),
+            *([("tour-1.html", "Tour")] if tour else []),
+            ("laboratory.html", "Laboratory"),
+            ("predict.html", "Predict"),
+            ("how-we-know.html", "How do we know?"),
+            ("quiz.html", "Quiz"),
+            ("words.html", "Words"),
+            ("sources.html", "Sources"),
+            ("index.html#print", "To print"),
+        ]
+        history = laboratory.history
+        site = pages.Site(
+            history.title or history.name, folder, planned.shown, tuple(links), short_labels(history)
+        )
+        waves = list(outcomes[planned.wave].values())
+        sheets = worksheets.sheets_of(laboratory, site, tour, waves)
+        titles = [sheet.title for sheet in sheets]
+        printed = [(f"worksheet-{n}.html", f"{n}. {title}") for n, title in enumerate(titles, start=1)]
+        printed.append(("answers.html", "Answers, for the teacher"))
+        texts = [
+            pages.cover(site, laboratory, tour, waves, printed),
+            *lesson_pages(site, laboratory, planned.lesson, waves, titles),
+            *(worksheets.sheet_page(site, number, sheet) for number, sheet in enumerate(sheets, start=1)),
+            worksheets.answers_page(site, sheets),
+        ]
+        maps = [pages.laboratory_page()]
+        for number, step in enumerate(tour.steps if tour else (), start=1):
+            assert tour is not None
+            outcome = outcomes[step.show][step.scenario.key]
+            maps.append(pages.step_page(site, tour, number, laboratory, outcome))
+        return site, texts, maps
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file of the folder by its name."""
+        parts = _parts(self.planned, self.laboratory, self.answers, self.about)
+        folder = f"parts-{short_digest(*(f'{name}{content!r}' for name, content in sorted(parts.items())))}/"
+        site, texts, maps = self._pages(folder)
+        every: list[pages.Page | pages.MapPage] = [*texts, *maps]
+        found = {page.name: page.html(site).encode() for page in every}
+        return found | {f"{folder}{name}": content for name, content in parts.items()}
+
+    def one_file(self) -> str:
+        """Return the whole edition as one document."""
+        site, texts, maps = self._pages("")
+        return one_file(site, texts, maps, self.about, self.answers)
 
 
 def _laboratory(planned: SitePlan, tell: Progress) -> Laboratory:
@@ -217,23 +295,19 @@ def _outcomes(planned: SitePlan, laboratory: Laboratory, show: Wave) -> dict[str
 # --- the parts ------------------------------------------------------------------------------------------
 
 
-def _parts(planned: SitePlan, laboratory: Laboratory, tell: Progress) -> dict[str, bytes]:
+def _parts(
+    planned: SitePlan, laboratory: Laboratory, answers: Mapping[str, Any], about: Mapping[str, Any]
+) -> dict[str, bytes]:
     """Return scripts, styles, data and tables by name."""
-    sentences = [each.do for each in planned.scenarios]
     stored: dict[str, dict[str, Any]] = {}
     named: dict[str, str] = {}
-    total = _count(planned, laboratory)
-    for done, (address, content) in enumerate(edition.prepared_answers(laboratory, sentences, planned.shown)):
-        tell("computing what the pages may ask for", done, total)
+    for address, content in answers.items():
         stored.setdefault(_file_of(address, named), {})[address] = content
-    told = edition.about_edition(
-        laboratory, [{"do": list(each.do), "words": each.title} for each in planned.scenarios]
-    )
     files = {address: name for name, found in stored.items() for address in found}
     tables = _tables(planned, laboratory, files)
     parts = {name: _packed(found).encode() for name, found in stored.items()} | tables
     # Addresses of files are seen from the pages, which lie a folder above: the folder's name is put in by the page.
-    script = edition.edition_script({"api/about": told}, files, "vega.js")
+    script = edition.edition_script({"api/about": about}, files, "vega.js")
     parts["edition.js"] = (script + pages.class_text("edition.js")).encode()
     parts["class.js"] = pages.class_text("class.js").encode()
     parts["class.css"] = pages.class_text("class.css").encode()
@@ -331,6 +405,17 @@ def _manifest(planned: SitePlan, laboratory: Laboratory, files: Mapping[str, byt
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
     )
+
+
+def _check_names(file: Path | None, folders: Sequence[Path], zipped: Path | None) -> None:
+    """Refuse names that cannot be written to, before anything is computed."""
+    if file is None and zipped is None and not folders:
+        raise TocsinError("say where to write: --to class.html, --folder DIR or --zip FILE")
+    for path in (file, zipped):
+        if path is not None and path.is_dir():
+            raise TocsinError(f"{path}: is a folder: name a file, or write the pages into it with --folder")
+    for folder in folders:
+        _check_pages(folder)
 
 
 def _check_pages(to: Path) -> None:

@@ -28,16 +28,24 @@ class Faults:
 
 
 def read_tables(
-    path: Path, kind: str, head: Sequence[str], faults: Faults
+    path: Path, kind: str, head: Sequence[str], faults: Faults, more: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[Any]]:
-    """Return the head of a file and its `[[kind]]` tables; raise TocsinError where it is no TOML or has none."""
+    """Return the head of a file and its `[[kind]]` tables; raise TocsinError where it is no TOML or has none.
+
+    `more` are kinds of tables that it may have beside.
+    """
     content = read_toml(path)
-    known = [*head, kind]
+    known = [*head, kind, *more]
     for key in content:
         if key not in known:
             faults.add(f"unknown key {key!r}" + suggestion(key, known))
+    for each in (kind, *more):
+        tables = content.get(each, [])
+        if not isinstance(tables, list) or not all(isinstance(row, dict) for row in tables):
+            faults.add(f"there is no [[{each}]]: {each} must be tables")
+            faults.refuse()
     rows = content.get(kind, [])
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+    if not rows:
         faults.add(f"there is no [[{kind}]]")
         faults.refuse()
     for key in head:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tocsin.classroom.outcomes import PreparedOutcome, entries_range, surely, tenths
-from tocsin.classroom.pages import Site, plain_page
+from tocsin.classroom.pages import Page, Site
 from tocsin.classroom.picture import height_of, map_of, on_map
 from tocsin.classroom.tour import Tour
 from tocsin.report.claims import VERDICTS
@@ -58,17 +58,17 @@ def sheets_of(
     return found
 
 
-def sheet_page(site: Site, here: str, number: int, sheet: Worksheet) -> str:
+def sheet_page(site: Site, number: int, sheet: Worksheet) -> Page:
     """Return the page of one worksheet, to be printed."""
     head = (
         f'<p class="over">{e(site.title)} · worksheet {number}</p><h1>{e(sheet.title)}</h1>'
         '<p class="who"><span>Name: <span class="blank long"></span></span>'
         '<span>Date: <span class="blank"></span></span></p>'
     )
-    return plain_page(site, here, f"{sheet.title} · {site.title}", f"{head}{sheet.body(False)}", "sheet")
+    return Page(f"worksheet-{number}.html", sheet.title, f"{head}{sheet.body(False)}", "sheet")
 
 
-def answers_page(site: Site, here: str, sheets: Sequence[Worksheet]) -> str:
+def answers_page(site: Site, sheets: Sequence[Worksheet]) -> Page:
     """Return the teacher's page: the answers to every worksheet."""
     parts = [
         f'<div class="page"><p class="over">{e(site.title)} · for the teacher</p>'
@@ -76,7 +76,7 @@ def answers_page(site: Site, here: str, sheets: Sequence[Worksheet]) -> str:
         for number, sheet in enumerate(sheets, start=1)
         for level in (1 if number == 1 else 2,)
     ]
-    return plain_page(site, here, f"Answers · {site.title}", "".join(parts), "sheet")
+    return Page("answers.html", "Answers", "".join(parts), "sheet")
 
 
 # --- pieces ---------------------------------------------------------------------------------------------

@@ -25,9 +25,27 @@ from tocsin.cli.options import (
 def publish(
     history: HistoryArgument,
     to: Annotated[
-        Path,
-        typer.Option("--to", parser=named, metavar="DIR", help="Where to write; other files in it are kept."),
-    ],
+        Path | None,
+        typer.Option(
+            "--to",
+            parser=named,
+            metavar="FILE",
+            help="One file, such as class.html, that holds it all; a name without .html is a folder.",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            parser=named,
+            metavar="DIR",
+            help="A folder for a web host; other files in it are kept.",
+        ),
+    ] = None,
+    zipped: Annotated[
+        Path | None,
+        typer.Option("--zip", parser=named, metavar="FILE", help="That folder in one archive."),
+    ] = None,
     worlds: Annotated[
         int,
         typer.Option(
@@ -45,16 +63,16 @@ def publish(
     scope: ScopeOption = None,
     given: AskedOption = None,
 ) -> None:
-    """Make a site for a class: no server and no network, it opens from a folder or from any web host.
+    """Make an edition for a class in one file: it opens from a disk or a mail, without server and network.
 
     \b
-      tocsin publish 1917 --to class
-      tocsin publish 1917 --to class --worlds 5000 --seed 7
-      tocsin publish 1917 --to class --scope strict --given nothing
-      tocsin publish my-history --to class --scenarios my-scenarios.toml
+      tocsin publish 1917 --to class.html
+      tocsin publish 1917 --to class.html --worlds 5000 --seed 7
+      tocsin publish 1917 --folder site --zip site.zip --scope strict
+      tocsin publish my-history --to class.html --scenarios my-scenarios.toml
 
-    Open index.html: a map that plays, what-ifs computed beforehand, a guided tour (where the history brings one),
-    worksheets to print, and the answers for the teacher. manifest.json says how to make it again.
+    It holds a map that plays, a lesson of 50 minutes, what-ifs to predict and check, a guided tour (where the history
+    brings one), worksheets with answers, a quiz, words and sources. It collects nothing.
     """
 
     with guarded():
@@ -64,5 +82,6 @@ def publish(
         with progress() as tell:
             tell("loading the history", 0, 0)
             planned = plan(history, model, scenarios, worlds, seed, wave, borders, scope, given)
-            first = make(planned, to, tell)
-        typer.echo(f"Open {first}")
+            made = make(planned, to, tell, folder, zipped)
+        for each in made:
+            typer.echo(f"Open {each}" if each != zipped else f"Packed in {each}")

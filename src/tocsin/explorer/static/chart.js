@@ -4,6 +4,7 @@ let loading = null;
 
 function vega() {
   if (window.vegaEmbed) return Promise.resolve(window.vegaEmbed);
+  if (window.tocsinEdition?.whole) return (loading = loading || window.tocsinEdition.vega());
   loading = loading || new Promise((done, failed) => {
     const script = document.createElement("script");
     script.src = window.tocsinEdition ? window.tocsinEdition.vega : "page/vega.js";

@@ -79,6 +79,13 @@ class Page {
     await Promise.all([this.load(), this.story.load()]);
   }
 
+  // Look at what the query of an address says, as if the page had been opened with it.
+  visit(query) {
+    this.time.pause();
+    this.state.read(query);
+    this.state.tell(Object.keys(this.state.values));
+  }
+
   troubles(words) {
     fill(byId("trouble"), words.map((text) => h("p", { class: "warn" }, text)));
   }
@@ -319,11 +326,17 @@ export async function begin() {
     const page = new Page(await data.ask("about"), data);
     window.tocsinPage = page;
     await page.start();
+    return page;
   } catch (error) {
     byId("title").textContent = "Tocsin explorer";
     fill(byId("trouble"), h("p", { class: "warn" }, error.message));
     if (!(error instanceof Trouble)) throw error;
+    return null;
   }
 }
 
-begin();
+// In a document of many pages the map begins when it is first looked at.
+if (window.tocsinEdition?.whole) {
+  window.tocsinBegin = begin;
+  window.tocsinRoute();
+} else begin();

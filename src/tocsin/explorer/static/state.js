@@ -9,6 +9,7 @@ export class State {
     this.hidden = about.states.filter((each) => each.colour === "band").map((each) => each.show);
     this.read(asked());
     window.addEventListener("popstate", () => {
+      if (whole()) return;
       this.read(asked());
       this.tell(Object.keys(this.values));
     });
@@ -129,6 +130,7 @@ export class State {
   }
 
   write(step) {
+    if (whole()) return;
     // Browsers forbid more than some hundred changes of the address in a few seconds, so a drag writes its end.
     if (step) {
       clearTimeout(this.timer);
@@ -145,7 +147,13 @@ function fromFile() {
   return window.location.protocol === "file:";
 }
 
+// In a document of many pages the address is that of a page, and what it asks comes from there.
+function whole() {
+  return Boolean(window.tocsinEdition?.whole);
+}
+
 function asked() {
+  if (whole()) return window.tocsinEdition.asked || "";
   return fromFile() ? window.location.hash.slice(1) : window.location.search;
 }
 

@@ -13,11 +13,12 @@ export class Take {
     this.tables = h("ul", {});
     this.python = h("code", {});
     this.command = h("code", {});
+    // A document of many pages has no address for each view, and no files beside it.
+    const whole = Boolean(window.tocsinEdition?.whole);
     fill(byId("takelist"),
-      h("label", { for: "address" }, "This view, by its address"),
-      h("div", { class: "row" }, this.address, h("button", { type: "button", id: "copy", onclick: () => this.copy(this.address.value) }, "Copy")),
-      this.done,
-      h("h3", {}, "Data"), this.tables,
+      !whole && [h("label", { for: "address" }, "This view, by its address"),
+        h("div", { class: "row" }, this.address, h("button", { type: "button", id: "copy", onclick: () => this.copy(this.address.value) }, "Copy")),
+        this.done, h("h3", {}, "Data"), this.tables],
       h("h3", {}, "Picture"),
       h("div", { class: "row" },
         h("button", { type: "button", id: "svg", onclick: () => this.picture("svg") }, "Map as SVG"),
@@ -34,6 +35,7 @@ export class Take {
   }
 
   show() {
+    if (window.tocsinEdition?.whole) return;
     this.address.value = new URL(this.state.address(), window.location.href).href;
   }
 

@@ -46,6 +46,7 @@ export class TimeBar {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const at = event.target;
+    if (!this.slider.offsetParent) return; // another page of the document is looked at
     const slider = at === this.slider;
     // Text, lists and buttons keep the keys that they know; everywhere else keys move time.
     if (!slider && at.closest("input:not([type=checkbox]):not([type=radio]), textarea, select")) return;
