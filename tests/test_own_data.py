@@ -254,6 +254,21 @@ def small(**more: object) -> tc.History:
     return tc.History(units=units, variables=[V], window=("1990-01-01", "1999-12-31"), **more)  # type: ignore[arg-type]
 
 
+def test_events_of_units_that_are_away_are_counted() -> None:
+    units = {
+        "unit": ["Austria", "Austria", "Latvia", "Norway"],
+        "enter": ["1919-09-10", "1955-07-27", "1918-11-18", "1905-08-26"],
+        "exit": ["1938-03-13", None, "1940-06-16", None],
+    }
+    events = {"unit": ["Austria", "Latvia", "Norway"], "time": ["1945-06-01", "1950-05-05", "1950-01-01"]}
+    given = {"units": units, "window": ("1930-01-01", "1960-12-31")}
+    with pytest.raises(tc.HistoryError, match="event in an absence of 'Austria'"):
+        tc.from_events(events, **given)  # type: ignore[arg-type]
+    intake = tc.from_events(events, **given, unknown="leave out").intake  # type: ignore[arg-type]
+    assert intake.rows.set_index("table").loc["events"].tolist() == [3, 1, 2]
+    assert "not there on that day: Austria, Latvia (rows 1, 2)" in str(intake)
+
+
 @pytest.mark.parametrize(
     ("table", "column", "meant"),
     [

@@ -190,7 +190,7 @@ def test_codes_of_polity_are_missing_and_counted(tmp_path: Path) -> None:
     assert reading.frame["polity2"].isna().tolist() == [False, True, False, False]
     counted = reading.missing.groupby("column")["cells"].sum()
     assert counted["polity"] == 3 and counted["xrreg"] == 3
-    assert "1 cells of polity were -77 (interregnum) and are missing" in str(reading)
+    assert "1 cell of polity was -77 (interregnum) and is missing" in str(reading)
 
 
 def test_columns_that_are_asked_for_are_carried_along(tmp_path: Path) -> None:
@@ -223,6 +223,28 @@ def test_coups(tmp_path: Path) -> None:
         tc.read(written(tmp_path, case("powell_thyne").replace("1963\t1\t", "1963\t13\t")))
     with pytest.raises(tc.HistoryError, match=r"the codebook knows 1 \(failed\) or 2 \(successful\)"):
         tc.read(written(tmp_path, case("powell_thyne").replace("13\t2\t", "13\t3\t")))
+
+
+def test_what_is_empty_is_not_zero(tmp_path: Path) -> None:
+    text = case("powell_thyne_years").replace("2\t1\t0\t0", "2\t\t0\t0")
+    years = tc.read(written(tmp_path, text)).frame
+    assert years["coups"].isna().tolist() == [True, False] and years["coups"][1] == 0
+    bare = case("powell_thyne_years").replace("2\t1\t0\t0", "2\t1\t0\t").replace("0\t0\t0\t0", "0\t0\t0\t")
+    reading = tc.read(written(tmp_path, bare))
+    assert reading.empty == ("coup4",) and "nothing is known of it: coup4" in str(reading)
+    reading = tc.read(written(tmp_path, case("atop").replace("0,0,0,0,0,0,2,40", "0,0,0,,0,0,2,40")))
+    assert reading.rows["left out: obligations are not known"] == 1 and reading.rows["used"] == 2
+
+
+def test_codes_of_states_are_numbers(tmp_path: Path) -> None:
+    with pytest.raises(tc.HistoryError, match=r"row 1: a code of the list cow is a whole number \('TOG'\)"):
+        tc.read(written(tmp_path, case("powell_thyne").replace("Togo\t461", "Togo\tTOG", 1)))
+
+
+def test_names_that_stata_cut_and_lines_that_an_old_mac_ended(tmp_path: Path) -> None:
+    text = case("lied").replace("multi-party legislative elections", "multi_party_legislative_election")
+    assert tc.read(written(tmp_path, text)).source.name == "lied"  # type: ignore[union-attr]
+    assert len(tc.read(written(tmp_path, case("polity").replace("\n", "\r"))).frame) == 4
 
 
 def test_campaigns(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class FileCells:
     Attributes:
         keep: which rows are still there. left: the reasons for the others, and how many each left out.
         codes: column, code, meaning and count of cells that said that something is not known.
+        empty: columns of the data set that have nothing in any row.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class FileCells:
         self.keep = np.ones(len(frame), bool)
         self.left: dict[str, int] = {}
         self.codes: list[tuple[str, float, str, int]] = []
+        self.empty: list[str] = []
         self._missing = missing
         self._decimal = decimal
         self._problems: list[Problem] = []
@@ -86,9 +88,16 @@ class FileCells:
         """Return which rows have nothing in any column."""
         found = np.ones(self.rows, bool)
         for column in self.frame.columns:
-            codes, told = self._coded(column)
-            found &= np.array([not cell for cell in told] + [True])[codes]
+            found &= self._void(column)
         return found
+
+    def bare(self, column: str) -> bool:
+        """Return whether a column has nothing in any row that is kept."""
+        return bool((self._void(column) | ~self.keep).all())
+
+    def _void(self, column: str) -> NDArray[np.bool_]:
+        codes, told = self._coded(column)
+        return np.asarray(np.array([not cell for cell in told] + [True])[codes])
 
     def number(self, column: str, whole: bool = False) -> NDArray[np.float64]:
         """Return a column of numbers, NaN where missing; codes for what is not known are counted.

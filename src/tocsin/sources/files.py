@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def _text(
     sign = separator or separator_of(path.name, head, known)
     blank = len(head) - len(head.lstrip("\ufeff\r\n"))
     above = head[:blank].count("\n")
-    header = next(csv.reader(io.StringIO(head[blank:]), delimiter=sign), [])
+    header = next(_cut(head[blank:], sign), [])
     names = [name.strip().lstrip("\ufeff") for name in header]
     if headless := _headless(names):
         names = headless
@@ -170,14 +171,19 @@ def separator_of(name: str, head: str, known: Choice) -> str:
 
 
 def _rows(head: str, sign: str) -> Iterable[list[str]]:
-    lines = head.splitlines(keepends=True)
-    if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")) and len(head) >= 2**20 - 4:
-        lines.pop()
-    for number, row in enumerate(csv.reader(lines, delimiter=sign)):
+    if len(head) >= 2**20 - 4 and not head.endswith(("\n", "\r")):
+        head = head[: max(head.rfind("\n"), head.rfind("\r")) + 1] or head
+    for number, row in enumerate(_cut(head, sign)):
         if number > SAMPLE:
             return
         if any(cell.strip() for cell in row):
             yield row
+
+
+def _cut(text: str, sign: str) -> Iterator[list[str]]:
+    """Yield rows as lists of cells; lines may end as on any machine, and what no CSV has ends the rows."""
+    with contextlib.suppress(csv.Error):
+        yield from csv.reader(io.StringIO(text, newline=None), delimiter=sign)
 
 
 def _headless(first: list[str]) -> list[str] | None:
@@ -233,7 +239,7 @@ def _excel(path: Path, wanted: Callable[[list[str]], list[str]]) -> pd.DataFrame
     sheets = [
         frame
         for name in book.sheet_names
-        if len(frame := book.parse(name, keep_default_na=False).dropna(how="all"))
+        if len(frame := pd.read_excel(book, sheet_name=name, keep_default_na=False).dropna(how="all"))
     ]
     if len(sheets) != 1:
         fit = [sheet for sheet in sheets if len(wanted([str(name) for name in sheet.columns]))]

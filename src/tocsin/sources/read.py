@@ -14,7 +14,7 @@ from tocsin.errors import TocsinError, suggestion
 from tocsin.sources.file_cells import FileCells
 from tocsin.sources.files import load
 from tocsin.sources.rules import RULES
-from tocsin.sources.source import Source, sources
+from tocsin.sources.source import LONGEST, Source, sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 NEAR = 0.6  # of the columns of a layout: with these a file is taken for another version of it
 
 TABLE = "table"
+
+CODED = ("unit", "source", "target")  # our columns of units
+
+NUMBERED = ("cow", "gw", "polity", "iso_n", "vdem")  # lists whose codes are numbers
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Reading:
         frame: the tidy rows, units under their codes; see `tc.units` and ``source.units``.
         rows: read, used, and left out by reason; they add up.
         missing: column, code, meaning, cells: what stood for "not known" and is missing now.
+        empty: columns of the data set that are empty in this file.
 
     Example:
         >>> import pandas as pd
@@ -48,6 +53,7 @@ class Reading:
     frame: pd.DataFrame
     rows: dict[str, int]
     missing: pd.DataFrame
+    empty: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -63,7 +69,12 @@ class Reading:
         counts = ", ".join(f"{count:,} {why}" for why, count in self.rows.items())
         lines = [f"{self.file}: {what}", f"  rows: {counts}"]
         for column, code, meaning, cells in self.missing.itertuples(index=False):
-            lines.append(f"  {cells:,} cells of {column} were {code:g} ({meaning}) and are missing")
+            were = "cell of {} was" if cells == 1 else "cells of {} were"
+            lines.append(
+                f"  {cells:,} {were.format(column)} {code:g} ({meaning}) and {'is' if cells == 1 else 'are'} missing"
+            )
+        if self.empty:
+            lines.append(f"  empty in this file, so that nothing is known of it: {', '.join(self.empty)}")
         lines.append(f"  gives {self.kind}: {', '.join(map(str, self.frame.columns[:12]))}")
         for name in ("units", "precision", "coverage", "citation", "licence", "page") if self.source else ():
             if value := getattr(self.source, name):
@@ -132,12 +143,12 @@ def read(
     made |= {name: frame[name].to_numpy() for name in columns if source is not None and name not in made}
     tidy = cells.result(made)
     rows = {"read": cells.rows, "used": len(tidy)} | {f"left out: {why}": n for why, n in cells.left.items()}
-    return Reading(file.name, source, layout, tidy, rows, _codes(cells))
+    return Reading(file.name, source, layout, tidy, rows, _codes(cells), tuple(cells.empty))
 
 
 def simplified(name: str) -> str:
-    """Return a column's name without case, points, blanks and quotes."""
-    return re.sub(r"[^a-z0-9]+", "_", name.strip().strip('"').lower()).strip("_")
+    """Return a column's name without case, points, blanks and quotes, in the 32 letters that Stata leaves of it."""
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().strip('"').lower()).strip("_")[:LONGEST]
 
 
 def recognise(file: str, names: list[str], dataset: str | None) -> tuple[Source, str] | None:
@@ -191,19 +202,18 @@ def _tidy(cells: FileCells, source: Source, layout: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for ours, (theirs, kind, required) in source.columns(layout, cells.frame.columns).items():
         values = found[ours] = cells.read(theirs[0], kind)
+        gone = values == "" if values.dtype == object else np.isnan(values)
         if required:
-            gone = (
-                values == ""
-                if values.dtype == object
-                else np.isnat(values)
-                if values.dtype.kind == "M"
-                else np.isnan(values)
-            )
             if cells.rows and gone.all():
                 raise TocsinError(
                     f"{cells.file}: the column {theirs[0]} is empty, and {source.title} needs it"
                 )
             cells.leave(gone, f"no {theirs[0]}")
+        elif cells.rows and cells.bare(theirs[0]):
+            cells.empty.append(theirs[0])
+        if kind == "text" and ours in CODED and source.units in NUMBERED:
+            wrong = ~gone & ~np.array([text.isdecimal() for text in values], bool)
+            cells.check(theirs[0], values, wrong, f"a code of the list {source.units} is a whole number")
         if ours in source.range:
             least, most = source.range[ours]
             told = f"a number from {least} to {most} is wanted"

@@ -35,9 +35,11 @@ def goes_on(cells: FileCells, columns: Columns) -> Columns:
 
 
 def any_obligation(cells: FileCells, columns: Columns) -> Columns:
-    """Leave out pairs that have no obligation of any kind."""
-    kinds = ("defense", "offense", "neutral", "nonagg", "consul")
-    cells.leave(~np.any([columns[kind] == 1 for kind in kinds], axis=0), "no obligation of any kind")
+    """Leave out pairs that have no obligation of any kind, or none that is known."""
+    each = np.array([columns[kind] for kind in ("defense", "offense", "neutral", "nonagg", "consul")])
+    none = ~(each == 1).any(axis=0)
+    cells.leave(none & np.isnan(each).any(axis=0), "obligations are not known")
+    cells.leave(none, "no obligation of any kind")
     return columns
 
 
@@ -48,14 +50,18 @@ def still_in_office(cells: FileCells, columns: Columns) -> Columns:
 
 
 def coups_of_years(cells: FileCells, columns: Columns) -> Columns:
-    """Count the coups of a country-year, and those that succeeded."""
+    """Count the coups of a country-year, and those that succeeded; where one is missing their number is."""
     each = np.array([columns.pop(f"outcome{k}") for k in range(1, 5)])
-    return columns | {"coups": (each > 0).sum(axis=0), "successful": (each == 2).sum(axis=0)}
+    known = ~np.isnan(each).any(axis=0)
+    counts = {"coups": (each > 0).sum(axis=0), "successful": (each == 2).sum(axis=0)}
+    return columns | {name: np.where(known, count, np.nan) for name, count in counts.items()}
 
 
 def method_of_dummies(cells: FileCells, columns: Columns) -> Columns:
     """One column method of the two that say violent and nonviolent."""
-    peaceful, violent = columns.pop("nonviolent") == 1, columns.pop("violent") == 1
+    each = columns.pop("nonviolent"), columns.pop("violent")
+    peaceful, violent = each[0] == 1, each[1] == 1
+    cells.leave(np.isnan(each[0]) | np.isnan(each[1]), "not known whether violent or nonviolent")
     cells.leave(peaceful == violent, "neither, or both, violent and nonviolent")
     return columns | {"method": np.where(peaceful, "nonviolent", "violent").astype(object)}
 

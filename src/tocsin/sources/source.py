@@ -9,6 +9,8 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
+LONGEST = 32  # letters of a column's name that Stata keeps
+
 Wanted = tuple[tuple[str, ...], str, bool]  # their columns, the first there counts; how it is read; required
 
 
@@ -76,7 +78,7 @@ class Source:
 
 def _wanted(told: str) -> Wanted:
     names, _, kind = told.partition(":")
-    return tuple(names.split("|")), kind.removesuffix("!"), kind.endswith("!")
+    return tuple(name[:LONGEST] for name in names.split("|")), kind.removesuffix("!"), kind.endswith("!")
 
 
 @cache

@@ -91,7 +91,7 @@ def _units(units: tuple[str, Reading] | None, scheme: str) -> str:
         return f"units = tc.read({units[0]!r}).frame"
     if scheme in ("", "name"):
         return 'units = frame[["unit"]].drop_duplicates()  # only units with events: rates are too high'
-    return f"units = tc.units.members({scheme!r}, frame['time'].min(), frame['time'].max(), spells=False)"
+    return f"units = tc.units.members({scheme!r}, frame['time'].min(), frame['time'].max())"
 
 
 def _ties(ties: tuple[str, Reading] | None, scheme: str) -> tuple[list[str], str]:

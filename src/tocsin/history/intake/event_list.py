@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from tocsin.history.edtf import spelled_out
 from tocsin.history.history import History
 from tocsin.history.intake.account import Account, some
 from tocsin.history.intake.given import Covariates, Periods, choice, needed, raw_of
 from tocsin.history.tables import cells, frames, schema
+from tocsin.history.tables.columns import Reader
 from tocsin.history.tables.frames import Raw, take_rows
 from tocsin.history.tables.schema import Report
 from tocsin.history.time import Clock, is_number, read_clock
+from tocsin.history.validate import check_presence
 from tocsin.states import StateVariable
 
 if TYPE_CHECKING:
@@ -60,7 +63,8 @@ def from_events(
         units: table of all units, with or without events; without it only units with events are known, and that
             is said: rates are then too high.
         undated: events without a time: ``"error"`` or ``"leave out"``.
-        unknown: events of units that are not among `units`: ``"error"`` or ``"leave out"``.
+        unknown: events of units that are not among `units`, or not there on that day: ``"error"`` or
+            ``"leave out"``.
         name: of the history.
         ties, covariates, clock, more: as for `History`.
 
@@ -97,6 +101,8 @@ def from_events(
     if recurrent and "sequence" not in raw.columns:
         raw.columns["sequence"] = frames.numeric(_numbered(raw))
     report.raise_if_any(name)
+    if unknown == "leave out" and units is not None and raw.rows:
+        raw = _there(raw, table, read, declared, np.flatnonzero(kept), account)
     history = History(
         table, raw if raw.rows else None, ties, covariates,
         variables=[declared], window=window, clock=clock, name=name, **more,
@@ -169,6 +175,25 @@ def _known(
     who = some(dict.fromkeys(str(texts[int(codes[row])].as_py()) for row in lost.tolist()))
     account.leave("events", f"not among the units: {who}", lost)
     return found
+
+
+def _there(
+    raw: Raw, table: Raw, clock: Clock, declared: StateVariable, rows: NDArray[np.int64], account: Account
+) -> Raw:
+    """Leave out events of units that are not there then: not entered yet, gone, or between two spells."""
+    silent = Report()
+    reader = Reader(clock, (declared,), silent, frozenset())
+    units = reader.units(table)
+    events = reader.events(spelled_out(raw, clock.name) if clock.dated else raw)
+    if silent or "unit" not in units.columns:
+        return raw  # told when the history is made
+    there = check_presence(units, events, clock, silent)
+    lost = np.flatnonzero(events.usable & ~there)
+    who = some(
+        dict.fromkeys(str(reader.unit_names[int(unit)].as_py()) for unit in events.columns["unit"][lost])
+    )
+    account.leave("events", f"of units that are not there on that day: {who}", rows[lost])
+    return take_rows(raw, np.flatnonzero(there | ~events.usable))
 
 
 def _numbered(raw: Raw) -> NDArray[np.int64]:
