@@ -268,10 +268,6 @@ def _age_seen(move: Transition, cause: Cause, history: History) -> Special | Non
         ModelError: the age is a number where something else changes between events, or time is grouped.
     """
     age = age_of(cause.formula if isinstance(cause, Baseline) else cause.susceptibility)
-    if age is not None and isinstance(cause, Contagion) and cause.by is not None:
-        raise ModelError(
-            f"{move.name}{BAR}{cause.name} has by= and an age, which are not worked out together: leave one of them out"
-        )
     if age is None or age.form == "pieces":
         return age
     what = f"{move.name}{BAR}{cause.name}: {age.name}"

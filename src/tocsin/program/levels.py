@@ -97,17 +97,19 @@ def by_level(design: Design, cause: Contagion, levels: tuple[str, ...], history:
     number = {level: k for k, level in enumerate(levels)}
     own = np.array([number.get(level, -1) for level in levels_by_unit(history, cause.by)])
     level = np.repeat(own, np.diff(design.first))[:, None]
-    size = design.matrix.shape[0]
+    ages = 1 if design.age is None else design.matrix.shape[0] // design.base
+    size = design.matrix.shape[0] // ages
     rows = np.where((design.rows >= 0) & (level >= 0), design.rows + size * level, -1)
     kept, rows_of = np.unique(rows[rows >= 0], return_inverse=True)
     laid = rows.copy()
     laid[rows >= 0] = rows_of
     one = design.terms.index("1")
-    rest = np.delete(design.matrix, one, axis=1)[kept % size]
+    row = (kept % size + size * np.arange(ages)[:, None]).ravel()  # rows of one age after those of another
+    rest = np.delete(design.matrix, one, axis=1)[row]
     if "mass" in cause.shared:
-        head, terms = np.ones((kept.size, 1)), ["mass"]
+        head, terms = np.ones((row.size, 1)), ["mass"]
     else:
-        head = (kept[:, None] // size == np.arange(len(levels))).astype(float)
+        head = np.tile((kept[:, None] // size == np.arange(len(levels))).astype(float), (ages, 1))
         terms = [f"{cause.by}[{level}]" for level in levels]
     names = tuple(terms) + tuple(term for term in design.terms if term != "1")
     learnt = replace(design.learnt, terms=names, levels={**design.learnt.levels, cause.by: levels})
@@ -116,6 +118,8 @@ def by_level(design: Design, cause: Contagion, levels: tuple[str, ...], history:
         terms=names,
         matrix=np.hstack([head, rest]),
         rows=np.ascontiguousarray(laid.astype(np.int32)),
+        base=kept.size,
+        follows=(-1,) * len(terms) + tuple(k for term, k in enumerate(design.follows) if term != one),
         uses=tuple(dict.fromkeys((*design.uses, cause.by))),
         learnt=learnt,
     )

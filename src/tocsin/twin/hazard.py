@@ -121,19 +121,28 @@ class PlainSetting(RecordLookup):
         states: States,
         when: float,
         intercept: bool = True,
-        felt: Mapping[str, float] | None = None,
     ) -> float:
         """Return exp(beta . x): 1 without a formula."""
-        row = {} if formula is None else self.row(formula, unit, states, when, intercept, felt)
+        row = {} if formula is None else self.row(formula, unit, states, when, intercept)
         return self.exponential(role, formula, unit, when, row)
 
     def exponential(
-        self, role: str, formula: str | None, unit: str, when: float, row: Mapping[str, float]
+        self,
+        role: str,
+        formula: str | None,
+        unit: str,
+        when: float,
+        row: Mapping[str, float],
+        intercept: float | None = None,
     ) -> float:
-        """Return exp(beta . x) of a row of terms."""
+        """Return exp(beta . x) of a row of terms; an intercept that the unit's level has of its own may be given."""
         if any(math.isnan(x) for x in row.values()):
             raise FitError(f"{role}: a value of {formula!r} is missing for unit {unit!r} at {when:g}")
-        return math.exp(sum(self.value(f"{role} | {term}") * x for term, x in row.items()))
+        total = 0.0
+        for term, x in row.items():
+            own = term == "1" and intercept is not None
+            total += x * (intercept if own else self.value(f"{role} | {term}"))
+        return math.exp(total)
 
     def own_hazard(
         self,
@@ -145,11 +154,13 @@ class PlainSetting(RecordLookup):
         when: float,
         now: float,
         felt: Mapping[str, float],
+        intercept: float | None = None,
     ) -> Hazard:
         """Return exp(beta . x) of the unit at risk, as a hazard: it may change with the age of the unit's state."""
         states, age = world.states[unit], age_in(formula)
         if age is None:
-            return Hazard(self.score(role, formula, unit, states, when, felt=felt))
+            row = self.row(formula, unit, states, when, felt=felt)
+            return Hazard(self.exponential(role, formula, unit, when, row, intercept))
         first_seen = max(self.start, self.presence[unit][0]) if age.unknown == "entry" else math.nan
         since = world.since.get((unit, transition.variable), first_seen)
         unknown = age.unknown == "level" and self.meets_unknown(transition)
@@ -158,7 +169,7 @@ class PlainSetting(RecordLookup):
         level = sum(since + cut < when for cut in age.cuts) if known else max(1, len(age.levels))
         row = self.row(formula, unit, states, when, level=level, unknown=unknown)
         if age.form == "pieces" or not known:
-            return Hazard(self.exponential(role, formula, unit, when, row))
+            return Hazard(self.exponential(role, formula, unit, when, row, intercept))
         own = {term: x for term, x in row.items() if age.name in term.split(":")}
         rest = {term: x for term, x in row.items() if term not in own}
         slope = sum(self.value(f"{role} | {term}") * x for term, x in own.items())
@@ -211,29 +222,14 @@ class PlainSetting(RecordLookup):
             return math.exp(self.value(f"{name} | {own} | memory | half_life"))
         return math.inf if cause.half_life is None else float(cause.half_life)
 
-    def strength(
-        self,
-        name: str,
-        cause: Contagion,
-        target: str,
-        states: States,
-        when: float,
-        felt: Mapping[str, float] | None = None,
-    ) -> float:
-        """Return exp(beta . x) of a target: with `by=` each level has an intercept, or all share the mass."""
-        role = f"{name} | {cause.name} | susceptibility"
+    def intercept(self, name: str, cause: Contagion, target: str) -> float | None:
+        """Return the intercept of a target's level, with `by=`: its own, or that of the mass that all share."""
         if cause.by is None:
-            return self.score(role, cause.susceptibility, target, states, when, felt=felt)
-        row = self.row(cause.susceptibility, target, states, when, True, felt)
-        total = sum(self.value(f"{role} | {term}") * x for term, x in row.items() if term != "1")
+            return None
         if "mass" in cause.shared:
-            return (
-                math.exp(total + self.value(f"{role} | mass"))
-                * math.log(2)
-                / self.half_life(name, cause, target)
-            )
-        own = self.value(f"{name} | {self.level(cause, target)} | susceptibility | 1")
-        return math.exp(total + own)
+            mass = self.value(f"{name} | {cause.name} | susceptibility | mass")
+            return mass + math.log(math.log(2) / self.half_life(name, cause, target))
+        return self.value(f"{name} | {self.level(cause, target)} | susceptibility | 1")
 
     def alpha(self, name: str, cause: Contagion) -> float:
         """Return the response of a cause to its exposure: 1, or estimated (a logarithm)."""
@@ -334,10 +330,17 @@ def hazards(
             )
             continue
         role, felt = f"{name} | {cause.name} | susceptibility", setting.felt(world, unit, cause, when)
-        if cause.by is None:
-            own = setting.own_hazard(role, cause.susceptibility, unit, transition, world, when, now, felt)
-        else:
-            own = Hazard(setting.strength(name, cause, unit, states, when, felt))
+        own = setting.own_hazard(
+            role,
+            cause.susceptibility,
+            unit,
+            transition,
+            world,
+            when,
+            now,
+            felt,
+            setting.intercept(name, cause, unit),
+        )
         sources = setting.exposure(world, unit, name, cause, when, now)
         alpha = setting.alpha(name, cause)
         level = own.level * sum(sources.values()) ** alpha if sources else 0.0
