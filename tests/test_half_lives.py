@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import tocsin as tc
-from tocsin.bayes.random_effects import Effects
+from tocsin.bayes.leave_future_out import take_apart
+from tocsin.bayes.random_effects import Effects, with_effects
 from tocsin.bayes.target import Belief, Density, Target
 from tocsin.fit.compare import _free, _nested
 from tocsin.twin import hazard as twin
@@ -76,9 +77,17 @@ def world(end: float = 30.0) -> tc.History:
     return program.simulate(values(program), worlds=1, seed=3).history(0)
 
 
-@pytest.mark.parametrize("shared", [[], ["half_life"], ["mass"]])
-def test_likelihood_and_derivatives_are_those_of_the_twin(shared: list[str]) -> None:
-    history, declared = world(), model(by="zone", shared=shared)
+SHARED = [{"shared": []}, {"shared": ["half_life"]}, {"shared": ["mass"]}]
+BESIDE = [
+    {"shared": ["mass"], "susceptibility": "1 + x * pieces(time_in_state, 1, 4)"},
+    {"susceptibility": "1 + x + log1p(exposure(near, regime=new))"},
+    {"susceptibility": "1 + x + pieces(exposure(near, regime=new, normalise=target), 0.2, 0.5)"},
+]
+
+
+@pytest.mark.parametrize("options", [*SHARED, *BESIDE])
+def test_likelihood_and_derivatives_are_those_of_the_twin(options: dict[str, Any]) -> None:
+    history, declared = world(), model(by="zone", **options)
     program = declared.compile(history)
     rng = np.random.default_rng(4)
     vector = rng.normal(-1.0, 0.3, len(program.parameter_names))
@@ -91,9 +100,9 @@ def test_likelihood_and_derivatives_are_those_of_the_twin(shared: list[str]) -> 
     assert program.hessian(vector) == pytest.approx(np.array(bend), abs=1e-5)
 
 
-@pytest.mark.parametrize("shared", [[], ["half_life"], ["mass"]])
-def test_worlds_and_attribution_know_one_cause_and_are_those_of_the_twin(shared: list[str]) -> None:
-    declared = model(by="zone", shared=shared)
+@pytest.mark.parametrize("options", [*SHARED, *BESIDE])
+def test_worlds_and_attribution_know_one_cause_and_are_those_of_the_twin(options: dict[str, Any]) -> None:
+    declared = model(by="zone", **options)
     program = declared.compile(empty())
     given = values(program)
     worlds = program.simulate(given, worlds=2, seed=3)
@@ -108,6 +117,29 @@ def test_worlds_and_attribution_know_one_cause_and_are_those_of_the_twin(shared:
     assert (shares.groupby("event").size() == 2).all()
     assert set(shares["cause"]) == {"baseline", "near"}
     assert shares.groupby("event")["share"].sum().to_numpy() == pytest.approx(1.0)
+    told = twin.attribute(declared, history, given)
+    ours = shares[shares["cause"] == "near"].sort_values("event")["share"].to_numpy()
+    assert ours == pytest.approx([own["near"] for _, own, _ in told])
+
+
+@pytest.mark.parametrize("options", [{"shared": ["mass"], "susceptibility": "1 + x"}, *BESIDE])
+def test_effects_of_units_and_periods_stand_beside_levels_ages_and_exposures(options: dict[str, Any]) -> None:
+    history, declared = world(), model(by="zone", **options)
+    effects = with_effects(declared, history, frailty=["riot: yes > yes"], shock=["regime: old > new"])
+    rng = np.random.default_rng(6)
+    vector = rng.normal(-1.0, 0.3, len(effects.plain.parameter_names))
+    effect = rng.normal(0.0, 0.4, effects.size)
+    program, whole = effects.at(effects.program, vector, effect)
+    value, _, slope = Density(effects)(vector, effect)
+    assert value == pytest.approx(program.loglik(whole), abs=1e-8)
+    step = 1e-5 * np.eye(effects.size)
+    by_hand = [
+        (Density(effects)(vector, effect + each)[0] - Density(effects)(vector, effect - each)[0]) / 2e-5
+        for each in step[[0, 5, 12]]
+    ]
+    assert slope[[0, 5, 12]] == pytest.approx(np.array(by_hand), abs=1e-5)
+    apart = take_apart(effects, vector[None], effect[None])
+    assert (apart.log_hazard - apart.waited).sum() - apart.rest.sum() == pytest.approx(value, abs=1e-8)
 
 
 def test_one_level_at_a_time_is_the_same_as_levels_together() -> None:

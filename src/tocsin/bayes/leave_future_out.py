@@ -298,7 +298,7 @@ def take_apart(effects: Effects, vectors: Floats, effect: Floats) -> Pointwise:
     whole[:, effects.keep] = vectors
     for number in range(len(program.causes)):
         cause = CauseData(program, number)
-        design = int(program.layout.cause[number, TARGET])
+        design = int(program.recorded.layout.cause[number, TARGET])
         declared, numbered = effects.terms(design)
         rows = effects.rows(design)
         matrix = cause.matrix[:, declared]
@@ -327,12 +327,13 @@ def take_apart(effects: Effects, vectors: Floats, effect: Floats) -> Pointwise:
             for own, vector in enumerate(whole[some]):
                 decay, alpha = cause.shape(vector)
                 pieces = cut(cause, decay, edges)
-                values = factor[own, pieces.row] * (pieces.exposure @ weight[own]) ** alpha
+                level = factor[own] * np.exp(program.log_density(number, vector))
+                values = level[pieces.row] * (pieces.exposure @ weight[own]) ** alpha
                 values *= integrals(alpha * decay, pieces.span)[0]
                 integral[begin + own] += np.bincount(pieces.interval, values, minlength=edges.size - 1)
                 swept = cause.swept(decay, keep=True)
                 seen = (swept.event_exposure[:, :, 0] @ weight[own]) ** alpha
-                hazard[begin + own, swept.event] += factor[own, swept.event_row] * seen
+                hazard[begin + own, swept.event] += level[swept.event_row] * seen
     waited = np.zeros((draws, event.size))
     first = np.r_[True, np.diff(times) > 0.0] if event.size else np.zeros(0, dtype=bool)
     waited[:, first] = integral[:, : instants.size]

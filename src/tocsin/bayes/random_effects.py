@@ -118,15 +118,19 @@ class Effects:
     def terms(
         self, design: int, program: Program | None = None
     ) -> tuple[list[int], list[tuple[int, EffectBlock]]]:
-        """Return which columns of a design are declared terms, and which number the effects of a block."""
-        names = (program or self.program).designs[design].terms
+        """Return which columns of a design are declared terms, and which number the effects of a block.
+
+        Parameters:
+            design: its number, where no program is given in the program as its record is read.
+        """
+        names = (program or self.program.recorded).designs[design].terms
         blocks = {block.column: block for block in self.blocks}
         numbered = [(place, blocks[name]) for place, name in enumerate(names) if name in blocks]
         return [place for place, name in enumerate(names) if name not in blocks], numbered
 
     def rows(self, design: int) -> NDArray[np.int64]:
-        """Return the effects of every target row of a design (rows, 2), -1 for none."""
-        matrix = self.program.designs[design].matrix
+        """Return the effects of every target row of a design of the record (rows, 2), -1 for none."""
+        matrix = self.program.recorded.designs[design].matrix
         found = np.full((matrix.shape[0], 2), -1, dtype=np.int64)
         for which, (place, block) in enumerate(self.terms(design)[1]):
             found[:, which] = block.first + matrix[:, place].astype(np.int64)

@@ -355,7 +355,7 @@ class Density:
         return rows.astype(np.int32), spans, swept.summed[rows], swept.event_row, swept.event_exposure
 
     def _lay_out(self) -> kernel.LikelihoodTerms:
-        layout, count = self.program.layout, len(self.causes)
+        layout, count = self.program.recorded.layout, len(self.causes)
         table = np.full((count, kernel.COLUMNS), -1, dtype=np.int64)
         decay = np.zeros(count)
         lists: list[list[NDArray[np.generic]]] = [[] for _ in range(9)]
