@@ -199,6 +199,9 @@ def test_pooled_levels_have_the_density_of_their_hierarchy(shared: list[str]) ->
     step = 1e-5 * np.eye(target.size)
     slope = np.array([(target(free + each)[0] - target(free - each)[0]) / 2e-5 for each in step])
     assert gradient == pytest.approx(slope, abs=1e-5)
+    far = free.copy()
+    far[target.count] = 9.0  # a spread that no half-life would survive is no fault
+    assert target(far)[0] == -math.inf
     # The same by hand: what levels have in common under its prior, departures and their spreads under theirs.
     other = free.copy()
     rest, at = 0.0, target.count

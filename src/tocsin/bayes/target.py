@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+FARTHEST = 100.0  # of a pooled level's logarithm from what levels have in common
+
 NEAR = 1e-3  # how near to a bound, on the logistic scale from 0 to 1, the search for the mode may begin
 
 
@@ -202,6 +204,8 @@ class Target:
         """Return the log density and its gradient (D,); minus infinity where a hazard overflows."""
         count = self.count
         spread, effect, apart = self._effects(free[count:])
+        if not (np.abs(apart) < FARTHEST).all():  # nowhere near any half-life: its exponential would overflow
+            return -math.inf, np.zeros(self.size)
         value, base, by_effect, by_all = self._plain(self.origin + self.frame @ free[:count], effect, apart)
         gradient = np.empty(self.size)
         gradient[:count] = base @ self.frame
