@@ -12,7 +12,7 @@ import tocsin as tc
 from tocsin.bayes.leave_future_out import take_apart
 from tocsin.bayes.random_effects import Effects, with_effects
 from tocsin.bayes.target import Belief, Density, Target
-from tocsin.fit.compare import _free, _nested
+from tocsin.fit.compare import _free, _method, _near_bound, _nested
 from tocsin.twin import hazard as twin
 
 UNITS = [f"u{k}" for k in range(9)]
@@ -174,8 +174,32 @@ def test_own_half_lives_are_compared_with_shared_ones() -> None:
         assert own.loglik >= less.loglik - 1e-8
     one = tc.Model([RIOT], [model(susceptibility="1").transitions[0]]).fit(history)
     assert (_free(own) - _free(one), _nested(one, own)[1]) == (4, [])
-    with pytest.raises(tc.TocsinError, match="neither fit is a special case"):
-        _nested(own, one)
+    for key in (
+        ("half_life",),
+        ("mass",),
+    ):  # strengths alike where half-lives are, half-lives where masses are
+        less = moves[key].fit(history)
+        assert _free(less) - _free(one) == len(_nested(one, less)[0]) == 2
+        assert less.loglik >= one.loglik - 1e-8
+    lives = [f"{head} | memory | half_life" for head in heads]
+    same = moves[()].fit(history, tied=[lives])
+    assert same.loglik == pytest.approx(moves[("half_life",)].fit(history).loglik, abs=1e-6)
+    assert own.compare(same).method == "chi-square"
+
+
+def test_half_lives_near_a_bound_are_tested_by_bootstrap() -> None:
+    history = world()  # too short for the longest
+    own = tc.Model([RIOT], [model(by="zone", susceptibility="1").transitions[0]]).fit(history)
+    less = tc.Model([RIOT], [model(susceptibility="1").transitions[0]]).fit(history)
+    assert _method(less, own, *_nested(less, own)) == "parametric bootstrap"
+    # Without levels only where half-lives are what is tested.
+    given = {"riot: yes > yes | near | memory | half_life": own.params.filter(like="half_life").max()}
+    near = tc.Model([RIOT], [model(susceptibility="1").transitions[0]]).fit(history)
+    held = tc.Model([RIOT], [model(susceptibility="1").transitions[0]]).fit(history, fixed=given)
+    assert near.compare(held, worlds=19).method == (
+        "parametric bootstrap" if _near_bound(near, True) else "chi-square"
+    )
+    assert not _near_bound(near, False)
 
 
 def _pooled(shared: list[str]) -> tuple[Target, Belief]:

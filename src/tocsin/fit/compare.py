@@ -181,16 +181,22 @@ def _splits(small: object, large: object) -> bool:
     if not isinstance(small, Contagion) or not isinstance(large, Contagion) or large.by is None:
         return False
     merged = small.by is None and small.half_life == "estimate"
-    return not large.shared and (merged or (small.by == large.by and bool(small.shared)))
+    return merged or (small.by == large.by and bool(small.shared) and not large.shared)
 
 
-def _near_bound(fit: Fit) -> bool:
-    """Say whether a half-life of a cause with levels lies at one of its bounds, or within two standard errors."""
+def _near_bound(fit: Fit, tested: bool) -> bool:
+    """Say whether a half-life of a cause with levels lies at one of its bounds, or within two standard errors.
+
+    Parameters:
+        tested: whether half-lives are what is tested; then those of all causes are looked at.
+    """
     task, found = fit.search
     for number, slots in enumerate(task.program.slots):
         declared = task.program.causes[number][1]
         at = slots.half_life
-        if at < 0 or not isinstance(declared, Contagion) or declared.by is None or number in found.gone:
+        if at < 0 or not isinstance(declared, Contagion) or number in found.gone:
+            continue
+        if declared.by is None and not tested:
             continue
         se = math.sqrt(fit.vcov.to_numpy()[at, at])
         ends = [abs(found.vector[at] - bound[at]) for bound in task.bounds]
@@ -207,7 +213,8 @@ def _method(small: Fit, large: Fit, extra: list[str], lone: list[tuple[str, str]
         heads = {name.rsplit(BAR, 2)[0] for name in at_zero}
         inside = all(name.rsplit(BAR, 2)[0] not in heads for name in extra)
         bounds = any(small.status[name] == "at a bound" for name in small.values)
-        bounds = bounds or _near_bound(small) or _near_bound(large)
+        tested = any(name.endswith(f"{BAR}half_life") for name in extra)
+        bounds = bounds or _near_bound(small, tested) or _near_bound(large, tested)
         return CHI_SQUARE if inside and not bounds else BOOTSTRAP
     strength = extra[0].split(BAR)[2:] == ["susceptibility", "1"] if len(extra) == 1 else False
     # Other strengths at zero would make the cone larger than a half-line; those of transitions that share no
