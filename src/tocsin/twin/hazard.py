@@ -140,8 +140,8 @@ class PlainSetting(RecordLookup):
             raise FitError(f"{role}: a value of {formula!r} is missing for unit {unit!r} at {when:g}")
         total = 0.0
         for term, x in row.items():
-            own = term == "1" and intercept is not None
-            total += x * (intercept if own else self.value(f"{role} | {term}"))
+            own = intercept if term == "1" else None
+            total += x * (self.value(f"{role} | {term}") if own is None else own)
         return math.exp(total)
 
     def own_hazard(
