@@ -31,7 +31,7 @@ from tocsin.charts.parts import (
     x_scale,
 )
 from tocsin.ensemble.comparison import most
-from tocsin.wording.numbers import counted, hundred, moment, noun, signed
+from tocsin.wording.numbers import counted, hundred, length, moment, noun, signed
 
 if TYPE_CHECKING:
     from tocsin.ensemble.comparison import Comparison
@@ -326,8 +326,8 @@ def calendar_finding(comparison: Comparison) -> str:
         return f"No unit {comparison.wave.came}"
     lasting = int(spells["censored"].sum())
     ended = spells.loc[~spells["censored"], "duration"]
-    unit = f"{noun(comparison.frame.clock, True)} "
-    middle = f"; half of those that ended had lasted {ended.median():.3g} {unit}or less" if len(ended) else ""
+    half = length(float(ended.median()), comparison.frame) if len(ended) else ""
+    middle = f"; half of those that ended had lasted {half} or less" if half else ""
     wave = comparison.wave
     count = wave.entries(len(spells)) if wave.one else f"{counted(len(spells), 'spell')} in {wave.words}"
     return f"{count}, {lasting} unbroken at the end{middle}"

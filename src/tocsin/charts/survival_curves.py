@@ -9,7 +9,7 @@ import numpy as np
 
 from tocsin.charts.parts import WIDE, bands, colour, finished, inline, quantile_columns, source_line
 from tocsin.ensemble.survival import kaplan_meier
-from tocsin.wording.numbers import counted, noun
+from tocsin.wording.numbers import counted, length, noun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,12 +89,12 @@ def survival_finding(comparison: Comparison) -> str:
     """Return the finding of the curve as a sentence."""
     seen = kaplan_meier(comparison.spells)
     middle = _median(seen["time"].to_numpy(), seen["survival"].to_numpy())
-    unit = f" {noun(comparison.frame.clock, True)}"
+    frame = comparison.frame
     wave = comparison.wave
     what = f"{len(comparison.spells)} {wave.spells}" if len(comparison.spells) != 1 else f"1 of {wave.spells}"
     if middle is None:
         return f"Of {what} more than half outlast what was watched"
-    said = f"Half of {what} are gone within {middle:,.3g}{unit}"
+    said = f"Half of {what} are gone within {length(middle, frame)}"
     worlds = _of_worlds(comparison)
     if not len(worlds):
         return said
@@ -103,8 +103,9 @@ def survival_finding(comparison: Comparison) -> str:
     low, mid, high = (_median(times, worlds[q].to_numpy() / 100) for q in ("q05", "q50", "q95"))
     if mid is None:
         return f"{said}; in the median world more than half outlast the window"
-    until = "beyond the window" if high is None else f"{high:,.3g}"
-    return f"{said}; in the worlds within about {mid:,.3g} ({low or 0:,.3g} to {until} in 90 of 100)"
+    until = "beyond the window" if high is None else length(high, frame)
+    start = length(low or 0.0, frame).split(" ")[0]
+    return f"{said}; in the median world within about {length(mid, frame)} ({start} to {until} in 90 of 100 worlds)"
 
 
 def _of_worlds(comparison: Comparison) -> pd.DataFrame:

@@ -69,8 +69,9 @@ def spark_tree(
     names = [f"{name} {n}" for name, n in zip(clipped(table["label"], width), supports, strict=True)]
     table["name"] = names
     hung = table["parent_row"].notna()
-    from_cause = [str(cause).replace("_", " ") for cause in table["cause"]]
-    table["reason"] = np.where(table["kind"] == "home", "home", from_cause)
+    home = table["kind"] == "home"
+    table["cause"] = np.where(home, "baseline", table["cause"].astype(str))
+    table["reason"] = [history.called(cause) for cause in table["cause"]]
     layers = _layers(table, hung, history, width)
     finding = _finding(table, history, state)
     note = (
@@ -142,10 +143,11 @@ def _layers(table: pd.DataFrame, hung: pd.Series, history: History, width: int) 
     x = alt.X(f"{at}:{kind}", scale=_scale(table, dated, width), axis=_axis(table, history, width))
     y = alt.Y("row:Q", scale=alt.Scale(domain=[-0.7, len(table) - 0.3], reverse=True, nice=False), axis=None)
     beside = alt.X(f"parent_{at}:{kind}")
-    reasons = list(dict.fromkeys(table.loc[hung, "reason"]))
+    causes = list(dict.fromkeys(table.loc[hung, "cause"]))
+    reasons = [history.called(cause) for cause in causes]
     hue = alt.Color(
         "reason:N",
-        scale=alt.Scale(domain=reasons, range=_hues(reasons)),
+        scale=alt.Scale(domain=reasons, range=_hues(causes)),
         legend=alt.Legend(
             title=None,
             orient="bottom",
@@ -177,13 +179,9 @@ def _layers(table: pd.DataFrame, hung: pd.Series, history: History, width: int) 
     ]
 
 
-def _hues(reasons: list[str]) -> list[str]:
-    layers = {name.replace("_", " "): hue for name, hue in OF_LAYERS.items()}
-    free = [hue for hue in OF_CAUSES if hue not in [layers.get(reason) for reason in reasons]]
-    found = []
-    for reason in reasons:
-        found.append(colour(layers.get(reason) or (free.pop(0) if free else "quiet")))
-    return found
+def _hues(causes: list[str]) -> list[str]:
+    free = [hue for hue in OF_CAUSES if hue not in [OF_LAYERS.get(cause) for cause in causes]]
+    return [colour(OF_LAYERS.get(cause) or (free.pop(0) if free else "quiet")) for cause in causes]
 
 
 def _scale(table: pd.DataFrame, dated: bool, width: int) -> alt.Scale:

@@ -111,7 +111,7 @@ def _plan(
     steps = [
         ("0–5", "The question", f"Write it on the board: <b>{e(question)}</b> Everybody votes for one answer. Keep the "
          "count: it is taken again at the end."),
-        ("5–17", "What happened", f'<a href="laboratory.html">The map</a>, played from the first to the fullest day, '
+        ("5–17", "What happened", f'<a href="laboratory.html">The map</a>, played from the first day to '
          f"{e(day)}, on which there were {counted(len(standing), 'place')} {e(laboratory.wave.within)}. "
          f"In pairs: {sheet('Where and when', 'the worksheet “Where and when”')}."),
         ("17–30", "Predict, then check", f'<a href="predict.html">{counted(len(tested), "what-if")}</a>, each of which '
@@ -293,7 +293,7 @@ def _of_record(site: Site, laboratory: Laboratory) -> Iterator[Choice]:
     count = len(standing)
     if count > 1:
         yield Choice(
-            f"How many places {show.within} were there at once, on the fullest day?",
+            f"How many places {show.within} were there at once on {moment(when, frame)}?",
             str(count),
             tuple(str(each) for each in (max(1, count // 2), count + max(2, count // 2), 2 * count + 3)),
             f"{moment(when, frame)}: {', '.join(site.names[unit] for unit in standing)}.",
@@ -352,10 +352,10 @@ def _of_changes(outcomes: Sequence[PreparedOutcome]) -> Iterator[Choice]:
         share = hundred(row["base"][0])
         yield Choice(
             f"“In {share} of 100 worlds” is said of a place. What does it mean?",
-            f"of 100 worlds of this model, {share} have it {outcome.show.within} at some time",
+            f"of 100 worlds of this model, there are {share} in which it is {outcome.show.within} at some time",
             (
                 f"{share} of 100 people there wanted it",
-                f"it was {outcome.show.within} for {share} of 100 days",
+                f"it lasted for {share} of 100 days",
             ),
             "Worlds are counted, not people and not days; and they are worlds of a model, not of nature.",
         )

@@ -34,6 +34,15 @@ def story(laboratory: Laboratory, unit: str, show: Wave) -> dict[str, Any]:
         "neighbours": _neighbours(laboratory, unit),
         "hazards": hazards(laboratory, unit, show),
         "causes": caused(laboratory, unit, show),
+        "words": _words(laboratory),
+    }
+
+
+def _words(laboratory: Laboratory) -> dict[str, str]:
+    """Return what people call the causes of the model and the layers of the history."""
+    causes = (cause.name for _, cause in laboratory.program.causes)
+    return {
+        name: laboratory.history.called(name) for name in dict.fromkeys([*causes, *laboratory.history.layers])
     }
 
 
@@ -53,7 +62,7 @@ def _events(laboratory: Laboratory, unit: str) -> list[dict[str, Any]]:
             {
                 "time": number,
                 "show": f"{variable}={state}",
-                "words": f"{variable} “{state}”",
+                "words": history.words.get(f"{variable}={state}", f"{variable} “{state}”"),
                 "note": _text(row.get("note")),
                 "outcome": "; ".join(
                     text for column in ("outcome", "by_whom_ended") if (text := _text(row.get(column)))

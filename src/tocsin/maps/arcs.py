@@ -14,7 +14,7 @@ from tocsin.charts.svg import UNSEEN
 from tocsin.errors import TocsinError, suggestion
 from tocsin.maps.projection import Box
 from tocsin.maps.sheet import AT, WIDE, Sheet, placed
-from tocsin.wording.numbers import counted, listed
+from tocsin.wording.numbers import counted, hundred, listed
 
 if TYPE_CHECKING:
     from tocsin.history.history import History
@@ -95,7 +95,7 @@ def arc_map(
     finding = (
         f"{sheet.labels[str(lead)]} set off most; strongest arc {sheet.labels[str(top['source'])]} to "
         f"{sheet.labels[str(top['unit'])]}, {sheet.moment(_day(history, top['time']))}, "
-        f"with {top['share']:.2f} of the hazard"
+        f"with {hundred(top['share'])} of 100 parts of its hazard"
     )
     rest = len(table) - len(drawn)
     notes = [

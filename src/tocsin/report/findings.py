@@ -327,7 +327,7 @@ def what_moved(replay: Replay) -> Moved:
         f"over {counted(float(events), 'event')}, it gives {listed(said)}. A share says what moved the hazard at that "
         "instant; it does not say that the event would not have come without it."
     )
-    counts = () if not attribution.draws else (_counts(attribution.select([t.name for t in into])),)
+    counts = () if not attribution.draws else (_counts(c, attribution.select([t.name for t in into])),)
 
     def hazards(c: Comparison, width: int, titled: bool) -> alt.LayerChart:
         return hazards_by_cause(given, c.history, into[0].name, width=width, titled=titled)
@@ -340,12 +340,12 @@ def what_moved(replay: Replay) -> Moved:
     return Moved(c, (sentence, *counts), pictures)
 
 
-def _counts(attribution: Attribution) -> str:
+def _counts(c: Comparison, attribution: Attribution) -> str:
     """Return how many events each cause explains and how many it caused, with their intervals."""
     table = attribution.total("cause").sort_values("events explained", ascending=False, kind="stable")
     explained, caused = [], []
     for row in table.to_dict("records"):
-        name = "home" if row["cause"] == "baseline" else str(row["cause"]).replace("_", " ")
+        name = c.history.called(str(row["cause"]))
         explained.append(f"{name} {row['events explained']:.1f} ({row['lower']:.1f} to {row['upper']:.1f})")
         caused.append(f"{name} {row['caused lower']:.0f} to {row['caused upper']:.0f}")
     return (

@@ -43,6 +43,7 @@ export class Story {
 
   tell() {
     const { told } = this;
+    const plain = (name) => told.words[name] || name;
     const { calendar } = this.state;
     const each = this.looks.units.get(told.unit);
     const words = this.looks.states.get(told.hazards.show);
@@ -65,12 +66,12 @@ export class Story {
       each.full !== each.label && h("p", { class: "quiet" }, each.full),
       each.note && h("p", { class: "small" }, each.note),
       this.now,
-      h("h3", {}, told.events.length ? `What happened: ${told.events.length} events` : "No event in the record"),
+      h("h3", {}, told.events.length ? `What happened: ${told.events.length} event${told.events.length === 1 ? "" : "s"}` : "No event in the record"),
       told.events.length > 0 && h("div", { class: "eventbox", tabindex: "0", role: "region", "aria-label": `Events of ${each.label}` }, h("ol", { class: "events" }, events)),
       h("h3", {}, `Hazard of ${words.one}, by cause`),
       Object.keys(told.hazards.causes).length ? this.chart : h("p", { class: "small" }, "The model has no transition into this state."),
       total > 0 && h("p", { class: "small" },
-        `In the unchanged worlds its ${total.toLocaleString("en")} entries were set off by `,
+        `In ${told.causes.worlds.toLocaleString("en")} unchanged worlds it came to this ${total.toLocaleString("en")} time${total === 1 ? "" : "s"}, set off by `,
         listed(entries.map(([name, count]) => `${plain(name)} (${hundred(count / total)} of 100)`)), "."),
       h("h3", {}, "Neighbours on this day"),
       this.neighbours);
@@ -84,7 +85,7 @@ export class Story {
     if (!told) return;
     const i = this.state.get("i");
     const { calendar } = this.state;
-    const going = this.looks.standing(told.unit, i).map(([show]) => this.looks.states.get(show).words);
+    const going = this.looks.standing(told.unit, i).map(([show]) => this.looks.states.get(show)).map((state) => state.one || state.words);
     const there = this.looks.present(told.unit, i);
     const text = `${calendar.words(calendar.number(i))}: ${there ? (going.length ? going.join(", ") : "none of the states that are followed") : "not there"}.`;
     if (this.now.textContent !== text) this.now.textContent = text;
@@ -105,7 +106,7 @@ export class Story {
       h("dl", { class: "ties" }, [...layers].map(([layer, { hears, sends }]) => {
         const both = hears.filter((unit) => sends.includes(unit));
         const from = hears.filter((unit) => !both.includes(unit)), to = sends.filter((unit) => !both.includes(unit));
-        return [h("dt", {}, layer.replaceAll("_", " ")), h("dd", {},
+        return [h("dt", {}, told.words[layer]), h("dd", {},
           both.length > 0 && [...spaced(names(both)), " "],
           from.length > 0 && ["from ", ...spaced(names(from)), " "],
           to.length > 0 && ["to ", ...spaced(names(to))])];
@@ -117,7 +118,7 @@ export class Story {
     const causes = Object.entries(told.hazards.causes);
     if (!causes.length) return;
     const { calendar } = this.state;
-    const names = causes.map(([name]) => plain(name));
+    const names = causes.map(([name]) => told.words[name]);
     const scale = { domain: names, range: causes.map(([name]) => colour(told.hazards.colours[name])) };
     const per = calendar.clock === "day" ? 365.25 : 1;
     const values = causes.flatMap(([, rates], n) => rates.map((rate, k) => ({
@@ -139,10 +140,6 @@ export class Story {
       top.map(([name, rate]) => `${name} ${rate.toPrecision(2)}`).join(", ") + " a year.";
     await drawn(this.chart, spec, text);
   }
-}
-
-function plain(cause) {
-  return cause === "baseline" ? "home" : cause.replaceAll("_", " ");
 }
 
 function spaced(parts) {
