@@ -170,6 +170,23 @@ def test_intervals_are_the_exponential_of_the_counting_process(dated: bool) -> N
     assert fit.nobs == table.died.sum()
 
 
+def test_a_column_of_words_and_a_cell_that_is_no_year() -> None:
+    panel = {
+        "unit": list("aabb"),
+        "year": ["1990", "1991", "1990", "199x"],
+        "event": ["no", "yes", "no", "no"],
+    }
+    given = {"unit": "unit", "time": "year", "row": "start", "lag": 0}
+    with pytest.raises(tc.HistoryError) as caught:
+        tc.from_panel(panel | {"year": [1990, 1991] * 2}, event="event", **given)  # type: ignore[arg-type]
+    (problem,) = caught.value.problems
+    assert "say state='event'" in problem.message and problem.value == "no, yes"
+    with pytest.raises(tc.HistoryError, match=r"line 4, column year: no period such as 1990.*'199x'"):
+        tc.from_panel(panel, event="event", **given)  # type: ignore[arg-type]
+    marked = panel | {"year": [1990, 1991] * 2, "event": [False, True, False, False]}
+    assert len(tc.from_panel(marked, event="event", **given).events) == 1  # type: ignore[arg-type]
+
+
 def test_what_must_be_spoken_is_asked_for() -> None:
     panel = {"state": ["a", "a"], "year": [1911, 1912], "vote": [0, 1]}
     with pytest.raises(tc.HistoryError) as caught:
@@ -376,6 +393,9 @@ def test_rows_of_commas_and_accents_that_stand_apart(tmp_path: Path) -> None:
         ("1991-XX-XX", "1991-01-01", "1991-12-31", None), ("199X", "1990-01-01", "1999-12-31", None),
         ("1991-03-05~", "1991-03-05", "1991-03-05", "medium"), ("1991-0X%", "1991-01-01", "1991-09-30", "low"),
         ("1991-03", "1991-03-01", "1991-03-31", None),
+        ("../1995", "0001-01-01", "1995-12-31", None), ("1991-05/", "1991-05-01", "9999-12-31", None),
+        ("1991-34", "1991-04-01", "1991-06-30", None), ("1991-41~", "1991-07-01", "1991-12-31", "medium"),
+        ("1991-?03", "1991-03-01", "1991-03-31", "low"), ("199X", "1990-01-01", "1999-12-31", None),
     ],
 )  # fmt: skip
 def test_dates_known_in_part(date: str, first: str, last: str, confidence: str | None) -> None:
@@ -389,6 +409,38 @@ def test_dates_known_in_part(date: str, first: str, last: str, confidence: str |
 def test_dates_that_are_none(date: str) -> None:
     with pytest.raises(tc.HistoryError, match="bad date"):
         small(events={"unit": ["a"], "variable": ["r"], "state": ["new"], "time": [date]})
+
+
+@pytest.mark.parametrize(
+    ("date", "cure"),
+    [
+        ("13/01/1991", "YYYY-MM-DD: 1991-01-13"), ("01/02/1991", "1991-01-02 or 1991-02-01"),
+        ("13 January 1991", "1991-01-13"), ("19910113", "write 1991-01-13"), ("1991-1-3", "1991-01-03"),
+        ("13jan1991", "1991-01-13"), ("May 5th 1991", "1991-05-05"), ("31/02/1991", "YYYY-MM-DD"),
+        ("1991-22", "a season has other months north and south of the equator"),
+    ],
+)  # fmt: skip
+def test_how_a_date_is_written_is_told(date: str, cure: str) -> None:
+    with pytest.raises(tc.HistoryError, match=re.escape(cure)):
+        small(events={"unit": ["a"], "variable": ["r"], "state": ["new"], "time": [date]})
+
+
+def test_codes_for_what_is_not_known_are_no_numbers_without_a_word() -> None:
+    def beware(values: list[float]) -> list[str]:
+        rows = {"unit": list("abc"), "covariate": "p", "value": values}
+        return [
+            *small(covariates=pd.DataFrame(rows)).warnings,
+            *small(units={"unit": list("abc"), "p": values}).warnings,
+        ]
+
+    assert "1 value of 'p' is -66, and all others lie from -7 to 10" in beware([-7, -66, 10])[1]
+    assert len(beware([-7, -66, 10])) == 2 and len(beware([1, 1000, -99])) == 2
+    assert beware([-9, -3, 10]) == beware([-99, -200, 100]) == []
+    panel = {"unit": list("aabb"), "year": [1990, 1991] * 2, "event": [0, 1, 0, 0], "x": [1, 2, 3, -88]}
+    history = tc.from_panel(
+        panel, unit="unit", time="year", event="event", row="start", lag=0, covariates=["x"]
+    )
+    assert "beware: 1 value of 'x' is -88" in str(history.intake)
 
 
 def test_graphs_and_matrices() -> None:

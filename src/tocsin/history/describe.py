@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.errors import HistoryError, TocsinError, suggestion
-from tocsin.history.tables import schema
+from tocsin.history.tables import frames, schema
 from tocsin.history.time import number_text
 
 if TYPE_CHECKING:
@@ -132,8 +132,50 @@ def _of_no_time(history: History, name: str) -> int:
     return int(pc.sum(pc.equal(table.column("start"), table.column("end"))).as_py() or 0)
 
 
+# What data sets write where they know nothing.
+MISSING_CODES = (-9.0, -66.0, -77.0, -88.0, -99.0, -999.0, -9999.0)
+
+
 def doubts(history: History) -> list[str]:
-    """Return what may be meant otherwise than it is taken: see `History.warnings`.
+    """Return what may be meant otherwise than it is taken: see `History.warnings`."""
+    return [*_periods_or_moments(history), *_codes_for_missing(history)]
+
+
+def _codes_for_missing(history: History) -> list[str]:
+    """Tell of covariates with values that other data sets write where they know nothing, far from all others."""
+    units, dated = history._tables["units"], history._tables["covariates"]
+    columns: dict[str, Any] = {
+        name: frames.to_numpy(units.column(name))
+        for name in units.column_names
+        if name not in ("lon", "lat") and pa.types.is_floating(units.schema.field(name).type)
+    }
+    if dated.num_rows:
+        value = frames.to_numpy(dated.column("value"))
+        strange = np.flatnonzero(np.isin(value, MISSING_CODES))
+        kinds = dated.column("covariate").combine_chunks()
+        codes = frames.to_numpy(kinds.indices)
+        for code in np.unique(codes[strange]).tolist():
+            columns[kinds.dictionary[code].as_py()] = value[codes == code]
+    found = []
+    for name, values in columns.items():
+        coded = np.isin(values, MISSING_CODES)
+        others = values[~coded & np.isfinite(values)]
+        if not coded.any() or not others.size:
+            continue
+        least, most = others.min(), others.max()
+        far = coded & ((least >= 0) | (values < least - (most - least)))
+        if far.any():
+            told = ", ".join(f"{code:g}" for code in np.unique(values[far])[::-1])
+            many = "1 value" if far.sum() == 1 else f"{far.sum():,} values"
+            found.append(
+                f"{many} of {name!r} {'is' if far.sum() == 1 else 'are'} {told}, and all others lie from {least:g} to "
+                f"{most:g}: where a value is not known, leave its cell empty"
+            )
+    return found
+
+
+def _periods_or_moments(history: History) -> list[str]:
+    """Tell of whole numbers that the history calls neither periods nor moments.
 
     Whole numbers are moments unless the history says that they number periods; the two differ in what is an event,
     in when ties hold and in the likelihood.

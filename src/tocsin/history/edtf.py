@@ -15,10 +15,22 @@ if TYPE_CHECKING:
     from tocsin.history.tables.frames import Raw
 
 # Year, month and day, each digit perhaps unknown; a qualifier.
-_DATE = re.compile(r"([0-9]{2}[0-9X]{2})(?:-([0-9X]{2}))?(?:-([0-9X]{2}))?([~?%]?)", re.ASCII)
+_DATE = re.compile(r"([0-9]{2}[0-9X]{2})(?:-([0-9X]{2}))?(?:-([0-9X]{2}))?", re.ASCII)
+
+_SIGN = re.compile(
+    r"[~?%](?=[0-9X])|(?<=[0-9X])[~?%]"
+)  # before or behind the part of the date that it is about
+
+# Parts of a year that are the same everywhere: quarters, thirds and halves, with their first month and their length.
+_PARTS = {f"{33 + k}": (1 + 3 * k, 3) for k in range(4)} | {f"{37 + k}": (1 + 4 * k, 4) for k in range(3)}
+_PARTS |= {"40": (1, 6), "41": (7, 6)}
+
+_OPEN = ("", "..")  # an end of an interval that nobody knows, or that there is none
 
 # What a qualifier says of the confidence of a row: approximate; uncertain; both.
 _CONFIDENCE = {"~": "medium", "?": "low", "%": "low"}
+
+ALWAYS = ("0001-01-01", "9999-12-31")
 
 _RANK = ("low", "medium")
 
@@ -26,29 +38,40 @@ _RANK = ("low", "medium")
 def read_edtf(text: str, clock: str = "day") -> tuple[str, str, str | None] | None:
     """Return first and last day (ISO) and the confidence of a date known in part; None for what is none.
 
-    Of an interval both ends must be given. An X stands for any digit; ~ is approximate, ? uncertain, % both.
-    A year or a month alone is its span where the clock is the day; else the clock reads it, as it does a plain day.
+    Of an interval one end may be open (`../1920`, `1848/`). An X stands for any digit; ~ is approximate, ? uncertain,
+    % both; 33 to 41 in place of a month are quarters, thirds and halves of the year. A year or a month alone is its
+    span where the clock is the day; else the clock reads it, as it does a plain day.
     """
     text = text.strip()
     ends = text.split("/")
     coarse = clock == "day" and re.fullmatch(r"\d{4}(-\d{2})?", text, re.ASCII)
-    if len(ends) > 2 or (len(ends) == 1 and not coarse and not re.search("[X~?%]", text)):
+    part = text[5:7] in _PARTS and len(text) >= 7
+    if len(ends) > 2 or (len(ends) == 1 and not coarse and not part and not re.search("[X~?%]", text)):
         return None
-    found = [_one(end) for end in ends]
+    whole = len(ends) == 2 and any(end not in _OPEN for end in ends)
+    found = [(*ALWAYS, "") if whole and end in _OPEN else _one(end) for end in ends]
     if any(each is None for each in found):
         return None
     (first, _, one), (_, last, other) = found[0], found[-1]  # type: ignore[misc]
     if last < first:
         return None
-    told = [_CONFIDENCE[sign] for sign in (one, other) if sign]
+    told = [_CONFIDENCE[sign] for sign in one + other]
     return first, last, min(told, key=_RANK.index) if told else None
 
 
 def _one(text: str) -> tuple[str, str, str] | None:
-    match = _DATE.fullmatch(text.strip())
+    """First and last day of one date, and the signs in it."""
+    text = text.strip()
+    sign = "".join(_SIGN.findall(text))
+    match = _DATE.fullmatch(_SIGN.sub("", text))
     if match is None:
         return None
-    year, month, day, sign = match.groups()
+    year, month, day = match.groups()
+    if month in _PARTS and day is None and year.isdigit():
+        begin, length = _PARTS[month]
+        last = begin + length - 1
+        ends = calendar.monthrange(int(year), last)[1] if int(year) else 0
+        return (f"{year}-{begin:02d}-01", f"{year}-{last:02d}-{ends:02d}", sign) if ends else None
     years = _fill(year, 1, 9999)
     months = (1, 12) if month is None else _fill(month, 1, 12)
     if years is None or months is None or (years[0] != years[1] and month not in (None, "XX")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import math
 import numbers
@@ -44,6 +45,18 @@ NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"  # for `re` and for Arrow's 
 
 _NUMBER = re.compile(NUMBER, re.ASCII)
 
+# Dates in other forms, to say how they should be written.
+_YEAR_FIRST = re.compile(r"(\d{4})(?:(?=\d{4}$)|[-/. ])(\d\d?)(?:(?=\d\d$)|[-/. ])(\d\d?)", re.ASCII)
+_YEAR_LAST = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})", re.ASCII)
+_DAY_IN_WORDS = re.compile(
+    r"(?P<day>\d{1,2})\.?[- ]?(?P<month>[A-Za-z]{3,9})\.?,?[- ]?(?P<year>\d{4})", re.ASCII
+)
+_MONTH_IN_WORDS = re.compile(
+    r"(?P<month>[A-Za-z]{3,9})\.? (?P<day>\d{1,2})(st|nd|rd|th)?,? (?P<year>\d{4})", re.ASCII
+)
+_SEASON = re.compile(r"\d{4}-(2[1-9]|3[0-2])[~?%]?", re.ASCII)
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+
 
 def is_number(text: str) -> bool:
     """Whether a cell is written as a plain number (no NaN, no infinity, no underscores)."""
@@ -66,16 +79,50 @@ def read_date(text: str, clock: str) -> int:
         year, month, day = int(match.group(1)), int(match.group(2)), 1
     elif clock in ("month", "year") and (match := _YEAR.fullmatch(text)):
         year, month, day = int(match.group(1)), 1, 1
-    elif is_number(text):
-        raise ValueError("a plain number in a history of dates (its window is of dates)")
     else:
-        forms = {"month": "YYYY-MM or YYYY-MM-DD", "year": "YYYY or YYYY-MM-DD"}.get(clock, "YYYY-MM-DD")
-        raise ValueError(f"not a date; write {forms}")
+        raise ValueError(_no_date(text, clock))
     try:
         days = datetime.date(year, month, day).toordinal() - EPOCH
     except ValueError:
         raise ValueError("there is no such date") from None
     return int(floored(np.array([days], np.int64), clock)[0])
+
+
+def _no_date(text: str, clock: str) -> str:
+    """Say why a text is no date, and how it is written if only one date can be meant."""
+    meant = _meant(text)
+    cure = f": {meant}" if meant else ""
+    if is_number(text):
+        return "a plain number in a history of dates (its window is of dates)" + (
+            f"; write{cure[1:]}" if meant else ""
+        )
+    if _SEASON.fullmatch(text):
+        return "a season has other months north and south of the equator; write the months, such as 1848-03/1848-05"
+    forms = {"month": "YYYY-MM or YYYY-MM-DD", "year": "YYYY or YYYY-MM-DD"}.get(clock, "YYYY-MM-DD")
+    return f"not a date; write {forms}{cure}"
+
+
+def _meant(text: str) -> str | None:
+    """The day or days (ISO) that a date in another form can mean; both where day and month may change places."""
+    if match := _YEAR_FIRST.fullmatch(text):
+        found = {tuple(map(int, match.groups()))}
+    elif match := _YEAR_LAST.fullmatch(text):
+        one, other, year = map(int, match.groups())
+        found = {(year, other, one), (year, one, other)}
+    elif match := _DAY_IN_WORDS.fullmatch(text) or _MONTH_IN_WORDS.fullmatch(text):
+        parts = match.groupdict()
+        month = parts["month"][:3].casefold()
+        found = (
+            {(int(parts["year"]), MONTHS.index(month) + 1, int(parts["day"]))} if month in MONTHS else set()
+        )
+    else:
+        return None
+    days = sorted(f"{y:04d}-{m:02d}-{d:02d}" for y, m, d in found if 1 <= m <= 12 and _is_day(y, m, d))
+    return " or ".join(days) or None
+
+
+def _is_day(year: int, month: int, day: int) -> bool:
+    return 1 <= year <= 9999 and 1 <= day <= calendar.monthrange(year, month)[1]
 
 
 def floored(days: NDArray[np.int64], clock: str) -> NDArray[np.int64]:

@@ -172,7 +172,7 @@ class Intake:
         for layer, units in self.without_ties.items():
             if units:
                 found.append(f"{_count(len(units), 'unit')} without ties of {layer!r}: {some(units)}")
-        return found + self.notes
+        return found + self.notes + [f"beware: {sentence}" for sentence in history.warnings]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

@@ -84,7 +84,13 @@ class Periods:
         if written and all(len(text) == 7 and text[4] == "-" for text in written):
             return cls("month")
         why = "say clock='year', 'month' or 'step': the cells do not tell how long a period is"
-        report.add(raw.file, why, column=column, value=next(iter(sorted(written)), None))
+        odd = [text for text in written if not text.lstrip("-").isdigit()]
+        if odd and 2 * len(odd) < len(written):
+            report.rows(
+                raw, *_rows_of(raw, column, odd), "no period such as 1990, as others are: correct the cell"
+            )
+        else:
+            report.add(raw.file, why, column=column, value=next(iter(sorted(written)), None))
         return None
 
     def index(self, raw: Raw, column: str, report: Report) -> tuple[Ints, NDArray[np.bool_]]:
@@ -119,6 +125,13 @@ class Periods:
     def text(self, index: int) -> str:
         """Return one period in words."""
         return str(self.time(int(index)))[:7]
+
+
+def _rows_of(raw: Raw, column: str, texts: Sequence[str]) -> tuple[Ints, str]:
+    """The rows whose cells are these texts, and the column."""
+    codes, values = cells.encode(raw.columns[column])
+    hit = np.array([(frames.plain(value) or "").strip() in texts for value in cells.listed(values)] + [False])
+    return np.flatnonzero(hit[codes]), column
 
 
 def runs(keys: Ints, start: Ints, end: Ints, value: NDArray[Any]) -> tuple[Ints, Ints]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from tocsin.history.history import History
 from tocsin.history.intake.account import Account, some
@@ -23,6 +24,7 @@ from tocsin.history.intake.given import (
 from tocsin.history.tables import cells, frames
 from tocsin.history.tables.frames import take_rows
 from tocsin.history.tables.schema import Report
+from tocsin.history.time import is_number
 from tocsin.states import StateVariable
 
 if TYPE_CHECKING:
@@ -215,10 +217,13 @@ class _Course:
 
 def _from_event(rows: _Rows, column: str, declared: StateVariable, report: Report) -> _Course:
     """Follow units by a column that says whether the event happened in the period of the row."""
-    values, gone = cells.floats(rows.raw, column, report, "an event")
+    if words := _words(rows.raw, column):
+        told = f"the column of events holds words: if they are states that are held, say state={column!r} and states="
+        report.add(rows.raw.file, f"{told}[...], else write 0 and 1", column=column, value=", ".join(words))
+    values, gone = cells.floats(rows.raw, column, Report() if words else report, "an event")
     values, gone = values[rows.order], gone[rows.order]
     most = np.inf if declared.recurrent else 1.0
-    odd = ~gone & ((values < 0) | (values > most) | (values != np.floor(values)))
+    odd = ~gone & ~np.isnan(values) & ((values < 0) | (values > most) | (values != np.floor(values)))
     what = "0, 1, 2, ... events" if declared.recurrent else "0 or 1 (more only with recurrent=True)"
     report.rows(rows.raw, rows.order[odd], column, f"bad number: the column of events holds {what}")
     count = np.nan_to_num(np.where(odd, 0, values)).astype(np.int64)
@@ -238,6 +243,16 @@ def _from_event(rows: _Rows, column: str, declared: StateVariable, report: Repor
     settled = (before > 0) & (not declared.recurrent)
     why = [(f"no value of {column!r}", gone)]
     return _Course(count, before, np.maximum(before, count > 0), known | settled, why, settled)
+
+
+def _words(raw: Raw, column: str) -> list[str]:
+    """The words of a column in which no cell is a number, up to three of them."""
+    _, values = cells.encode(raw.columns[column])
+    if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
+        return []
+    told = [frames.plain(value) or "" for value in cells.listed(values)]
+    told = [text.strip() for text in told if not cells.is_missing(text)]
+    return [] if any(is_number(text) or cells.slip(text) for text in told) else sorted(told)[:3]
 
 
 def _from_state(

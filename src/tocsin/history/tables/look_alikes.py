@@ -20,7 +20,8 @@ _END = (
     "term|termination|terminated|last|close|closed|closing|latest)"
 )
 
-_BARE = "(?!(s|e|st|onset|open|close|left|term|fin)$)"  # words that mean a time only beside one of time
+# Words that mean a time only beside one of time.
+_BARE = "(?!(s|e|st|onset|open(ed|ing)?|founded|clos(e|ed|ing)|left|term|fin|born|died|entered|exited|terminated)$)"
 
 _WHO = (
     "(unit|country|state|nation|c|cow|gw|un|node|actor|place|region|location|polity|dyad|side|source|target|project|"
