@@ -461,10 +461,12 @@ def test_graphs_and_matrices() -> None:
         2.5,
         "1995-01-01",
     )
-    with pytest.raises(tc.HistoryError, match="not symmetric"):
-        small(ties=scipy.sparse.csr_array(np.eye(3, k=1)))
-    with pytest.raises(tc.HistoryError, match="2 x 2 for 3 units"):
-        small(ties=scipy.sparse.csr_array(np.eye(2)))
+    for alone in (True, False):
+        for wrong, told in ((np.eye(3, k=1), "not symmetric"), (np.eye(2), "2 x 2 for 3 units")):
+            matrix = scipy.sparse.csr_array(wrong)
+            with pytest.raises(tc.HistoryError, match=told):
+                small(ties=matrix if alone else {"x": matrix})
+    assert small(ties={"x": nx.Graph()}).ties.empty
 
 
 # --- Rival codings, the usual model, tables out

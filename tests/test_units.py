@@ -41,6 +41,10 @@ def test_the_packaged_table_is_what_the_facts_give() -> None:
         ("Sicily", "1848-02-01", None, "place", "1848/sicily"),
         ("040", 1999, "iso_n", "cow", "305"),
         (2.0, None, "cow", "iso3", "USA"),
+        ("Korea, Rep.", 1999, None, "cow", "732"),
+        ("Iran (Islamic Republic of)", 1999, None, "cow", "630"),
+        ("Viet Nam", 1999, None, "gw", "816"),
+        ("England", 1900, None, "cow", "200"),
     ],
 )
 def test_a_unit_under_another_code(unit: object, on: object, of: str | None, to: str, code: str) -> None:

@@ -69,9 +69,9 @@ def _one(text: str) -> tuple[str, str, str] | None:
     year, month, day = match.groups()
     if month in _PARTS and day is None and year.isdigit():
         begin, length = _PARTS[month]
-        last = begin + length - 1
-        ends = calendar.monthrange(int(year), last)[1] if int(year) else 0
-        return (f"{year}-{begin:02d}-01", f"{year}-{last:02d}-{ends:02d}", sign) if ends else None
+        close = begin + length - 1
+        of_days = calendar.monthrange(int(year), close)[1] if int(year) else 0
+        return (f"{year}-{begin:02d}-01", f"{year}-{close:02d}-{of_days:02d}", sign) if of_days else None
     years = _fill(year, 1, 9999)
     months = (1, 12) if month is None else _fill(month, 1, 12)
     if years is None or months is None or (years[0] != years[1] and month not in (None, "XX")):

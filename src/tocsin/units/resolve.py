@@ -75,7 +75,7 @@ def found(unit: object, scheme: str) -> list[Stretch]:
     hint = ""
     if scheme == "name":
         other = [each for each in ("iso3", "cowc", "gwc") if normal(unit, each) in by_code(each)]
-        near = nearest(normal(unit, "name"), table)
+        near = nearest(normal(unit, "name"), table) if isinstance(unit, str) else None
         if other:
             hint = f"; it is a code: say of={' or of='.join(map(repr, other))}"
         elif near is not None:

@@ -53,7 +53,8 @@ def ties_of(ties: object, units: Raw, report: Report) -> Raw:
         else:
             raw = from_frame(each, f"ties[{layer!r}]", report)
             parts.append(pa.table({**raw.columns, "layer": frames.strings([str(layer)] * raw.rows)}))
-    return _raw(pa.concat_tables([each for each in parts if each.num_rows], promote_options="permissive"))
+    full = [each for each in parts if each.num_rows]
+    return _raw(pa.concat_tables(full, promote_options="permissive")) if full else Raw("ties", {}, 0)
 
 
 def _raw(table: Any) -> Raw:
