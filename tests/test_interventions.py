@@ -19,7 +19,8 @@ from tocsin.ensemble.ensemble import Ensemble
 from tocsin.errors import SentenceError
 from tocsin.interventions.apply import checked
 from tocsin.interventions.grammar import written
-from tocsin.interventions.sentences import in_words, parse, parse_all, read
+from tocsin.interventions.intervention import Intervention, cause_names
+from tocsin.interventions.sentences import in_words, kinds, parse, parse_all, read
 from tocsin.program.design import covariate_values
 
 UNITS = ["a", "b", "c", "d", "far away"]
@@ -821,4 +822,59 @@ def test_changes_have_the_words_of_the_history() -> None:
     assert in_words([tc.scale_layer("pow_return", 0.5)], history) == "returned prisoners, 0.5 times as strong"
     assert in_words([tc.prevent("bavaria", "regime=soviet")], history) == "no soviet republic in Bavaria"
     changed = "add tie comintern russia > italy weight 1"
-    assert in_words([parse(changed, history, tc.Model.from_toml(history.model_path))], history) == changed
+    said = in_words([parse(changed, history, tc.Model.from_toml(history.model_path))], history)
+    assert said == "with Moscow's support from Russia to Italy"
+
+
+def test_a_kind_that_lacks_a_part_cannot_be_made() -> None:
+    parts: dict[str, Any] = {
+        "FORM": "silence {unit}",
+        "said": staticmethod(lambda unit: None),
+        "words": lambda self, history: "silence",
+        "touch": lambda self, program, found: None,
+        "put": lambda self, program: None,
+    }
+    before = list(Intervention.kinds)
+    for part in parts:
+        rest = {name: value for name, value in parts.items() if name != part}
+        with pytest.raises(TypeError, match=r"Silence lacks " + ("a change" if part == "put" else part)):
+            type("Silence", (Intervention,), rest)
+    assert Intervention.kinds == before
+    # What is whole can be said at once.
+    try:
+        whole = type("Silence", (Intervention,), {**parts, "said": staticmethod(lambda unit: unit)})
+        assert whole in kinds() and read("silence hungary") == "hungary"
+    finally:
+        Intervention.kinds[:] = before
+
+
+def test_every_kind_has_words() -> None:
+    """Each kind, said in a sentence: it is read, written and told in words."""
+    history = tc.load_history("1917")
+    program = tc.Model.from_toml(history.model_path).compile(history)
+    cause = cause_names(program.model)[0]
+    asked = {
+        "RemoveLayer": "remove layer comintern from 1919-03-04",
+        "ScaleLayer": "scale layer comintern by 2",
+        "RewireLayer": "rewire layer land_border seed 3",
+        "RemoveTie": "remove tie comintern russia > germany",
+        "ScaleTie": "scale tie comintern russia > germany by 2",
+        "AddTie": "add tie comintern russia > mexico weight 1",
+        "RemoveCause": f"remove cause {cause} for hungary",
+        "ScaleCause": f"scale cause {cause} by 0.5",
+        "SetCovariate": "set food_crisis to 0 for germany",
+        "ScaleCovariate": "scale food_crisis by 0.5",
+        "ShiftCovariate": "shift food_crisis by -1 from 1919-01-01",
+        "RemoveUnit": "remove unit hungary",
+        "Force": "force germany regime=soviet at 1918-11-09",
+        "Prevent": "prevent hungary regime=soviet",
+        "Delay": "delay hungary regime=soviet until 1919-06-01",
+        "Lift": "lift bavaria mutiny=mutinous at 1919-04-20",
+        "SetParameter": f"change parameter {program.parameter_names[0]} to -3",
+        "ShiftParameter": f"change parameter {program.parameter_names[0]} by 1",
+    }
+    assert {kind.__name__ for kind in kinds()} == set(asked)
+    for name, sentence in asked.items():
+        it = read(sentence)
+        assert type(it).__name__ == name and str(read(str(it))) == str(it)
+        assert it.words(history) != str(it) and "{" not in it.words(history)

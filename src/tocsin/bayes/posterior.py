@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.simulate import Drawn
     from tocsin.fit.maximum.constraint import Prior
     from tocsin.history.history import History
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.model.learned import Learned
     from tocsin.model.model import Model
     from tocsin.program.program import Program

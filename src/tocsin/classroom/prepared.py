@@ -151,7 +151,7 @@ def plain(sentences: list[str], place: str, reader: QuestionReader, faults: Faul
 
 def generic(history: History, reader: QuestionReader) -> list[Prepared]:
     """Return scenarios made from a history itself: each layer that has ties taken away, one after the other."""
-    from tocsin.interventions.declared import remove_layer
+    from tocsin.interventions.on_ties import remove_layer
 
     tied = dict.fromkeys(history.ties["layer"].astype(str))
     found = []

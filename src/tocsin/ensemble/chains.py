@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from tocsin.ensemble.spells import codes_of
 from tocsin.ensemble.worlds import side_by_side
-from tocsin.interventions.touched import Touched
+from tocsin.interventions.intervention import Touched
 from tocsin.kernels.tie_order import alone
 from tocsin.model.declaration import clauses_of, layers_of
 from tocsin.program.parameters import places_in
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tocsin.ensemble.ensemble import Ensemble
     from tocsin.ensemble.paired import Paired
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.program.program import Program
 
     Ints = NDArray[np.int64]
@@ -162,9 +162,11 @@ def _reach(program: Program, interventions: Sequence[Intervention]) -> list[Any]
     """Return for every cause the units that may reach each unit: (first, sources), by target; None at home."""
     from scipy.sparse import coo_array
 
-    from tocsin.interventions.declared import AddTie
+    from tocsin.interventions.altered import Altered
 
-    numbers = program.history.numbers
+    numbers, now = program.history.numbers, Altered.of(program.history)
+    for it in interventions:
+        now = it.alter(now)
     count = len(numbers.units)
     found: list[Any] = []
     for _, cause in program.causes:
@@ -172,13 +174,9 @@ def _reach(program: Program, interventions: Sequence[Intervention]) -> list[Any]
         if not layers:
             found.append(None)
             continue
-        tied = [numbers.ties[layer] for layer in layers if layer in numbers.ties]
+        tied = [side.ties[layer] for side in (numbers, now.numbers) for layer in layers if layer in side.ties]
         source = [unit for ties in tied for unit in ties.source.tolist()]
         target = [unit for ties in tied for unit in ties.target.tolist()]
-        for it in interventions:
-            if isinstance(it, AddTie) and it.layer in layers:
-                source.append(numbers.unit_index[it.source])
-                target.append(numbers.unit_index[it.target])
         table = coo_array((np.ones(len(source)), (target, source)), shape=(count, count)).tocsr()
         found.append((table.indptr, table.indices))
     return found

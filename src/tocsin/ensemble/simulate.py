@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.given_history import DrawnRecipe
     from tocsin.ensemble.parameter_draws import Draws
     from tocsin.interventions.apply import Changed
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.kernels.layout import Layout, Tables
     from tocsin.program.condition import Condition
     from tocsin.program.program import Program

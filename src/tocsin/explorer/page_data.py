@@ -14,7 +14,9 @@ from tocsin.explorer.outlines import days_of_cuts, views_of
 from tocsin.explorer.questions import Refused
 from tocsin.explorer.unit_story import attribution_of
 from tocsin.history.describe import short_labels
-from tocsin.interventions.declared import force, prevent, remove_layer, scale
+from tocsin.interventions.on_covariates import scale
+from tocsin.interventions.on_ties import remove_layer
+from tocsin.interventions.on_units import force, prevent
 from tocsin.maps.geometry import cut_dates
 from tocsin.maps.map import STATE_COLOURS
 from tocsin.model.declaration import layers_of, specials_of
@@ -301,7 +303,7 @@ def _moves_wave(laboratory: Laboratory, covariate: str) -> bool:
 def vocabulary(laboratory: Laboratory) -> dict[str, Any]:
     """Return the forms of sentences, as a reader sees them and as places to fill, and the names that fit them."""
     from tocsin.interventions.grammar import shown
-    from tocsin.interventions.sentences import SENTENCES
+    from tocsin.interventions.sentences import kinds
 
     numbers, frame = laboratory.history.numbers, laboratory.observed.frame
     static = [name for name, column in numbers.static.items() if column.dtype.kind == "f"]
@@ -309,8 +311,8 @@ def vocabulary(laboratory: Laboratory) -> dict[str, Any]:
     clauses = [f"{each.name}={state}" for each in laboratory.model.variables for state in each.states]
     first = str(laboratory.wave)
     return {
-        "shown": [shown(kind.FORM) for kind, _ in SENTENCES],
-        "forms": [_places_of(kind.FORM) for kind, _ in SENTENCES],
+        "shown": [shown(kind.FORM) for kind in kinds()],
+        "forms": [_places_of(kind.FORM) for kind in kinds()],
         "names": {
             "unit": list(numbers.units),
             "layer": list(laboratory.history.layers),

@@ -245,11 +245,11 @@ class Laboratory:
 
     def _check_parameters(self, sentences: tuple[str, ...]) -> None:
         """Refuse parameters that the whole model does not have; a part may lack some of them."""
-        from tocsin.interventions.declared import SetParameter, ShiftParameter
+        from tocsin.interventions.on_hazards import OfParameter
         from tocsin.interventions.sentences import read
 
         for it in map(read, sentences):
-            if isinstance(it, SetParameter | ShiftParameter):
+            if isinstance(it, OfParameter):
                 names = self.program.parameter_names
                 if it.parameter not in names:
                     raise Refused(

@@ -44,14 +44,14 @@ class Part:
         variables that nothing here listens to.
         """
         from tocsin.interventions.apply import checked
-        from tocsin.interventions.declared import SetParameter, ShiftParameter
+        from tocsin.interventions.on_hazards import OfParameter
         from tocsin.interventions.sentences import read
 
         history, model = self.program.history, self.program.model
         kept: list[str] = []
         for sentence in sentences:
             intervention = read(sentence)
-            if isinstance(intervention, SetParameter | ShiftParameter):
+            if isinstance(intervention, OfParameter):
                 if intervention.parameter in self.program.parameter_names:
                     kept.append(sentence)
                 continue

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.paired import Outcome
     from tocsin.ensemble.parameter_draws import Draws
     from tocsin.history.history import History
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.model.model import Model
     from tocsin.program.program import Program
     from tocsin.support.allocate import Allocation

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
     from tocsin.fit.estimates import Fit
     from tocsin.history.history import History
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.model.model import Model
 
     Floats = NDArray[np.float64]

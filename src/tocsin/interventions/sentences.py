@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tocsin.errors import SentenceError, suggestion
 from tocsin.history.describe import SCENARIOS, beside, short_labels
-from tocsin.interventions import declared as d
-from tocsin.interventions.checks import check
-from tocsin.interventions.declared import Intervention
+from tocsin.interventions import on_covariates, on_hazards, on_ties, on_units
 from tocsin.interventions.grammar import pattern, shown, unquoted
+from tocsin.interventions.intervention import Check, Intervention
 from tocsin.model.declaration import layers_of
 from tocsin.wording.numbers import counted, listed
 
@@ -21,35 +20,10 @@ if TYPE_CHECKING:
     from tocsin.model.model import Model
 
 
-def _to(parameter: str, value: str) -> Intervention:
-    return d.change_parameter(parameter, to=value)  # type: ignore[arg-type]
+def kinds() -> list[type[Intervention]]:
+    """Return all kinds of interventions; what begins with two words stands before what begins with one."""
+    return sorted(Intervention.kinds, key=lambda kind: kind.FORM.split(" ")[1].startswith("{"))
 
-
-def _by(parameter: str, by: str) -> Intervention:
-    return d.change_parameter(parameter, by=by)  # type: ignore[arg-type]
-
-
-# What begins with two words is tried before what begins with one.
-SENTENCES: tuple[tuple[type[Intervention], Callable[..., Intervention]], ...] = (
-    (d.RemoveLayer, d.remove_layer),
-    (d.RemoveTie, d.remove_tie),
-    (d.RemoveCause, d.remove_cause),
-    (d.RemoveUnit, d.remove_unit),
-    (d.ScaleLayer, d.scale_layer),
-    (d.ScaleTie, d.scale_tie),
-    (d.ScaleCause, d.scale_cause),
-    (d.RewireLayer, d.rewire_layer),
-    (d.AddTie, d.add_tie),
-    (d.SetCovariate, d.set_covariate),
-    (d.ScaleCovariate, d.scale),
-    (d.ShiftCovariate, d.shift),
-    (d.Force, d.force),
-    (d.Prevent, d.prevent),
-    (d.Delay, d.delay),
-    (d.Lift, d.lift),
-    (d.SetParameter, _to),
-    (d.ShiftParameter, _by),
-)
 
 EXAMPLES = "'remove layer comintern' or 'force germany regime=soviet at 1918-11-09'"
 
@@ -61,12 +35,12 @@ def read(text: str) -> Intervention:
         SentenceError: the sentence cannot be read; the message shows the forms that come nearest.
     """
     sentence = str(text).strip()
-    for kind, make in SENTENCES:
+    for kind in kinds():
         match = pattern(kind.FORM).fullmatch(sentence)
         if match is not None:
             said = {name: unquoted(value) for name, value in match.groupdict().items() if value is not None}
             try:
-                return make(**said)
+                return kind.said(**said)
             except SentenceError as error:
                 raise SentenceError(f"cannot read the intervention {text!r}: {error}") from None
     raise SentenceError(f"cannot read the intervention {text!r}{_help(sentence)}")
@@ -104,17 +78,17 @@ def _without(words: str, history: History, model: Model) -> Intervention | None:
     wanted = _bare(words)
     for name in _layers(history):
         if wanted in (_bare(name), _bare(history.called(name)), _bare(history.layer_labels.get(name, ""))):
-            return d.remove_layer(name)
+            return on_ties.remove_layer(name)
     for name in history.numbers.covariates:
         if wanted in (_bare(name), _bare(history.called(name))):
-            return d.scale(name, 0.0)
+            return on_covariates.scale(name, 0.0)
     for transition in model.transitions:
         for cause in transition.causes:
             if wanted == _bare(cause.name) and cause.name != "baseline":
-                return d.remove_cause(cause.name)
+                return on_hazards.remove_cause(cause.name)
     for unit, label in short_labels(history).items():
         if wanted in (_bare(unit), _bare(label)):
-            return d.remove_unit(unit)
+            return on_units.remove_unit(unit)
     return None
 
 
@@ -147,14 +121,11 @@ def _what_is(words: str, history: History, model: Model) -> str:
 
 
 def in_words(interventions: Sequence[Intervention], history: History) -> str:
-    """Return changes as people say them: the title that scenarios.toml gives them, or a phrase for each.
-
-    What has no phrase keeps its sentence.
-    """
+    """Return changes as people say them: the title that scenarios.toml gives them, or a phrase for each."""
     if not interventions:
         return "nothing changed"
     asked = [str(each) for each in interventions]
-    return _titles(history).get(tuple(asked)) or "; ".join(_phrase(each, history) for each in interventions)
+    return _titles(history).get(tuple(asked)) or "; ".join(each.words(history) for each in interventions)
 
 
 def _titles(history: History) -> dict[tuple[str, ...], str]:
@@ -168,37 +139,6 @@ def _titles(history: History) -> dict[tuple[str, ...], str]:
         return {}
 
 
-def _phrase(it: Intervention, history: History) -> str:
-    places = short_labels(history)
-
-    def state(unit: str, clause: str) -> str:
-        variable, _, held = clause.replace(" ", "").partition("=")
-        one = history.waves.get(f"{variable}={held}", ("", ""))[0]
-        return f"{one or f'{variable} “{held}”'} in {places.get(unit, unit)}"
-
-    span = "".join(
-        f" {word} {when}"
-        for word, name in (("from", "start"), ("to", "end"))
-        if (when := getattr(it, name, None))
-    )
-    if isinstance(it, d.RemoveLayer):
-        return f"without {history.called(it.layer)}{span}"
-    if isinstance(it, d.ScaleLayer):
-        return f"{history.called(it.layer)}, {it.by:g} times as strong{span}"
-    if isinstance(it, d.RemoveUnit):
-        return f"without {places.get(it.unit, it.unit)}{span}"
-    if isinstance(it, d.RemoveCause) and it.unit is None:
-        return f"without {history.called(it.cause)} as a cause{span}"
-    if isinstance(it, d.ScaleCovariate) and it.unit is None:
-        called = history.called(it.covariate)
-        return f"without {called}{span}" if it.by == 0 else f"{called}, {it.by:g} times as much{span}"
-    if isinstance(it, d.Prevent):
-        return f"no {state(it.unit, it.clause)}{span}"
-    if isinstance(it, d.Force):
-        return f"a {state(it.unit, it.clause)} on {it.at}"
-    return str(it)
-
-
 def parse(text: str, history: History, model: Model) -> Intervention:
     """Read an intervention from a sentence and check it against a history and a model.
 
@@ -207,7 +147,7 @@ def parse(text: str, history: History, model: Model) -> Intervention:
         ModelError: it names what does not exist.
     """
     intervention = understood(text, history, model)
-    check(intervention, history, model)
+    Check(intervention, history, model, history.numbers).all()
     return intervention
 
 
@@ -222,7 +162,7 @@ def _help(sentence: str) -> str:
     """Return what to say instead: the forms of the verb, or the nearest verb."""
     words = sentence.split()
     heads: dict[str, list[Any]] = {}
-    for kind, _ in SENTENCES:
+    for kind in kinds():
         heads.setdefault(kind.FORM.split(" ")[0], []).append(kind)
     if not words or words[0] not in heads:
         hint = suggestion(words[0], heads) if words else ""

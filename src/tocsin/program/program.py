@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
     from tocsin.history.history import History
     from tocsin.history.spans import Spans
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.kernels.layout import Layout
     from tocsin.model.declaration import Cause, Transition
     from tocsin.model.learned import Learned

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.ensemble.ensemble import Ensemble
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.program.program import Program
     from tocsin.support.candidates import Options
 

@@ -12,7 +12,7 @@ import numpy as np
 from tocsin.check.placebo import altered
 from tocsin.errors import ModelError, TocsinError, suggestion
 from tocsin.history.arrays import TieArrays
-from tocsin.interventions.declared import prevent
+from tocsin.interventions.on_units import prevent
 from tocsin.ledger.problems import refuse
 from tocsin.wording.numbers import noun
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.ensemble import Ensemble
     from tocsin.ensemble.parameter_draws import Draws
     from tocsin.history.history import History
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.program.program import Program
 
     Floats = NDArray[np.float64]

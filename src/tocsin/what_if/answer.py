@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tocsin.ensemble.frame import Frame
     from tocsin.fit.parameterised import Parameterised
     from tocsin.history.history import History
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
     from tocsin.program.program import Program
 
 Progress = Callable[[str, int, int], None]
@@ -258,7 +258,7 @@ def what_if(
 
 
 def _listed(changes: Sequence[Intervention | str] | Intervention | str) -> list[Intervention | str]:
-    from tocsin.interventions.declared import Intervention
+    from tocsin.interventions.intervention import Intervention
 
     return [changes] if isinstance(changes, str | Intervention) else list(changes)
 
