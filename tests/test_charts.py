@@ -10,7 +10,6 @@ from tocsin.charts.svg import COLOURS, Pictures, page_svg, with_variables
 from tocsin.ensemble.comparison import Comparison
 from tocsin.model.model import Model
 from tocsin.report.replay import Replay, replay
-from tocsin.wording.numbers import signed
 
 DRAW = [curves.wave_curve, curves.shares, curves.dates, curves.calendar]
 
@@ -49,17 +48,23 @@ def test_the_curve_draws_what_happened(done: Replay) -> None:
     assert (curve[0.5] <= curve[0.95]).all()
 
 
-def test_the_title_of_the_curve_says_a_difference_and_not_a_count() -> None:
+def test_the_title_of_the_curve_says_what_stands_at_the_end() -> None:
     history, model = small_history(), Model.from_toml(MODEL)
     fit = model.fit(history)
     cause = "remove cause regime: old > soviet | baseline"
     plain, without = (fit.simulate(history, 40, 1, do) for do in ([], [cause]))
     same = curves.curve_finding(Comparison.of(plain, model, unchanged=plain))
-    assert same.startswith("With the change, no more and no fewer ")
-    assert same.endswith(" in the median world (0 to 0 in 90 of 100)")
+    curve = plain.curve("regime", "soviet").iloc[-1]
+    assert (
+        same.startswith(f"At the end: {curve[0.5]:g} ")
+        and f"({curve[0.05]:g} to {curve[0.95]:g} in 90" in same
+    )
+    assert same.endswith(f", {curve[0.5]:g} in that without the change")
     found = Comparison.of(without, model, unchanged=plain)
     assert found.difference is not None and found.difference.median < 0
-    assert curves.curve_finding(found).startswith(f"With the change, {signed(found.difference.median)} ")
+    assert curves.curve_finding(found).startswith("At the end: 0 units in ")
+    seen = curves.curve_finding(Comparison.of(plain, model))
+    assert "in the record" in seen and "change" not in seen
 
 
 def contrast(one: str, two: str) -> float:

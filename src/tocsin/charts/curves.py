@@ -25,13 +25,14 @@ from tocsin.charts.parts import (
     plain_float,
     quantile_columns,
     source_line,
+    telling,
     time_axis,
     times_of,
     x_axis,
     x_scale,
 )
 from tocsin.ensemble.comparison import most
-from tocsin.wording.numbers import counted, hundred, length, moment, noun, signed
+from tocsin.wording.numbers import counted, hundred, length, moment, noun
 
 if TYPE_CHECKING:
     from tocsin.ensemble.comparison import Comparison
@@ -87,20 +88,15 @@ def wave_curve(comparison: Comparison, width: int = WIDE, titled: bool = True) -
 
 
 def curve_finding(comparison: Comparison) -> str:
-    """Return the finding of the curve as a sentence."""
-    entries = comparison.entries
-    if comparison.difference is not None:
-        d = comparison.difference
-        # No difference is no count: "0 soviet republics" would say that there are none.
-        change = signed(d.median) if d.median else "no more and no fewer"
-        return (
-            f"With the change, {change} {comparison.wave.entered} in the median world "
-            f"({signed(d.low90)} to {signed(d.high90)} in 90 of 100)"
-        )
-    count = comparison.wave.entries(entries.observed or 0)
-    verdict = ": more, or fewer, than the model expects" if entries.surprising else ""
-    bounds = f"{entries.low90:g} to {entries.high90:g} in 90 of 100 worlds of the model"
-    return f"{count} in the record, {bounds}{verdict}"
+    """Return how many units stand in the state at the end, in the record and in the worlds, as a sentence."""
+    last, wave = comparison.curve().iloc[-1], comparison.wave
+    seen = last["observed"] if comparison.baseline is None else last[0.5]
+    standing = wave.entries(seen) if wave.one else f"{counted(seen, 'unit')} in {wave.words}"
+    worlds = f"{last[0.05]:g} to {last[0.95]:g} in 90 of 100 worlds"
+    if comparison.baseline is None:
+        return f"At the end: {standing} in the record, {worlds}"
+    without = f"{last['unchanged']:g} in that without the change"
+    return f"At the end: {standing} in the median world with the change ({worlds}), {without}"
 
 
 def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt.LayerChart:
@@ -121,7 +117,7 @@ def shares(comparison: Comparison, width: int = WIDE, titled: bool = True) -> al
         >>> "layer" in tc.charts.shares(found).to_dict() or "hconcat" in tc.charts.shares(found).to_dict()
         True
     """
-    table = comparison.units().head(MOST_ROWS).copy()
+    table = telling(comparison)
     frame = pd.DataFrame(
         {
             "label": clipped(table["label"], width),
@@ -199,7 +195,7 @@ def dates(comparison: Comparison, width: int = WIDE, titled: bool = True) -> alt
         >>> "layer" in tc.charts.dates(found).to_dict() or "hconcat" in tc.charts.dates(found).to_dict()
         True
     """
-    table = comparison.units().head(MOST_ROWS)
+    table = telling(comparison)
     names = {
         "median": "median",
         "q25": "q25",

@@ -11,12 +11,13 @@ import pandas as pd
 from tocsin.charts.parts import WIDE, clipped, colour, finished, inline, label_width, source_line
 from tocsin.ensemble.paired import Paired
 from tocsin.errors import TocsinError
+from tocsin.interventions.sentences import said
 from tocsin.wording.numbers import counted, signed
 
 if TYPE_CHECKING:
     from tocsin.ensemble.comparison import Comparison
 
-MOST = 30  # units
+MOST = 16  # units
 
 LEAST = 0.005  # a change of fewer than one world in 200 is not shown
 
@@ -61,7 +62,7 @@ def unit_differences(comparison: Comparison, width: int = WIDE, titled: bool = T
     frame["sure"] = (frame["lower"] > 0) | (frame["upper"] < 0)
     frame = frame.sort_values("difference", kind="stable")
     finding = _finding(comparison, table)
-    change = "; ".join(comparison.ensemble.interventions)
+    change = said(comparison.ensemble.interventions, comparison.history)
     over = " over the parameters" if comparison.ensemble.draws is not None else " at one set of parameters"
     return finished(
         alt.layer(*_layers(frame, width)),

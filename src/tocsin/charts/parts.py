@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 WIDE, NARROW = 700, 320
 
-MOST_ROWS = 48  # of a chart with one row a unit
+MOST_ROWS = 48  # of a chart with one row a unit of the record
+TELLING = 16  # of a chart of units in worlds: what a page of paper can be read by; all stand in a table
 
 
 @contextmanager
@@ -90,10 +91,26 @@ def _by_unit(height: Any) -> bool:
     return isinstance(height, alt.Step)
 
 
+def telling(comparison: Comparison) -> pd.DataFrame:
+    """Return the rows of `Comparison.units` that a picture has room for, in their order.
+
+    Half of them are those in most worlds, the rest those on which the record and the worlds differ most.
+    """
+    table = comparison.units()
+    if len(table) <= TELLING:
+        return table
+    likely = table["share"].sort_values(ascending=False, kind="stable").index[: TELLING // 2]
+    apart = ((table["observed_spells"] > 0) - table["share"]).abs().drop(likely)
+    odd = apart.sort_values(ascending=False, kind="stable").index[: TELLING - len(likely)]
+    return table[table.index.isin([*likely, *odd])]
+
+
 def cut_note(comparison: Comparison) -> str:
-    """Return how many units are shown, where there are more."""
+    """Return which units are shown, where there are more."""
     count = len(comparison.units())
-    return f" The first {MOST_ROWS} of {count} units." if count > MOST_ROWS else ""
+    if count <= TELLING:
+        return ""
+    return f" {TELLING} of {count} units: those in most worlds, and those on which record and worlds differ most."
 
 
 def label_width(width: int, most: int = 190) -> int:

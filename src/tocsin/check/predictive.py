@@ -110,7 +110,7 @@ def predictive(
             (f"{variable}={state}", name, *_beside(float(seen[name][0]), values))
             for name, values in drawn.items()
         ]
-        days.append((f"{variable}={state}", *_days_outside(ensemble, record, variable, state)))
+        days.append((f"{variable}={state}", *days_outside(ensemble, record, variable, state)))
     for name, statistic in (statistics or {}).items():
         values, own = _asked(name, statistic, ensemble), _asked(name, statistic, record)
         rows.append(("", name, *_beside(float(own[0]), values)))
@@ -230,7 +230,7 @@ def _alike(one: Floats, other: Floats) -> Floats:
     return np.asarray(np.divide(alike, size, out=np.full(len(one), np.nan), where=size > 1e-9))
 
 
-def _days_outside(ensemble: Ensemble, record: Ensemble, variable: str, state: str) -> tuple[float, ...]:
+def days_outside(ensemble: Ensemble, record: Ensemble, variable: str, state: str) -> tuple[float, ...]:
     """Return days, days of the record outside the band of worlds, the same of worlds (mean, bounds), and p."""
     grid = ensemble.frame.grid(most=int(np.clip(MOST // ensemble.worlds, 2, 400)))[:-1]
 

@@ -14,7 +14,7 @@ from tocsin.ensemble.paired import Paired
 from tocsin.ensemble.spells import Z95
 from tocsin.explorer.questions import Question, Scenario
 from tocsin.history.describe import short_labels
-from tocsin.interventions.sentences import in_words, read
+from tocsin.interventions.sentences import said
 from tocsin.model.followed_state import Wave
 from tocsin.what_if.answer import expected_words, one_wave_words
 from tocsin.wording.numbers import hundred, of_worlds, signed
@@ -225,7 +225,7 @@ def _three(*values: float) -> list[float]:
 
 def _quoted(sentences: tuple[str, ...], history: History) -> str:
     """Return changes as people say them, in quotes; nothing where nothing is changed."""
-    return f"“{in_words([read(each) for each in sentences], history)}”" if sentences else ""
+    return f"“{said(sentences, history)}”" if sentences else ""
 
 
 def _about_unit(

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tocsin.errors import SentenceError, suggestion
+from tocsin.errors import SentenceError, TocsinError, suggestion
 from tocsin.history.describe import SCENARIOS, beside, short_labels
 from tocsin.interventions import on_covariates, on_hazards, on_ties, on_units
 from tocsin.interventions.grammar import pattern, shown, unquoted
@@ -126,6 +126,14 @@ def in_words(interventions: Sequence[Intervention], history: History) -> str:
         return "nothing changed"
     asked = [str(each) for each in interventions]
     return _titles(history).get(tuple(asked)) or "; ".join(each.words(history) for each in interventions)
+
+
+def said(sentences: Sequence[str], history: History) -> str:
+    """Return sentences of a change as people say them (`in_words`); one that is none of ours stays as it is."""
+    try:
+        return in_words([read(each) for each in sentences], history)
+    except TocsinError:
+        return "; ".join(sentences)
 
 
 def _titles(history: History) -> dict[tuple[str, ...], str]:

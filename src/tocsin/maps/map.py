@@ -12,6 +12,7 @@ from tocsin.charts.svg import UNSEEN
 from tocsin.ensemble.ensemble import Ensemble
 from tocsin.ensemble.standing import Standing, changed, history_of, standings_of
 from tocsin.errors import TocsinError
+from tocsin.interventions.sentences import said
 from tocsin.maps.projection import Box
 from tocsin.maps.sheet import AT, WIDE, Sheet
 from tocsin.model.followed_state import wave_in
@@ -26,6 +27,14 @@ STATE_COLOURS = {"mutinous": "mutiny", "strike": "unrest", "rising": "rising"}
 NAMED = 4  # units that a title names; more are counted
 
 FULL = 0.92  # opacity of a share of one
+FULL_AT = (
+    0.02,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+)  # differences that may have the full colour: the least that holds all
 
 WORTH_A_LABEL = 0.05  # share of worlds
 
@@ -140,9 +149,11 @@ def difference_map(
     changes = {unit: changed(first[unit], second[unit]) for unit in first if unit in second}
     order = sorted(changes, key=lambda unit: -abs(changes[unit].share))
     vague = {unit for unit, each in changes.items() if each.vague and abs(each.share) >= 0.005} & sheet.drawn
+    largest = max((abs(each.share) for each in changes.values()), default=0.0)
+    full = next(each for each in FULL_AT if each >= largest)
     sheet.tell(
         {
-            unit: _about_change(sheet.labels[unit], first[unit], second[unit], each, unit in vague)
+            unit: _about_change(sheet.labels[unit], first[unit], second[unit], each, unit in vague, full)
             for unit, each in changes.items()
         }
     )
@@ -159,8 +170,10 @@ def difference_map(
     }
     layers += sheet.words(sheet.place(dict(list(texts.items())[: _most(width)])))
     when, within = sheet.moment(date), wave_in(history, variable, state).within
-    what = "; ".join(b.interventions) or "in the second ensemble"
-    notes = [f"Orange: {within} in more of 100 worlds ({what}), blue: in fewer; full colour at 50."]
+    what = said(b.interventions, history) if b.interventions else "in the second ensemble"
+    notes = [
+        f"Orange: {within} in more of 100 worlds ({what}), blue: in fewer; full colour at {100 * full:.0f}."
+    ]
     if vague:
         notes.append("Stipple: the 95% interval holds zero.")
     finding = _change_finding(sheet, changes, order, within, when)
@@ -303,13 +316,12 @@ def _about(label: str, standing: Standing, worlds: bool, vague: bool) -> dict[st
 
 
 def _about_change(
-    label: str, one: Standing, other: Standing, change: Standing, vague: bool
+    label: str, one: Standing, other: Standing, change: Standing, vague: bool, full: float
 ) -> dict[str, Any]:
     worlds = f"{_points(change)}, from {hundred(one.share)} to {hundred(other.share)}"
     words: dict[str, Any] = {"name": label, "worlds": worlds, "vague": vague}
     if change.share:
-        # Full colour at a difference of half of the worlds.
-        size = round(min(1.0, 2 * abs(change.share)), 4)
+        size = round(abs(change.share) / full, 4)
         words |= {"group": "more" if change.share > 0 else "less", "size": size}
     return words
 

@@ -13,16 +13,19 @@ import pandas as pd
 from tocsin.charts.causes import hazards_by_cause
 from tocsin.charts.survival_curves import survival_curve
 from tocsin.charts.tree import spark_tree
+from tocsin.check.predictive import days_outside
 from tocsin.ensemble.comparison import Comparison, between, most
 from tocsin.ensemble.paired import Paired
+from tocsin.ensemble.split import FEWEST
 from tocsin.errors import TocsinError
-from tocsin.interventions.sentences import in_words, read
+from tocsin.interventions.sentences import said
 from tocsin.maps.arcs import arc_map
 from tocsin.maps.map import difference_map, map_at
 from tocsin.model.declaration import Baseline, layers_of
+from tocsin.model.followed_state import wave_in
 from tocsin.model.learned import Learned
 from tocsin.what_if.answer import expected_words, one_wave_words
-from tocsin.wording.numbers import counted, hundred, length, listed, moment, of_worlds, short
+from tocsin.wording.numbers import counted, hundred, length, listed, moment, noun, number, of_worlds, short
 
 if TYPE_CHECKING:
     import altair as alt
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from tocsin.attribution.attribution import Attribution
     from tocsin.ensemble.frame import Frame
     from tocsin.report.replay import Replay
+
+
+TOLD = 0.05  # of the variance of the wave: a split that tells less is not worth a sentence
 
 
 def headline(c: Comparison) -> str:
@@ -56,7 +62,7 @@ def headline(c: Comparison) -> str:
 
 def changed_words(c: Comparison) -> str:
     """Return what was changed as people say it; the sentences of `--do` stand beside it."""
-    return in_words([read(each) for each in c.ensemble.interventions], c.history)
+    return said(c.ensemble.interventions, c.history)
 
 
 def answer(c: Comparison) -> str:
@@ -76,7 +82,7 @@ def answer(c: Comparison) -> str:
     if c.ensemble.given.startswith("until "):
         return (
             f"In the record the count is {c.wave.entries(entries.observed or 0)}. Among {worlds} that share the record "
-            f"{c.ensemble.given} and go on from there, with later ties and covariates as they were, the median is "
+            f"until {_given_day(c)} and go on from there, with later ties and covariates as they were, the median is "
             f"{between(entries)}. The parameters come from the whole record, so that it lies among the worlds, or "
             "does not, is no test of the model."
         )
@@ -86,6 +92,39 @@ def answer(c: Comparison) -> str:
         f"of the fitted model the median is {between(entries)}. What happened lies {place} the range of 90 "
         "in 100."
     )
+
+
+def split_words(c: Comparison) -> list[str]:
+    """Return by what unit and state the worlds split, with the wave in either group; nothing where by none."""
+    split = c.ensemble.split(c.wave.variable, c.wave.state) if c.ensemble.worlds >= FEWEST else None
+    if split is None or split.explained < TOLD:
+        return []
+    state = wave_in(c.history, split.variable, split.state)
+    ended = c.history.words.get(str(state))
+    what = (
+        f"{c.name(split.unit)} {state.comes}"
+        if not ended or state.one
+        else f"in {c.name(split.unit)} {ended}"
+    )
+    return [
+        f"The worlds split by one thing more than by any other: {of_worlds(split.share)} {what} at some time. There "
+        f"the median of {c.wave.entered} elsewhere is {split.median_with:g}, in the others {split.median_without:g}. "
+        f"This tells {hundred(split.explained)} of 100 parts of the variance of their ranks; it does not say why."
+    ]
+
+
+def outside_words(c: Comparison) -> list[str]:
+    """Return how long the record lies outside the band of the worlds, beside how long worlds of the model do."""
+    if c.baseline is not None:
+        return []
+    days, outside, usual, low, high, _ = days_outside(c.ensemble, c.observed, c.wave.variable, c.wave.state)
+    clock = noun(c.frame.clock, True)
+    return [
+        f"The number of {c.wave.standing} in the record lies outside the band of 90 of 100 worlds on "
+        f"{number(round(outside), 6)} of {number(round(days), 6)} {clock}; a world of the model does so on "
+        f"{number(round(usual), 6)} on average (90 of 100 worlds on {number(round(low), 6)} to "
+        f"{number(round(high), 6)})."
+    ]
 
 
 def standing_words(c: Comparison) -> list[str]:
@@ -208,7 +247,7 @@ def said_by_model(c: Comparison) -> list[str]:
             "coupling; saying what became of one single world does, and no data can tell which coupling is "
             "right."
         )
-    return [*sentences, *doubt_of_worlds(c)]
+    return [*sentences, *outside_words(c), *doubt_of_worlds(c)]
 
 
 def doubt_of_worlds(c: Comparison) -> list[str]:
@@ -235,7 +274,7 @@ def _kind_of_worlds(c: Comparison) -> str:
     """Return what the worlds share with what happened."""
     given = c.ensemble.given
     if given.startswith("until "):
-        day = moment(pd.Timestamp(given[6:]) if c.frame.dated else float(given[6:]), c.frame)
+        day = _given_day(c)
         return f"Each world agrees with what happened until {day}, and is drawn from the fitted model from then on."
     if given.startswith("history"):
         return (
@@ -244,6 +283,12 @@ def _kind_of_worlds(c: Comparison) -> str:
             "whatif for the range."
         )
     return "Each world is a history that the fitted model could have produced, drawn from the start of the window on."
+
+
+def _given_day(c: Comparison) -> str:
+    """Return until when the worlds share the record, in words."""
+    day = c.ensemble.given.removeprefix("until ")
+    return moment(pd.Timestamp(day) if c.frame.dated else float(day), c.frame)
 
 
 def limits(c: Comparison) -> list[str]:

@@ -31,10 +31,19 @@ def linked(text: str) -> str:
     for word in text.split(" "):
         bare = word.rstrip(".,;)")
         if bare.startswith(_WEB):
-            words.append(f'<a href="{e(bare)}" rel="noreferrer">{e(bare)}</a>{e(word[len(bare) :])}')
+            words.append(
+                f'<a href="{e(bare)}" rel="noreferrer">{e(readable(bare))}</a>{e(word[len(bare) :])}'
+            )
         else:
             words.append(e(word))
     return " ".join(words)
+
+
+def readable(address: str) -> str:
+    """Return an address as people read it: without its scheme, its letters plain."""
+    from urllib.parse import unquote
+
+    return unquote(address.split("://", 1)[1].removeprefix("www.").removesuffix("/"))
 
 
 def table(

@@ -16,6 +16,7 @@ from tocsin.fit.summary import far_levels_of, legend
 from tocsin.fit.summary import rows as estimate_rows
 from tocsin.history.describe import citations
 from tocsin.model.declaration import Baseline
+from tocsin.model.followed_state import wave_in
 from tocsin.model.learned import Learned
 from tocsin.report.claims import claims_of, claims_section
 from tocsin.report.findings import (
@@ -27,6 +28,7 @@ from tocsin.report.findings import (
     lasting,
     limits,
     said_by_model,
+    split_words,
     standing_map,
     standing_words,
     what_happened,
@@ -56,7 +58,7 @@ def _page(replay: Replay, figure: Figure) -> str:
     title = headline(c)
     moved = what_moved(replay)
     parts = [
-        _opening(c, title),
+        _opening(c, title, _pair(figure(c, curves.wave_curve, curves.curve_finding(c)))),
         section(
             "What happened",
             paragraphs(what_happened(c)),
@@ -65,10 +67,7 @@ def _page(replay: Replay, figure: Figure) -> str:
         section(
             "What the model says, and how sure it is",
             paragraphs(said_by_model(c)),
-            _pair(
-                figure(c, curves.wave_curve, curves.curve_finding(c)),
-                figure(c, lasting) if len(c.spells) else "",
-            ),
+            _pair(figure(c, lasting)) if len(c.spells) else "",
             _pair(figure(c, unit_differences), figure(c, changed_map)) if c.baseline is not None else "",
             _pair(
                 figure(c, curves.shares, curves.shares_finding(c)),
@@ -108,7 +107,7 @@ def _claims(replay: Replay) -> str:
     return claims_section(claims, claims.answered(record))
 
 
-def _opening(c: Comparison, title: str) -> str:
+def _opening(c: Comparison, title: str, fan: str) -> str:
     frame = c.frame
     period = f"{moment(frame.start, frame)} to {moment(frame.last, frame)}"
     over = f"{c.history.title or c.history.name}, {period}, replayed"
@@ -125,7 +124,7 @@ def _opening(c: Comparison, title: str) -> str:
     return (
         f'<header><p class="over">{e(over)}</p><h1>{e(title)}</h1></header>'
         f"<section><h2>The question</h2><p>{e(question)}</p>{description}"
-        f'<p class="answer">{e(answer(c))}</p>{paragraphs(standing_words(c))}</section>\n'
+        f'<p class="answer">{e(answer(c))}</p>{fan}{paragraphs([*standing_words(c), *split_words(c)])}</section>\n'
     )
 
 
@@ -318,7 +317,9 @@ def _sources(c: Comparison) -> str:
     for row in events.to_dict("records"):
         when = moment(row["time"], c.frame)
         label = c.labels.get(str(row["unit"]), str(row["unit"]))
-        head = f"<b>{e(when)}, {e(label)}: {e(row['state'])}</b>"
+        entered = wave_in(c.history, c.wave.variable, str(row["state"]))
+        what = entered.one or c.history.words.get(str(entered), str(row["state"]))
+        head = f"<b>{e(when)}, {e(label)}: {e(what)}</b>"
         key = _text(row.get("citation"))
         cited = linked(catalogue.get(key, key)) if key else "no source"
         confidence = _text(row.get("confidence")) or "unrated"
@@ -328,7 +329,9 @@ def _sources(c: Comparison) -> str:
         )
     rated = events["confidence"].map(_text).value_counts() if "confidence" in events else pd.Series(dtype=int)
     counts = ", ".join(f"{count} {name or 'unrated'}" for name, count in rated.items())
-    said = f"{len(events)} events of {c.wave.variable}" + (f"; confidence: {counts}" if counts else "")
+    said = f"{counted(len(events), 'event')} of {c.wave.variable}" + (
+        f"; confidence: {counts}" if counts else ""
+    )
     return f'<p>{e(said)}.</p><ol class="sources">{"".join(items)}</ol>'
 
 

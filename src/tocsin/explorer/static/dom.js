@@ -36,8 +36,18 @@ export function fill(element, ...children) {
 // Only addresses of the web become links; anything else that a source says stays text.
 export function linked(text) {
   return /^https?:\/\/\S+$/i.test(text)
-    ? h("a", { href: text, rel: "noopener noreferrer", target: "_blank" }, text)
+    ? h("a", { href: text, rel: "noopener noreferrer", target: "_blank" }, readable(text))
     : text;
+}
+
+// An address as people read it: without its scheme, its letters plain.
+function readable(address) {
+  const bare = address.replace(/^https?:\/\/(www\.)?/i, "").replace(/\/$/, "");
+  try {
+    return decodeURI(bare);
+  } catch {
+    return bare;
+  }
 }
 
 export function debounced(wait, act) {
