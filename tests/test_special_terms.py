@@ -2,6 +2,7 @@
 
 import pytest
 
+import tocsin as tc
 from tocsin.errors import ModelError
 from tocsin.model.special_terms import cut_special
 
@@ -102,3 +103,33 @@ def test_what_special_terms_may_not_be_is_refused_in_words(formula, words):
     with pytest.raises(ModelError, match=r"the formula '") as caught:
         cut_special(formula)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("do", "words"),
+    [
+        ("set time_in_state to 3 for u1", "age of a state follows.*force, prevent"),
+        ("scale time_in_state by 2", "age of a state follows"),
+        ("no time_in_state", "age of a state follows"),
+        ("set exposure(l, s=b) to 0", "exposure follows from the states of others.*remove the layer"),
+        ("without exposure(l, s=b)", "exposure follows"),
+        ("shift exposure by 2", "exposure follows"),
+        ("set level to 2 for u1", "tells the levels of the cause 'l'"),
+        ("set zone to 2", "category of the units"),
+        ("set t to 3", "the calendar"),
+    ],
+)
+def test_what_follows_the_course_of_events_cannot_be_set_and_that_is_said(do, words):
+    state = tc.StateVariable("s", ["a", "b"])
+    history = tc.History(
+        units={"unit": ["u1", "u2"], "zone": ["p", "q"], "level": [1.0, 2.0]},
+        ties={"layer": ["l"], "source": ["u1"], "target": ["u2"]},
+        variables=[state],
+        window=(0.0, 9.0),
+        clock="continuous",
+    )
+    abroad = tc.contagion("l", "s=b", half_life="estimate", by="level")
+    model = tc.Model([state], [tc.Transition("s", "a", "b", tc.baseline("1 + exposure(l, s=b)"), abroad)])
+    program = model.compile(history)
+    with pytest.raises(tc.ModelError, match=words):
+        program.simulate([-1.0] * len(program.parameter_names), 1, 1, [do])

@@ -73,7 +73,7 @@ def main() -> None:
     """Sample the four posteriors and print, or write, what they say."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--draws", type=int, default=200)
     options = parser.parse_args()
     history = other_data(tc.load_history("four_waves"), "record", "any", "record", [LARGEST], "waves").history
     waves = sorted(set(history.table("units").column("wave").to_pylist()))

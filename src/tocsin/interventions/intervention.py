@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -21,6 +22,7 @@ from tocsin.history.time import is_number, number_text
 from tocsin.interventions.altered import Altered, span
 from tocsin.interventions.grammar import written
 from tocsin.model.declaration import BAR
+from tocsin.model.special_terms import AGE, EXPOSURE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,6 +201,26 @@ def covariate_names(numbers: Numbers) -> list[str]:
     return list(dict.fromkeys([*numbers.covariates, *still]))
 
 
+CALENDAR = ("t", "month", "year")
+
+
+def why_fixed(words: str) -> str:
+    """Say why what follows the course of events cannot be set, where words name it, and what can; else nothing."""
+    if "parameter" in words:
+        return ""
+    if re.search(rf"\b{AGE}\b", words) or words.endswith("_since"):
+        return (
+            "the age of a state follows from the events and cannot be set: force, prevent, delay or lift the event "
+            "that begins the state, or change a parameter"
+        )
+    if re.search(rf"\b{EXPOSURE}\s*(\(|$)", words):
+        return (
+            "an exposure follows from the states of others and the ties to them and cannot be set: scale or remove the "
+            "layer or a tie, force or prevent what its sources do, or change a parameter"
+        )
+    return ""
+
+
 # --- whether what is named exists ---------------------------------------------------------------------------
 
 
@@ -215,6 +237,17 @@ class Check:
         """Return the error that says why it cannot be done."""
         return ModelError(f"cannot {self.it}: {why}")
 
+    def covariate(self, name: str) -> None:
+        """Refuse what is no covariate of numbers, in words where it is something else that cannot be changed."""
+        known, follows = covariate_names(self.numbers), why_fixed(name)
+        if name in self.numbers.static:
+            follows = f"{name!r} is a category of the units, and only numbers can be changed"
+        elif name in CALENDAR:
+            follows = f"{name!r} is the calendar, which nothing changes"
+        if follows and name not in known:
+            raise self.refuse(follows)
+        self.named(name, known, "covariate")
+
     def named(self, name: str, known: Iterable[str], what: str) -> None:
         """Refuse a name that is not known."""
         if name not in (names := list(known)):
@@ -229,7 +262,7 @@ class Check:
             "source": lambda name: self.named(name, units, "unit"),
             "target": lambda name: self.named(name, units, "unit"),
             "cause": lambda name: self.named(name, cause_names(self.model), "cause"),
-            "covariate": lambda name: self.named(name, covariate_names(self.numbers), "covariate"),
+            "covariate": self.covariate,
             "start": self.date,
             "end": self.date,
             "at": self.date,

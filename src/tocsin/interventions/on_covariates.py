@@ -80,9 +80,13 @@ class _OfCovariate(Intervention, family=True):
         found.hazards(reached, unit_of(program, self.whom), self.since(program))
 
     def check(self, ask: Check) -> None:
-        """Refuse a covariate that stands as categories in a formula."""
+        """Refuse a covariate that stands as categories in a formula, or tells the levels of a cause."""
         for move in ask.model.transitions:
             for cause in move.causes:
+                if isinstance(cause, Contagion) and cause.by == self.covariate:
+                    raise ask.refuse(
+                        f"{cause.by!r} tells the levels of the cause {cause.name!r} (by=), and a unit keeps its level"
+                    )
                 formulas = (
                     [cause.susceptibility, cause.infectiousness]
                     if isinstance(cause, Contagion)

@@ -11,7 +11,7 @@ from tocsin.errors import SentenceError, TocsinError, suggestion
 from tocsin.history.describe import SCENARIOS, beside, short_labels
 from tocsin.interventions import on_covariates, on_hazards, on_ties, on_units
 from tocsin.interventions.grammar import pattern, shown, unquoted
-from tocsin.interventions.intervention import Check, Intervention
+from tocsin.interventions.intervention import Check, Intervention, why_fixed
 from tocsin.model.declaration import layers_of
 from tocsin.wording.numbers import counted, listed
 
@@ -43,7 +43,10 @@ def read(text: str) -> Intervention:
                 return kind.said(**said)
             except SentenceError as error:
                 raise SentenceError(f"cannot read the intervention {text!r}: {error}") from None
-    raise SentenceError(f"cannot read the intervention {text!r}{_help(sentence)}")
+    follows = why_fixed(sentence)
+    raise SentenceError(
+        f"cannot read the intervention {text!r}{f': {follows}' if follows else _help(sentence)}"
+    )
 
 
 # How people begin: "remove the comintern", "without Moscow's support", "no hunger".
@@ -106,6 +109,9 @@ def _what_is(words: str, history: History, model: Model) -> str:
     used = {
         layer for transition in model.transitions for cause in transition.causes for layer in layers_of(cause)
     }
+    follows = why_fixed(words)
+    if follows:
+        return f"{words!r} is nothing that can be taken away: {follows}"
     layers = [f"{history.called(name)} ({name})" for name in _layers(history) if name in used]
     near = suggestion(
         words, [*_layers(history), *history.numbers.covariates, *short_labels(history).values()]

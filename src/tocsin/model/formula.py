@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tocsin.errors import ModelError, shown, suggestion
-from tocsin.model.special_terms import cut_special, special_names
+from tocsin.model.special_terms import AGE, EXPOSURE, cut_special, special_names
 from tocsin.model.terms import Node, Term, Terms, names_of, parse, term_name, terms_of
 from tocsin.model.transforms import columns as bent_columns
 
@@ -45,8 +45,8 @@ def check_formula(formula: str, known: Iterable[str] | None = None, special: boo
     cut = cut_special(formula)
     if cut.specials and not special:
         raise ModelError(
-            f"the formula {formula!r} names {cut.specials[0].inside!r}, which a susceptibility or a baseline may: what "
-            "changes with the course of events is said of the unit that is at risk"
+            f"the formula {formula!r} names {cut.specials[0].inside!r}, which only a baseline or a susceptibility may: "
+            "what changes with the course of events is said of the unit that is at risk; move it there, or leave it out"
         )
     ours = {each.name for each in cut.specials}
     used = [name for name in names_of(parse(cut.formula)) if name not in ours]
@@ -55,7 +55,8 @@ def check_formula(formula: str, known: Iterable[str] | None = None, special: boo
     for name in names if valid is not None else ():
         if name not in (valid or ()):
             raise ModelError(
-                f"the formula {formula!r} names an unknown {name!r}" + suggestion(name, valid or ())
+                f"the formula {formula!r} names an unknown {name!r}"
+                + suggestion(name, [*(valid or ()), *((AGE, EXPOSURE) if special else ())])
             )
     terms_of(cut.formula)
     return names

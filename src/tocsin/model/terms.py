@@ -196,7 +196,7 @@ class _Parser:
         if function in TRANSFORMS:
             return self.transform(function)
         if function not in FUNCTIONS:
-            known = (*FUNCTIONS, *TRANSFORMS)
+            known = (*FUNCTIONS, *TRANSFORMS, "exposure", "above")  # those of `special_terms`
             raise self.refuse(f"calls {function!r}, which formulas may not{suggestion(function, known)}")
         self.take()
         first = self.place

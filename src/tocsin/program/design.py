@@ -507,6 +507,13 @@ def build_design(
     others = [name for name in names if name not in joint.names]
     dated = [name for name in others if name in history.numbers.covariates]
     bent = transforms_of(formula)
+    for node in bent.values():
+        for name in names_of(node):
+            if name in states:
+                raise ModelError(
+                    f"the formula {said!r} bends {name!r} in {node.text}, which is a state variable: only numbers "
+                    f"bend; write {name} itself, whose states are levels"
+                )
     own = {*history.numbers.static, *dated}
     timed = [
         node for node in bent.values() if (node.function, node.argument) == ("pieces", "t") and "t" not in own

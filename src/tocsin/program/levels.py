@@ -40,7 +40,9 @@ def levels_by_unit(history: History, name: str) -> NDArray[np.object_]:
             f"by={name!r} is a covariate that changes in time: by= asks for a column of the units, which stays as it is"
         )
     if name not in numbers.static:
-        raise ModelError(f"by={name!r} is no column of the units" + suggestion(name, numbers.static))
+        raise ModelError(
+            f"by={name!r} is no column of the units, which by= asks for" + suggestion(name, numbers.static)
+        )
     values = numbers.static[name]
     texts = [
         None if v is None or v != v or v == "" else v if isinstance(v, str) else f"{v:g}" for v in values
@@ -55,7 +57,10 @@ def levels_of(cause: Contagion, history: History, learnt: Role | None) -> tuple[
         ModelError: too many levels, fewer than two, or one that was never seen.
     """
     assert cause.by is not None
-    values = levels_by_unit(history, cause.by)
+    try:
+        values = levels_by_unit(history, cause.by)
+    except ModelError as error:
+        raise ModelError(f"the cause {cause.name!r}: {error}") from None
     met = {value for value in values if value is not None}
     place = f"the cause {cause.name!r}, by={cause.by!r}"
     if learnt is not None:
