@@ -69,3 +69,21 @@ def test_and_it_is_what_the_library_says(said: dict[str, str]) -> None:
     assert effect(said["terminal"]).startswith(
         f"The expected effect is {told[0]} (95% interval {told[1]} to {told[2]}, over the parameters)."
     )
+
+
+def test_our_own_world_answers_the_page_as_it_answers_the_library() -> None:
+    history = tc.load_history("1917")
+    laboratory = site._laboratory(site.plan("1917", worlds=50), lambda *_: None)
+    show, do = laboratory.wave, "prevent russia regime=soviet"
+    told = difference_scene(
+        laboratory, Question(*laboratory.reader.scenarios((do,), (), 50, SEED, True), show)
+    )
+    fit = tc.Model.from_toml(history.model_path).fit(history)
+    asked = fit.what_if(history, do, worlds=50, seed=SEED, given="history")
+    row = asked.range().set_index("measure").loc["entries"]
+    assert told["expected_effect"][1:] == pytest.approx([row["low"], row["high"]], abs=1e-4)
+    units = asked.units().groupby("unit")["share"].agg(["min", "max"])
+    for each in told["rows"]:
+        assert each["changed"][1:] == pytest.approx(units.loc[each["unit"]].tolist(), abs=1e-4)
+        assert each["base"] == [float(each["observed"])] * 3
+    assert told["rows"][0]["difference"][1] <= -0.9 and "In our world" in told["headline"]

@@ -30,6 +30,7 @@ class PreparedOutcome:
         entries: mean events into the state, changed and unchanged, and their difference with the 95% interval of the
             expected effect, and what it is in one wave (`Paired.table`).
         drawn: whether the worlds draw the parameters; else they are at the best estimates.
+        ours: what the page is told of our own world with the change; None where it was not asked.
     """
 
     scenario: Prepared
@@ -37,6 +38,7 @@ class PreparedOutcome:
     scene: Mapping[str, Any]
     entries: Mapping[str, float]
     drawn: bool
+    ours: Mapping[str, Any] | None = None
 
     @property
     def certain(self) -> bool:
@@ -60,6 +62,13 @@ class PreparedOutcome:
             (row for row in self.scene["rows"] if row["unit"] == unit), None
         )
         return found
+
+    def in_our_world(self, units: Sequence[str] = ()) -> list[str]:
+        """Return what the change makes of our own world, and of some of its units, a sentence each."""
+        if self.ours is None:
+            return []
+        rows = {row["unit"]: row["sentence"] for row in self.ours["rows"]}
+        return [f"{self.ours['headline']}.", *(rows[unit] for unit in units if unit in rows)]
 
     @property
     def most(self) -> Mapping[str, Any] | None:

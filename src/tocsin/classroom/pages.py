@@ -211,6 +211,7 @@ def _panel(site: Site, step: TourStep, outcome: PreparedOutcome) -> str:
         f"<h3>What if: {e(step.scenario.title)}</h3>"
         f'<p class="act"><button type="button" id="try" data-do="{do}" aria-pressed="false">Try {e(said)}</button></p>'
         f"<p>{e(outcome.average)}</p>{paragraphs(with_change(outcome, step.units, site.names))}"
+        f"{paragraphs(outcome.in_our_world(step.units))}"
         '<p class="small quiet">The interval of an expected effect says how far the record leaves the model’s numbers '
         "open. Likeness of neighbours can look like contagion, and no interval tells that.</p>"
         "</section>"
@@ -300,5 +301,6 @@ def _scenario_row(site: Site, outcome: PreparedOutcome) -> str:
     source = f' <span class="source">Source: {linked(scenario.source)}</span>' if scenario.source else ""
     return (
         f'<li><h3><a href="laboratory.html?{e(query)}">{e(scenario.title)}</a></h3>'
-        f"<p>{e(scenario.why)}{source}</p><p>{e(outcome.average)}{e(changed)}</p></li>"
+        f"<p>{e(scenario.why)}{source}</p><p>{e(outcome.average)}{e(changed)}</p>"
+        f"{paragraphs(outcome.in_our_world())}</li>"
     )

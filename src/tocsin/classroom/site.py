@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -205,15 +205,25 @@ class Edition:
     def __init__(self, planned: SitePlan, laboratory: Laboratory, tell: Progress) -> None:
         self.planned, self.laboratory = planned, laboratory
         sentences = [each.do for each in planned.scenarios]
-        total = _count(planned, laboratory)
+        ours = _ours(laboratory)
+        total = _count(planned, laboratory, ours)
         self.answers: dict[str, Any] = {}
-        prepared = edition.prepared_answers(laboratory, sentences, planned.shown)
+        prepared = edition.prepared_answers(laboratory, sentences, planned.shown, ours=ours)
         for done, (address, content) in enumerate(prepared):
             tell("computing what the pages may ask for", done, total)
             self.answers[address] = content
         examples = [{"do": list(each.do), "words": each.title} for each in planned.scenarios]
-        self.about = edition.about_edition(laboratory, examples)
-        self.outcomes = {show: _outcomes(planned, laboratory, show) for show in planned.shown}
+        self.about = edition.about_edition(laboratory, examples, ours)
+        self.outcomes = {show: self._outcomes(show) for show in planned.shown}
+
+    def _outcomes(self, show: Wave) -> dict[str, PreparedOutcome]:
+        """Return what every what-if did to a state, also to that of our own world where it was asked."""
+        found, seed = {}, self.planned.seed
+        for each in self.planned.scenarios:
+            asked = {"show": str(show), "seed": seed, "do": each.do, "given": "history"}
+            own = self.answers.get(edition.address("difference", asked))
+            found[each.key] = replace(outcome_of(self.laboratory, each, show), ours=own)
+        return found
 
     def _pages(self, folder: str) -> tuple[pages.Site, list[pages.Page], list[pages.MapPage]]:
         """Return the pages of text, the cover first, and those with the map."""
@@ -273,7 +283,7 @@ def _laboratory(planned: SitePlan, tell: Progress) -> Laboratory:
     from tocsin.fit.draws_kept import kept_draws
 
     parameters = plain_parameters(fit)
-    limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) * len(planned.shown) + 1)
+    limits = Limits(worlds=planned.worlds, kept=len(planned.scenarios) * len(planned.shown) + 6)
     return Laboratory(
         planned.source,
         planned.history,
@@ -288,8 +298,15 @@ def _laboratory(planned: SitePlan, tell: Progress) -> Laboratory:
     )
 
 
-def _outcomes(planned: SitePlan, laboratory: Laboratory, show: Wave) -> dict[str, PreparedOutcome]:
-    return {each.key: outcome_of(laboratory, each, show) for each in planned.scenarios}
+def _ours(laboratory: Laboratory) -> bool:
+    """Return whether what-ifs can be asked of our own world: not of every model can they."""
+    try:
+        laboratory.worlds(
+            laboratory.reader.scenarios((), (), laboratory.limits.worlds, laboratory.seed, True)[0]
+        )
+    except TocsinError:
+        return False
+    return True
 
 
 # --- the parts ------------------------------------------------------------------------------------------
@@ -319,13 +336,14 @@ def _parts(
     return parts
 
 
-def _count(planned: SitePlan, laboratory: Laboratory) -> int:
+def _count(planned: SitePlan, laboratory: Laboratory, ours: bool) -> int:
     from tocsin.explorer.outlines import days_of_cuts, views_of
 
     history = laboratory.history
     maps = len(views_of(history)) * len(days_of_cuts(history))
     places = len(history.numbers.units)
-    return 1 + maps + len(planned.shown) * (places + 2 * (len(planned.scenarios) + 1))
+    asked = 2 * (len(planned.scenarios) + 1)
+    return 1 + maps + len(planned.shown) * (places + asked) + (asked if ours else 0)
 
 
 def _file_of(address: str, named: dict[str, str]) -> str:

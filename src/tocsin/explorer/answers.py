@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tocsin.explorer.questions import Question, Scenario
 from tocsin.history.describe import short_labels
 from tocsin.interventions.sentences import said
 from tocsin.model.followed_state import Wave
+from tocsin.program.condition import CLOCKS
 from tocsin.what_if.answer import expected_words, one_wave_words
 from tocsin.wording.numbers import hundred, of_worlds, signed
 
@@ -141,6 +143,8 @@ def packed(counts: NDArray[np.int64]) -> list[str]:
 def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, Any]:
     """Return what a scenario makes of another one: sentences, and a table with a row for every unit."""
     show = question.show
+    if question.scenario.given == "history":
+        return _in_our_world(laboratory, question)
     changed, plain = (laboratory.worlds(each, show) for each in (question.scenario, question.base))
     rows = _unit_rows(laboratory, Paired(changed, plain), question)
     pair = Paired(changed, plain)
@@ -167,6 +171,81 @@ def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, An
         "rows": rows,
         **as_code(laboratory, question),
     }
+
+
+def _in_our_world(laboratory: Laboratory, question: Question) -> dict[str, Any]:
+    """Return what a change makes of our own world: ranges over the couplings of luck, and a row for every unit.
+
+    Worlds are given all that happened; what the change does not reach stays as it was. Of each three numbers the first
+    is that under cause clocks, the others are the least and the greatest over all couplings.
+    """
+    show, names = question.show, short_labels(laboratory.history)
+    sides = (question.scenario, question.base)
+    found = [
+        [laboratory.worlds(replace(each, clocks=clocks) if each.do else each, show) for each in sides]
+        for clocks in CLOCKS
+    ]
+    after, before = (np.array([ever(pair[side], show).mean(axis=0) for pair in found]) for side in (0, 1))
+    entries = [[side.counts(show.variable, show.state)["entries"] for side in pair] for pair in found]
+    means = np.array([[side.mean() for side in pair] for pair in entries])
+    seen = set(laboratory.observed.first_times(show.variable, show.state)["unit"].astype(str))
+    same = question.scenario.do == question.base.do
+    what = _quoted(question.scenario.do, laboratory.history) or "nothing changed"
+    rows: list[dict[str, Any]] = []
+    for k, unit in enumerate(found[0][0].frame.units):
+        if after[:, k].any() or before[:, k].any():
+            base, now, apart = (_over_couplings(each[:, k]) for each in (before, after, after - before))
+            sentence = _about_ours(names[unit], show, "" if same else what, base, now)
+            row = {"unit": unit, "observed": unit in seen, "base": base, "changed": now, "difference": apart}
+            rows.append({**row, "sentence": sentence})
+    rows.sort(key=lambda row: (-max(map(abs, row["difference"])), -row["base"][0], row["unit"]))
+    changed, plain = found[0]
+    pair = Paired(changed, plain)
+    counts = (entries[0][0], entries[0][1], (entries[0][0] - entries[0][1])[pair.ended])
+    span = f"{means[:, 0].min():.1f} to {means[:, 0].max():.1f} {show.entered}"
+    was = f"{means[:, 1].mean():.1f}".removesuffix(".0")
+    answer = (
+        f"This is our own world: what happened, with what the change reaches drawn anew. It has {span} on average "
+        f"instead of {was}. The range is over {len(CLOCKS)} ways in which luck may carry over from what happened to "
+        "what would have; no data choose among them, so that the answer is all of it. What the change does not reach "
+        "stays as it was."
+    )
+    return {
+        "do": list(changed.interventions),
+        "base": list(plain.interventions),
+        "show": str(show),
+        "given": "history",
+        "worlds": changed.worlds,
+        "seed": changed.seed,
+        "headline": f"{show.entries(float(was))} in our world"
+        if same
+        else f"In our world, {what}: {span}, not {was}",
+        "answer": "This is what happened. Change something to see what would be different."
+        if same
+        else answer,
+        "doubt": pair.doubt if changed.draws is not None else [AT_BEST],
+        "entries": dict(
+            zip(("changed", "base", "difference"), map(vars, map(range_of, counts)), strict=True)
+        ),
+        "expected_effect": _over_couplings(means[:, 0] - means[:, 1]),
+        "one_wave": _three(*np.quantile(np.concatenate([a - b for a, b in entries]), [0.025, 0.975])),
+        "rows": rows,
+        **as_code(laboratory, question),
+    }
+
+
+def _over_couplings(values: NDArray[np.float64]) -> list[float]:
+    return _three(values[0], values.min(), values.max())
+
+
+def _about_ours(name: str, show: Wave, what: str, before: Sequence[float], after: Sequence[float]) -> str:
+    """Return 'Hungary had a soviet republic. With “...” it would have in 33 to 96 of 100 such worlds.'"""
+    was = f"{name} {show.came}" if before[0] == 1 else f"{name} did not" if not before[0] else name
+    if not what:
+        return f"In our world {was}."
+    low, high = hundred(after[1]), hundred(after[2])
+    share = low if low == high else f"{low} to {high}"
+    return f"In our world {was}; with {what}, it would have in {share} of 100, as luck may carry over."
 
 
 def ever(ensemble: Ensemble, show: Wave) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from tocsin.explorer.run import Laboratory
 from tocsin.explorer.security import LOOPBACK, Guard
 from tocsin.explorer.turns import Turns, visitor_of
 
-SCENE = ("do", "show", "worlds", "seed")
+SCENE = ("do", "show", "worlds", "seed", "given")
 
 COMPARED = (*SCENE, "base")
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WEEK = 7  # days from one count to the next, which keeps an edition small
 
-ORDER = ("view", "cut", "unit", "say", "table", "show", "worlds", "seed", "do", "base")
+ORDER = ("view", "cut", "unit", "say", "table", "show", "worlds", "seed", "do", "base", "given")
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 
@@ -108,13 +108,21 @@ def _plain(content: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def about_edition(laboratory: Laboratory, scenarios: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def about_edition(
+    laboratory: Laboratory, scenarios: Iterable[Mapping[str, Any]], ours: bool = False
+) -> dict[str, Any]:
     """Return what the page is told once, with the scenarios of the edition as its examples.
 
     Parameters:
         scenarios: each with `do` (its sentences in their plain form) and `words` (what its button says).
+        ours: whether it holds answers of our own world.
     """
-    return {**about_.about(laboratory), "examples": [dict(each) for each in scenarios], "edition": True}
+    return {
+        **about_.about(laboratory),
+        "examples": [dict(each) for each in scenarios],
+        "edition": True,
+        "ours": ours,
+    }
 
 
 def prepared_answers(
@@ -122,6 +130,7 @@ def prepared_answers(
     scenarios: Sequence[Sequence[str]],
     states: Sequence[Wave] | None = None,
     step: int = WEEK,
+    ours: bool = False,
 ) -> Iterator[tuple[str, Any]]:
     """Yield the address and the content of every answer that the page may ask for, but `api/about`.
 
@@ -130,6 +139,7 @@ def prepared_answers(
         scenarios: the sentences of each what-if, in their plain form; the unchanged worlds are added.
         states: the states that can be shown; all by default.
         step: days from one count to the next.
+        ours: whether what-ifs of the wave are asked of our own world as well.
     """
     history, limits, seed = laboratory.history, laboratory.limits, laboratory.seed
     told = about_.about(laboratory)
@@ -147,6 +157,11 @@ def prepared_answers(
             yield address("worlds", asked), answers.worlds_scene(laboratory, scenario, show, step)
             question = Question(scenario, plain, show)
             yield address("difference", asked), answers.difference_scene(laboratory, question)
+            if ours and show == laboratory.wave:
+                own = Question(*laboratory.reader.scenarios(do, (), limits.worlds, seed, True), show)
+                asked = {**asked, "given": "history"}
+                yield address("worlds", asked), answers.worlds_scene(laboratory, own.scenario, show, step)
+                yield address("difference", asked), answers.difference_scene(laboratory, own)
 
 
 def tables(laboratory: Laboratory, do: Sequence[str], show: Wave) -> Iterator[tuple[str, str, str]]:

@@ -61,6 +61,7 @@ def about(laboratory: Laboratory) -> dict[str, Any]:
         "worlds": laboratory.limits.worlds,
         "seed": laboratory.seed,
         "limits": {"sentences": laboratory.limits.sentences, "letters": laboratory.limits.letters},
+        "ours": True,
         "examples": examples(laboratory),
         "vocabulary": vocabulary(laboratory),
     }

@@ -69,6 +69,7 @@ class Scenario:
     worlds: int
     seed: int
     given: str = "nothing"
+    clocks: str = "cause"
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,17 @@ class QuestionReader:
         self.given = given
 
     def scenarios(
-        self, do: Sequence[str], base: Sequence[str], worlds: int, seed: int
+        self, do: Sequence[str], base: Sequence[str], worlds: int, seed: int, ours: bool = False
     ) -> tuple[Scenario, Scenario]:
-        """Return the worlds of a change and those it is compared with, which are given the same."""
+        """Return the worlds of a change and those it is compared with, which are given the same.
+
+        Parameters:
+            ours: whether it is asked of our own world, given all that happened, and not of worlds like ours.
+        """
         from tocsin.interventions.sentences import read
 
-        given = given_by(self.history, self.given, [read(text) for text in (*do, *base)])
+        changes = [read(text) for text in (*do, *base)]
+        given = "history" if ours else given_by(self.history, self.given, changes)
         return Scenario(tuple(do), worlds, seed, given), Scenario(tuple(base), worlds, seed, given)
 
     def question(self, pairs: Pairs, allowed: Sequence[str]) -> Question:
@@ -124,7 +130,9 @@ class QuestionReader:
         show = self._show(found["show"][0]) if "show" in found else self.wave
         unit = self.unit(found["unit"][0]) if "unit" in found else None
         do, base = self.sentences(found.get("do", ()), "do"), self.sentences(found.get("base", ()), "base")
-        return Question(*self.scenarios(do, base, worlds, seed), show, unit)
+        if found.get("given", ["history"]) != ["history"]:
+            raise Refused("given is 'history', for our own world, or left out", "given")
+        return Question(*self.scenarios(do, base, worlds, seed, "given" in found), show, unit)
 
     def sentences(self, texts: Sequence[str], field: str) -> tuple[str, ...]:
         """Return sentences in their plain form, each once; raise Refused where one cannot be read.

@@ -218,7 +218,7 @@ class Laboratory:
             self._check_parameters(scenario.do)
             do = part.concerned(scenario.do)
             recipe, changed = recipe_of(part.program, part.vector, scenario.seed, do)
-            condition = Condition.parse(scenario.given, "cause", self.history)
+            condition = Condition.parse(scenario.given, scenario.clocks, self.history)
             draws = None if self.draws is None else self.draws.some(part.program.parameter_names)
             if draws is not None:
                 recipe = dataclasses.replace(recipe, most=most_drawn(part.program))

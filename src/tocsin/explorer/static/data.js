@@ -3,7 +3,7 @@
 // The address of a question: names in a fixed order, so that one question has one address.
 export function addressOf(name, asked = {}) {
   const query = new URLSearchParams();
-  for (const key of ["view", "cut", "unit", "say", "table", "show", "worlds", "seed", "do", "base"]) {
+  for (const key of ["view", "cut", "unit", "say", "table", "show", "worlds", "seed", "do", "base", "given"]) {
     const value = asked[key];
     if (value === undefined || value === null) continue;
     for (const each of Array.isArray(value) ? value : [value]) query.append(key, each);

@@ -47,7 +47,7 @@ class Page {
     const { state } = this;
     state.listen(["i"], () => this.soon());
     state.listen(["grabbed"], () => this.time.pause());
-    state.listen(["do", "base", "show", "seed"], (changed) => {
+    state.listen(["do", "base", "show", "seed", "given"], (changed) => {
       if (changed.includes("do")) this.turn();
       this.load();
     });
@@ -94,7 +94,13 @@ class Page {
 
   asked() {
     const { state } = this;
-    return { show: state.get("show"), seed: state.get("seed") };
+    return { show: state.get("show"), seed: state.get("seed"), given: this.ours() ? "history" : null };
+  }
+
+  // Whether it is asked of our own world; an edition holds that of the wave only.
+  ours() {
+    const { state } = this;
+    return Boolean(state.get("given")) && (this.data.free || state.get("show") === this.about.wave);
   }
 
   async scene(sentences) {
@@ -300,10 +306,11 @@ class Page {
     if (byId("finding").textContent !== text) byId("finding").textContent = text;
     const sides = mode === "sides";
     const told = (sentences) => (sentences.length ? sentences.map((each) => `“${each}”`).join(" and ") : "nothing changed");
-    const left = mode === "sides" ? `Worlds with ${told(state.get("base"))}` : mode === "worlds" ? `Worlds with ${told(scenes.do ? state.get("do") : state.get("base"))}` : mode === "change" ? `Worlds with ${told(state.get("do"))}, less those with ${told(state.get("base"))}` : "What happened";
+    const kind = this.ours() ? "Our world" : "Worlds";
+    const left = mode === "sides" ? `${kind} with ${told(state.get("base"))}` : mode === "worlds" ? `${kind} with ${told(scenes.do ? state.get("do") : state.get("base"))}` : mode === "change" ? `${kind} with ${told(state.get("do"))}, less those with ${told(state.get("base"))}` : "What happened";
     this.leftCaption.textContent = left;
     this.leftCaption.hidden = !sides && mode !== "change";
-    this.rightCaption.textContent = `Worlds with ${told(state.get("do"))}`;
+    this.rightCaption.textContent = `${kind} with ${told(state.get("do"))}`;
     this.left.svg.setAttribute("aria-label", `Map: ${left}. Up and down choose a place, Enter opens its story.`);
     this.right.svg.setAttribute("aria-label", `Map: ${this.rightCaption.textContent}. Up and down choose a place, Enter opens its story.`);
     if (!state.playing) this.sayLater();

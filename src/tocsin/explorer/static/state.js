@@ -45,7 +45,7 @@ export class State {
   read(search) {
     const { about, calendar } = this;
     const query = new URLSearchParams(search);
-    const known = ["date", "unit", "show", "view", "map", "ties", "hide", "do", "base", "seed"];
+    const known = ["date", "unit", "show", "view", "map", "ties", "hide", "do", "base", "seed", "given"];
     this.troubles = [];
     for (const name of new Set(query.keys())) {
       if (!known.includes(name)) this.troubles.push(`The address names “${cut(name)}”, which this page does not know.`);
@@ -83,6 +83,7 @@ export class State {
       do: this.sentences(query.getAll("do")),
       base: this.sentences(query.getAll("base")),
       seed: chosen,
+      given: about.ours ? one("given", ["history"], null) : null,
     });
     if (this.values.map === null) this.values.map = this.values.do.length ? "sides" : "record";
     return this.values;
@@ -125,6 +126,7 @@ export class State {
     if (String(values.hide) !== String(this.hidden)) query.set("hide", values.hide.join(",") || "none");
     for (const text of values.do) query.append("do", text);
     for (const text of values.base) query.append("base", text);
+    if (values.given) query.set("given", values.given);
     if (values.seed !== about.seed) query.set("seed", values.seed);
     return `${fromFile() ? "#" : "?"}${query}`;
   }

@@ -48,7 +48,7 @@ export class Table {
     fill(byId("table"),
       h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table, place by place" },
         h("table", {},
-          h("caption", {}, `Worlds of 100 in which a place ${words.comes}, with 95% intervals; ${difference.doubt[0].replace(/\.$/, "")} (${difference.worlds.toLocaleString("en")} worlds, seed ${difference.seed})`),
+          h("caption", {}, `Worlds of 100 in which a place ${words.comes}, ${difference.given ? "our own world with and without the change; ranges: over the ways in which luck may carry over" : "with 95% intervals"}; ${difference.doubt[0].replace(/\.$/, "")} (${difference.worlds.toLocaleString("en")} worlds, seed ${difference.seed})`),
           h("thead", {}, h("tr", {}, head)),
           h("tbody", {}, rows.map((row) => h("tr", { class: row.unit === this.state.get("unit") ? "here" : null },
             columns.map(([name, , text, , range]) => (name === "unit"

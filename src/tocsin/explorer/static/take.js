@@ -29,7 +29,7 @@ export class Take {
     state.listen(Object.keys(state.values), () => { if (!state.playing) soon(); });
     state.listen(["paused"], () => this.show());
     // The tables at once: a link must not give the worlds that were asked for before.
-    state.listen(["do", "base", "show", "seed"], () => this.files());
+    state.listen(["do", "base", "show", "seed", "given"], () => this.files());
     this.show();
     this.files();
   }
@@ -42,7 +42,7 @@ export class Take {
   files() {
     const { state } = this;
     const asked = { do: state.get("do"), base: state.get("base"), show: state.get("show"), seed: state.get("seed") };
-    fill(this.tables, TABLES.map(([table, words]) => {
+    fill(this.tables, TABLES.filter(([table]) => !state.get("given") || table === "record").map(([table, words]) => {
       const href = this.data.file({ ...asked, table });
       return href && h("li", {}, h("a", { href, download: `${table}.csv` }, `CSV: ${words}`));
     }));

@@ -118,9 +118,23 @@ export class WhatIf {
       h("summary", {}, "Compare with something else than the unchanged worlds"), this.base.element);
     const forms = h("details", { class: "small" }, h("summary", {}, "All that can be said"),
       h("ul", { class: "forms" }, state.about.vocabulary.shown.map((form) => h("li", {}, h("code", {}, form)))));
-    fill(byId("builder"), this.examples, data.free ? [this.builder.element, other, forms] : this.builder.chips);
+    // Which worlds a question is asked of is one switch.
+    this.asked = [["", "of worlds like ours"], ["history", "of our own world"]].map(([value, words]) => h("label", { class: "choice" },
+      h("input", { type: "radio", name: "given", value, onchange: () => state.set({ given: value || null }, true) }), h("span", {}, words)));
+    const kinds = state.about.ours && h("fieldset", { class: "choices" }, h("legend", { class: "small" }, "Asked"), this.asked);
+    state.listen(["given", "show"], () => this.switched());
+    this.switched();
+    fill(byId("builder"), kinds, this.examples, data.free ? [this.builder.element, other, forms] : this.builder.chips);
     state.listen(["do", "unit"], () => this.offer());
     this.offer();
+  }
+
+  switched() {
+    const free = this.data.free || this.state.get("show") === this.state.about.wave;
+    for (const { firstChild: radio } of this.asked) {
+      radio.checked = radio.value === ((free && this.state.get("given")) || "");
+      radio.disabled = !free && radio.value !== "";
+    }
   }
 
   offer() {
@@ -149,7 +163,7 @@ export class WhatIf {
     fill(byId("answer"),
       difference && h("p", { class: "answer", id: "headline" }, difference.headline),
       difference && row && h("p", { class: "answer", id: "unitanswer" }, row.sentence),
-      difference && unit && !row && h("p", { id: "unitanswer" }, `${name}: in no world, with or without the change.`),
+      difference && unit && !row && h("p", { id: "unitanswer" }, `${name}: ${difference.given ? "not in our world" : "in no world"}, with or without the change.`),
       difference && h("p", { class: "small" }, difference.answer),
       difference && difference.do.length > 0 && h("p", { class: "small quiet" },
         `${difference.doubt.join(" ")} What drove the wave can be told apart only as far as the record allows.`));
