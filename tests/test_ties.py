@@ -47,7 +47,7 @@ def test_within_reach_and_weights_that_fall_with_distance() -> None:
     with pytest.raises(tc.TocsinError, match="'a' and 'e' stand at one place"):
         tc.ties.inverse_distance(same)
     assert np.isfinite(tc.ties.inverse_distance(same, floor=50)["weight"]).all()
-    with pytest.raises(tc.TocsinError, match="1 units have no number in 'lat': b"):
+    with pytest.raises(tc.TocsinError, match="1 unit has no number in 'lat': b"):
         tc.ties.within(UNITS.assign(lat=[0, None, 0, 0]), 5)
     with pytest.raises(tc.TocsinError, match="no 'people' above zero"):
         tc.ties.gravity(UNITS.assign(people=0), "people")
@@ -94,6 +94,9 @@ def test_pairs_listed_once_are_mirrored_only_if_asked() -> None:
         tc.ties.contiguity(pairs(), types=[0, 1])
     with pytest.raises(tc.TocsinError, match="there are no contiguous pairs of type 3"):
         tc.ties.contiguity(pairs(), types=[3])
+    for unread in ("contdir.csv", pd.DataFrame({"statelno": [2], "statehno": [20], "conttype": [1]})):
+        with pytest.raises(tc.TocsinError, match=r"such as tc.read\('contdir.csv'\).*no column 'type'"):
+            tc.ties.contiguity(unread)
 
 
 def test_ties_go_into_a_history() -> None:
@@ -118,6 +121,8 @@ def test_any_list_of_pairs() -> None:
     )
     with pytest.raises(tc.TocsinError, match="source='egoo'.*did you mean 'ego'"):
         tc.ties.from_pairs(years, "advice", source="egoo", target="friend")
+    with pytest.raises(tc.TocsinError, match="weight='w': 1 of 3 cells are no numbers, first '1,5' in row 2"):
+        tc.ties.from_pairs(years.assign(w=[1, "1,5", 2]), "advice", source="ego", target="friend", weight="w")
     with pytest.raises(tc.TocsinError, match="lead from a unit to itself"):
         tc.ties.from_pairs(years, "advice", source="ego", target="ego")
 

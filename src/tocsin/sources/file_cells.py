@@ -84,6 +84,16 @@ class FileCells:
         codes, told = self._coded(column)
         return np.asarray(np.array([*told, ""], object)[codes])
 
+    def plain(self, column: str) -> NDArray[Any]:
+        """Return a column as numbers where all its cells are, else as texts."""
+        import pandas as pd
+
+        codes, told = self._coded(column)
+        texts = pd.Series([*told, ""], dtype=object)
+        numbers = pd.to_numeric(texts.replace("", np.nan), errors="coerce")
+        clean = bool((numbers.notna() | (texts == "")).all()) and bool(numbers.notna().any())
+        return np.asarray((numbers.to_numpy(float) if clean else texts.to_numpy(object))[codes])
+
     def blank(self) -> NDArray[np.bool_]:
         """Return which rows have nothing in any column."""
         found = np.ones(self.rows, bool)

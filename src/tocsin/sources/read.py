@@ -233,17 +233,10 @@ def _tidy(cells: FileCells, source: Source, layout: str) -> dict[str, Any]:
 
 def _as_it_is(cells: FileCells) -> dict[str, Any]:
     """Every column of a table: numbers where all cells are, else texts; columns of dates stay."""
-    import pandas as pd
-
     found: dict[str, Any] = {}
     for column in cells.frame.columns:
-        if cells.frame[column].dtype.kind == "M":
-            found[column] = cells.frame[column].to_numpy()
-            continue
-        texts = cells.text(column)
-        numbers = pd.to_numeric(pd.Series(texts, dtype=object).replace("", np.nan), errors="coerce")
-        clean = bool((numbers.notna() | (texts == "")).all()) and bool(numbers.notna().any())
-        found[column] = numbers.to_numpy(float) if clean else texts
+        dated = cells.frame[column].dtype.kind == "M"
+        found[column] = cells.frame[column].to_numpy() if dated else cells.plain(column)
     return found
 
 

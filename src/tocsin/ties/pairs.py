@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.errors import TocsinError
-from tocsin.ties.tie_frame import column, identifiers, ties_frame
+from tocsin.ties.tie_frame import column, identifiers, numbers, ties_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,13 +34,13 @@ def contiguity(
     >>> pairs = pairs.assign(start="1920-01-01", end="1939-12-31")
     >>> tc.ties.contiguity(pairs, types=[1, 2], mirror=True)
     """
-    frame = _frame_of(pairs)
+    frame = _frame_of(pairs, "type", "contdir.csv")
     wanted = {int(kind) for kind in types}
     if not wanted or not wanted <= set(range(1, 6)):
         raise TocsinError(
             f"types={sorted(wanted)}: 1 is a border on land, 2 to 5 are water; 0 is not contiguous"
         )
-    kept = frame[column(frame, "type", "pairs").astype(float).isin(wanted)]
+    kept = frame[np.isin(numbers(frame, "type", "pairs"), list(wanted))]
     return _symmetric(kept, layer, mirror, f"contiguous pairs of type {', '.join(map(str, sorted(wanted)))}")
 
 
@@ -60,7 +60,7 @@ def alliance(
     >>> pairs = pairs.assign(start="1920-01-01", end="1939-12-31")
     >>> tc.ties.alliance(pairs, kinds=["defense"], mirror=True)
     """
-    frame, wanted = _frame_of(pairs), list(kinds)
+    frame, wanted = _frame_of(pairs, "source", "atop5_1ddyr.csv"), list(kinds)
     has = np.zeros(len(frame), bool)
     for kind in wanted:
         has |= column(frame, kind, "kinds").astype(float).to_numpy() == 1
@@ -104,13 +104,13 @@ def from_pairs(
         "source": identifiers(column(frame, source, "source")),
         "target": identifiers(column(frame, target, "target")),
     })  # fmt: skip
-    found["weight"] = 1.0 if weight is None else column(frame, weight, "weight").to_numpy(float)
+    found["weight"] = 1.0 if weight is None else numbers(frame, weight, "weight")
     for name, given in (("start", start), ("end", end)):
         found[name] = None if given is None else column(frame, given, name).to_numpy()
     if year is not None:
-        numbers = column(frame, year, "year").astype(int).astype(str).str.zfill(4)
-        found["start"] = pd.to_datetime(numbers + "-01-01").dt.as_unit("s").to_numpy()
-        found["end"] = pd.to_datetime(numbers + "-12-31").dt.as_unit("s").to_numpy()
+        years = pd.Series(numbers(frame, year, "year")).astype(int).astype(str).str.zfill(4)
+        found["start"] = pd.to_datetime(years + "-01-01").dt.as_unit("s").to_numpy()
+        found["end"] = pd.to_datetime(years + "-12-31").dt.as_unit("s").to_numpy()
     if mirror:
         found = _mirrored(found)
     if year is not None:
@@ -147,8 +147,13 @@ def _ties(found: pd.DataFrame, layer: str, said: str) -> pd.DataFrame:
     return ties_frame(layer, source, target, weight, start, end, said)
 
 
-def _frame_of(pairs: Any) -> pd.DataFrame:
+def _frame_of(pairs: Any, needed: str, example: str) -> pd.DataFrame:
     found: pd.DataFrame = getattr(pairs, "frame", pairs)
+    if not hasattr(found, "columns") or needed not in found.columns:
+        raise TocsinError(
+            f"pairs= is what tc.read makes of a file, such as tc.read({example!r}), or a frame with source, target, "
+            f"start and end; this has no column {needed!r}"
+        )
     return found
 
 

@@ -56,7 +56,12 @@ def identifiers(values: Any) -> list[str]:
 
 def column(frame: pd.DataFrame, name: str, argument: str) -> pd.Series[Any]:
     """Return a column of a frame, or refuse its name with the nearest there is."""
+    if not hasattr(frame, "columns"):
+        raise TocsinError(f"a frame of pandas is wanted, not {frame!r}; a file is read by tc.read({frame!r})")
     if name not in frame.columns:
+        longer = [str(each) for each in frame.columns if str(each).casefold().startswith(name.casefold())]
+        if longer:
+            raise TocsinError(f"{argument}={name!r}: the frame has no such column; rename {longer[0]!r}?")
         there = suggestion(name, map(str, frame.columns))
         raise TocsinError(f"{argument}={name!r}: the frame has no such column{there}")
     return frame[name]
@@ -77,11 +82,26 @@ def numbers_of(units: pd.DataFrame, name: str, names: list[str]) -> np.ndarray[A
     """Return a column of finite numbers, or name the units that have none."""
     import pandas as pd
 
-    values = pd.to_numeric(column(units, name, name), errors="coerce").to_numpy(float)
+    argument = name if name in ("lat", "lon") else "mass"
+    values = pd.to_numeric(column(units, name, argument), errors="coerce").to_numpy(float)
     without = [unit for unit, value in zip(names, values, strict=True) if not np.isfinite(value)]
     if without:
+        who = "1 unit has" if len(without) == 1 else f"{len(without):,} units have"
         told = ", ".join(without[:5]) + (f" and {len(without) - 5:,} more" if len(without) > 5 else "")
-        raise TocsinError(
-            f"{len(without):,} units have no number in {name!r}: {told}; leave them out or fill it in"
-        )
+        raise TocsinError(f"{who} no number in {name!r}: {told}; leave them out or fill it in")
     return values
+
+
+def numbers(frame: pd.DataFrame, name: str, argument: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a column of a frame as finite numbers, or name the first cell that is none."""
+    import pandas as pd
+
+    given = column(frame, name, argument)
+    found = pd.to_numeric(given, errors="coerce").to_numpy(float)
+    wrong = np.flatnonzero(~np.isfinite(found))
+    if wrong.size:
+        raise TocsinError(
+            f"{argument}={name!r}: {wrong.size:,} of {found.size:,} cells are no numbers, first "
+            f"{given.iloc[wrong[0]]!r} in row {wrong[0] + 1}"
+        )
+    return found
