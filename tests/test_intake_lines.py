@@ -106,6 +106,26 @@ def test_the_lines_of_a_file_run(tmp_path: Path, name: str) -> None:
     assert history.layers or name in ("netdiffuser", "table")
 
 
+@pytest.mark.parametrize("time", ["19{:02d}-05-03", "19{:02d}"])
+def test_a_list_of_events_of_no_data_set(tmp_path: Path, time: str) -> None:
+    path = tmp_path / "strikes.csv"
+    when = "date" if "-" in time else "year"
+    rows_ = [f"{name},{time.format(60 + k)}" for k, name in enumerate(NAMES * 2)]
+    path.write_text(f"country,{when}\n" + "\n".join(rows_) + "\n", encoding="utf-8")
+    history = ran(lines_of(path))["history"]
+    assert isinstance(history, tc.History) and len(history.events) == 20
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"country,year,coup\n", "no row tells what happened (0 read)"), (b"\x7fELF\0\0\0", "this is no text")],
+)
+def test_files_of_nothing(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "mine.csv").write_bytes(content)
+    result = CliRunner().invoke(app, ["intake", str(tmp_path / "mine.csv")])
+    assert result.exit_code == 1 and told in result.output
+
+
 def test_ties_and_units_from_files_of_their_own(tmp_path: Path) -> None:
     events, borders, units = (tmp_path / name for name in ("coups.txt", "borders.csv", "states.csv"))
     events.write_text(FILES["powell_thyne"].replace(",", "\t"), encoding="utf-8")

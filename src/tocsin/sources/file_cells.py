@@ -90,9 +90,10 @@ class FileCells:
 
         codes, told = self._coded(column)
         texts = pd.Series([*told, ""], dtype=object)
-        numbers = pd.to_numeric(texts.replace("", np.nan), errors="coerce")
-        clean = bool((numbers.notna() | (texts == "")).all()) and bool(numbers.notna().any())
-        return np.asarray((numbers.to_numpy(float) if clean else texts.to_numpy(object))[codes])
+        numbers = np.array(pd.to_numeric(texts.where(texts != ""), errors="coerce"), float)
+        known = ~np.isnan(numbers)
+        clean = bool((known | (texts == "").to_numpy()).all() and known.any())
+        return np.asarray((numbers if clean else texts.to_numpy(object))[codes])
 
     def blank(self) -> NDArray[np.bool_]:
         """Return which rows have nothing in any column."""

@@ -129,6 +129,8 @@ def encoding_of(name: str, content: bytes) -> str:
     for mark, code in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig")):
         if content.startswith(mark):
             return code
+    if b"\0" in content[:SAMPLE]:
+        raise TocsinError(f"{name}: this is no text, whatever it is called: it has bytes of zero")
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:

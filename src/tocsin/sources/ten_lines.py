@@ -49,6 +49,8 @@ def ten_lines(paths: Sequence[str], readings: Sequence[Reading]) -> str:
             f"one file of events, spells, adoptions or a panel is wanted, not {len(happened)}: {told}"
         )
     path, reading = happened[0]
+    if reading.frame.empty:
+        raise TocsinError(f"{reading.file}: no row tells what happened ({reading.rows['read']:,} read)")
     ties = next((pair for pair in named if pair[1].kind == "ties"), None)
     units = next((pair for pair in named if pair[1].kind == "units"), None)
     scheme = reading.source.units if reading.source else ""
@@ -75,7 +77,8 @@ def ten_lines(paths: Sequence[str], readings: Sequence[Reading]) -> str:
         call += ", ties=ties"
     if events:
         call += ', units=units, unknown="leave out", undated="leave out"'
-        call += """, window=(f"{frame['time'].min():%Y}-01-01", f"{frame['time'].max():%Y}-12-31")"""
+        days = """window=(f"{frame['time'].min():%Y}-01-01", f"{frame['time'].max():%Y}-12-31")"""
+        call += f", {use.get('window', days)}"
     if panel:
         call += ', gaps="not at risk", missing="not at risk"'
     lines += [
@@ -151,7 +154,13 @@ def _guess(reading: Reading) -> dict[str, Any]:
         way = f"from_panel(frame, unit={unit!r}, time={time!r}, event={outcome!r}{rest}, row='start', lag=0"
         return {"way": way} | ({"half_life": 5} if again else {})
     if frame[unit].duplicated().any():
-        return {"way": f"from_events(frame, unit={unit!r}, time={time!r}, recurrent=True", "half_life": 365}
+        named = f"frame = frame.rename(columns={{{unit!r}: 'unit', {time!r}: 'time'}})"
+        use = {"way": "from_events(frame, recurrent=True", "half_life": 365}
+        if frame[time].dtype.kind == "f":
+            ends = "window=(int(frame['time'].min()), int(frame['time'].max()))"
+            years = ", clock='year'" if frame[time].between(1000, 2999).all() else ""
+            return use | {"prepare": named, "window": ends + years, "half_life": 1}
+        return use | {"prepare": named + ".astype({'time': 'datetime64[s]'})"}
     return {"way": f"from_adoptions(frame, unit={unit!r}, time={time!r}"}
 
 

@@ -462,7 +462,8 @@ def _absorbing(course: _Course) -> Bools:
 def _ends(rows: _Rows, places: Ints) -> str:
     who = [rows.name(place) for place in places.tolist()]
     return (
-        f"{len(who):,} unit{'s' if len(who) != 1 else ''} without rows after the event stay in its state to the end: "
+        f"{len(who):,} {'unit' if len(who) == 1 else 'units'} without rows after the event "
+        f"{'stays' if len(who) == 1 else 'stay'} in its state to the end: "
         f"{some(who)}"
     )
 
