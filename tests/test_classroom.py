@@ -358,7 +358,7 @@ def test_it_plays_and_a_what_if_changes_map_and_table(chromium: Any, folder: Pat
     page.locator("#try").click()
     seen.changed()
     assert page.locator("#try").get_attribute("aria-pressed") == "true"
-    assert page.locator("#right-caption").inner_text() == "Worlds with “remove layer intervention”"
+    assert page.locator("#right-caption").inner_text() == "Worlds with “No foreign troops against them”"
     assert page.locator("#table").inner_text() != table
     assert page.evaluate("window.tocsinPage.state.get('i')") == start
     assert "do=remove+layer+intervention" in page.evaluate("location.hash") or page.wait_for_function(

@@ -159,6 +159,7 @@ def difference_scene(laboratory: Laboratory, question: Question) -> dict[str, An
     return {
         "do": list(changed.interventions),
         "base": list(plain.interventions),
+        "said": [said(each.do, laboratory.history) for each in (question.scenario, question.base)],
         "show": str(show),
         "worlds": changed.worlds,
         "seed": changed.seed,
@@ -213,6 +214,7 @@ def _in_our_world(laboratory: Laboratory, question: Question) -> dict[str, Any]:
     return {
         "do": list(changed.interventions),
         "base": list(plain.interventions),
+        "said": [said(each.do, laboratory.history) for each in (question.scenario, question.base)],
         "show": str(show),
         "given": "history",
         "worlds": changed.worlds,

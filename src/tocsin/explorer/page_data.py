@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = 8
 
+CONCLUDE = (
+    "What may be concluded: what a model fitted to this record expects, and how sure that is; not what would surely "
+    "have happened, nor that neighbours who look alike followed one another."
+)
+
 FAINT = 0.1  # shares of an event below this are no arc
 
 
@@ -41,6 +46,7 @@ def about(laboratory: Laboratory) -> dict[str, Any]:
         "name": history.name,
         "title": history.title or history.name,
         "description": " ".join([history.description, *_asked(laboratory)]).strip(),
+        "ask": " ".join([*_asked(laboratory)[:1], CONCLUDE]) if history.question else CONCLUDE,
         "citation": history.citation,
         "licence": history.licence,
         "model": getattr(model, "title", "") or "",

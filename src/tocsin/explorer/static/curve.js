@@ -73,9 +73,12 @@ export class Curve {
     this.base = changed ? base : null;
     this.key.textContent = "Ink: what happened. Bands: 50 and 90 of 100 worlds" +
       (changed ? " with the change" : "") + ", thin line their median." +
-      (changed && base ? ` Dashed: median and upper end of the worlds ${base.do.length ? `with ${base.do.join(" and ")}` : "with nothing changed"}.` : "");
+      (changed && base ? ` Dashed: median and upper end of the worlds ${base.do.length ? `with “${base.do.join("; ")}”` : "with nothing changed"}.` : "");
     this.view = await drawn(this.chart, { height: 110, data: { values }, layer }, description);
     this.point();
+    // The slider's thumb, 16 pixels wide, stands above the cursor.
+    const from = this.place(0), to = this.place(calendar.count - 1);
+    Object.assign(byId("slider").style, { marginLeft: `${from - 8}px`, width: `${to - from + 16}px` });
   }
 
   place(i) {

@@ -1,6 +1,6 @@
 // What is laid over the map: states of the record, and the ties of layers; a layer can also be taken out of the worlds.
 
-import { h, byId, fill } from "./dom.js";
+import { debounced, h, byId, fill } from "./dom.js";
 
 const MOST = 160; // ties drawn at once
 const ARCS = 20; // arcs of influence drawn at once, the strongest
@@ -16,8 +16,9 @@ export class Layers {
         type: "checkbox", name, value,
         checked: name === "ties" ? state.get("ties").includes(value) : !state.get("hide").includes(value),
         onchange: (event) => this.toggle(name, value, event.target.checked),
-      }), extra, ` ${words}`));
+      }), extra, " ", words));
     this.taken = new Map();
+    this.numbers = new Map();
     fill(byId("layerlist"),
       h("fieldset", {}, h("legend", {}, "States in the record"),
         h("ul", { class: "checks" }, about.states.map((each) => box("state", each.show, each.many, h("span", { class: `swatch s-${each.colour}` }))))),
@@ -25,7 +26,9 @@ export class Layers {
         h("ul", { class: "checks wide" }, box("ties", SPARKS, `who set off whom, lately: the ${ARCS} strongest arcs`))),
       h("fieldset", {}, h("legend", {}, "Ties, as they stand on the day"),
         h("ul", { class: "checks wide" }, about.layers.filter((each) => each.ties).map((each) => {
-          const item = box("ties", each.name, `${each.words} (${each.ties})`);
+          const number = h("span", {}, `(${each.ties} in all)`);
+          this.numbers.set(each.name, number);
+          const item = box("ties", each.name, [`${each.words} `, number]);
           if (each.used && data.free) {
             const { say } = each;
             const button = h("button", {
@@ -42,6 +45,8 @@ export class Layers {
           return item;
         }))));
     state.listen(["do"], () => this.mark());
+    const soon = debounced(200, () => this.count());
+    state.listen(["i", "paused"], () => { if (!state.playing) soon(); });
     state.listen(["ties", "hide"], () => this.follow());
     this.mark();
   }
@@ -49,6 +54,16 @@ export class Layers {
   mark() {
     for (const [say, button] of this.taken) {
       button.textContent = this.state.get("do").includes(say) ? "put back" : "what if not?";
+    }
+  }
+
+  // How many ties of each layer are in force on the day.
+  async count() {
+    this.ties = this.ties || (await this.data.ask("ties"));
+    const t = this.state.calendar.instant(this.state.get("i"));
+    for (const [name, number] of this.numbers) {
+      const there = this.ties.layers[name].filter(([, , , start, end]) => start < t && t <= end).length;
+      number.textContent = `(${there || "none"} in force)`;
     }
   }
 

@@ -29,6 +29,7 @@ class Page {
     document.title = `${about.title} · Tocsin explorer`;
     byId("title").textContent = about.title;
     byId("about").textContent = about.description;
+    byId("ask").textContent = about.ask;
     fill(byId("foot"), about.citation && h("p", {}, `${about.citation}. ${about.licence}`),
       h("p", {}, `Borders: Natural Earth, public domain. ${about.worlds.toLocaleString("en")} worlds, seed ${this.state.get("seed")}.`));
     this.makeMaps();
@@ -49,6 +50,7 @@ class Page {
     state.listen(["grabbed"], () => this.time.pause());
     state.listen(["do", "base", "show", "seed", "given"], (changed) => {
       if (changed.includes("do")) this.turn();
+      this.pressed = changed.length < 5 && (changed.includes("do") || changed.includes("given"));
       this.load();
     });
     state.listen(["map", "view", "hide", "ties"], () => { this.modes(); this.legend(); this.soon(); });
@@ -131,6 +133,9 @@ class Page {
       this.whatif.tell(difference, state.get("unit"));
       this.table.show(difference);
       this.take.code(difference);
+      // Where parts stand one below the other, the answer to a button would be out of sight.
+      if (this.pressed && window.innerWidth < 960) byId("answer").scrollIntoView({ block: "center" });
+      this.pressed = false;
       byId("differences-title").textContent = compare ? "What would be different, place by place" : "Place by place";
     } catch (error) {
       if (turn !== this.turns) return;
@@ -144,7 +149,10 @@ class Page {
     await this.paint();
     this.say();
     await this.curve.draw(this.scenes, this.asked()).then(() => this.say());
-    if (turn === this.turns) document.body.dataset.ready = String(turn);
+    if (turn === this.turns) {
+      document.body.dataset.ready = String(turn);
+      this.layers.count();
+    }
   }
 
   // --- modes --------------------------------------------------------------------------------------------
@@ -305,8 +313,14 @@ class Page {
     }
     if (byId("finding").textContent !== text) byId("finding").textContent = text;
     const sides = mode === "sides";
-    const told = (sentences) => (sentences.length ? sentences.map((each) => `“${each}”`).join(" and ") : "nothing changed");
-    const kind = this.ours() ? "Our world" : "Worlds";
+    // A change is called by its title; until the answer is there, by its sentences.
+    const { difference } = this;
+    const told = (sentences) => {
+      if (!sentences.length) return "nothing changed";
+      const at = difference ? [difference.do, difference.base].findIndex((each) => String(each) === String(sentences)) : -1;
+      return `“${at < 0 ? sentences.join("; ") : difference.said[at]}”`;
+    };
+    const kind = this.ours() ? "Our world (one of the ways in which luck may carry over)" : "Worlds";
     const left = mode === "sides" ? `${kind} with ${told(state.get("base"))}` : mode === "worlds" ? `${kind} with ${told(scenes.do ? state.get("do") : state.get("base"))}` : mode === "change" ? `${kind} with ${told(state.get("do"))}, less those with ${told(state.get("base"))}` : "What happened";
     this.leftCaption.textContent = left;
     this.leftCaption.hidden = !sides && mode !== "change";
