@@ -516,6 +516,30 @@ def test_pooled_over_codings_with_the_total_variance() -> None:
         tc.over_codings(small(), model)
 
 
+def test_rivals_are_not_forgotten_and_weights_are_numbers() -> None:
+    moves = {"unit": list("aabc"), "variable": "r", "state": "new", "coding": ["A", "B", "", ""]}
+    events = pd.DataFrame(moves | {"time": ["1991-01-01", "1993-01-01", "1995-01-01", "1996-01-01"]})
+    history, model = small(events=events), tc.Model.of("r", "old", "new")
+    assert model.fit(history).warnings[0].startswith("rival codings: this is 'A'")
+    assert model.fit(history.coding("A")).warnings == []
+    part = history.select(units=["a", "b"])
+    assert part.codings == ("A", "B") and str(part.coding("B").events.time[0].date()) == "1993-01-01"
+    for weights in ([1, 1], {"A": "x", "B": 1}, {"A": 1, "B": None}):
+        with pytest.raises(tc.TocsinError, match="a number of at least 0 for each coding: A, B"):
+            tc.over_codings(history, model, weights)  # type: ignore[arg-type]
+
+
+def test_further_events_that_nothing_explains_are_told() -> None:
+    events = {"unit": ["a", "a", "b"], "time": ["1991-01-01", "1993-01-01", "1992-02-02"]}
+    history = tc.from_events(
+        events, variable="coup", states=("none", "coup"), recurrent=True, window=("1990-01-01", "1995-12-31")
+    )
+    once = tc.Model(history.variables, [tc.Transition("coup", "none", "coup", tc.baseline())])
+    assert "1 further event of 'coup' into 'coup'" in once.fit(history).warnings[0]
+    assert "write the origin 'none|coup'" in once.fit(history).warnings[0]
+    assert tc.Model.of("coup", "none", "coup", recurrent=True).fit(history).warnings == []
+
+
 def test_the_usual_model_in_a_line() -> None:
     model = tc.Model.of("vote", "no", "yes", along=["border"], half_life=2.0)
     assert model == tc.Model(

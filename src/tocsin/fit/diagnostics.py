@@ -12,7 +12,7 @@ from tocsin.fit.covariance import half_ranges
 from tocsin.fit.maximum.newton import intercept
 from tocsin.history.arrays import LONG, THINNED
 from tocsin.history.tables.schema import since
-from tocsin.kernels.exposure_sweep import EXPLAINED
+from tocsin.kernels.exposure_sweep import AFTER, BEFORE, EXPLAINED, VARIABLE
 from tocsin.kernels.integral import integrate
 from tocsin.kernels.layout import LAYER, MOVES
 from tocsin.model.declaration import BAR, Contagion
@@ -195,6 +195,32 @@ def thin(program: Program, constraint: Constraint) -> list[str]:
                 f"{program.model.transitions[number].name!r} has {free} parameters for {events} "
                 f"event{'s' if events != 1 else ''}: leave terms out, tie parameters (tied=), or use "
                 "prior=tc.weak_prior()"
+            )
+    return warnings
+
+
+def of_further_events(program: Program) -> list[str]:
+    """Return warnings of events into the state already held that no transition of a recurrent variable explains."""
+    warnings = []
+    events = program.trace.events
+    further = (events[:, BEFORE] == events[:, AFTER]) & (events[:, EXPLAINED] < 0)
+    for number, variable in enumerate(program.history.variables):
+        mine = further & (events[:, VARIABLE] == number)
+        for code in np.unique(events[mine, AFTER]).tolist():
+            state = variable.states[code]
+            moves = [
+                move
+                for move in program.model.transitions
+                if (move.variable, move.to) == (variable.name, state)
+            ]
+            if not moves:
+                continue
+            count = int((events[mine, AFTER] == code).sum())
+            many = "1 further event" if count == 1 else f"{count:,} further events"
+            warnings.append(
+                f"{many} of {variable.name!r} into {state!r}, which the unit holds already, "
+                f"{'is' if count == 1 else 'are'} explained by no transition: write the origin "
+                f"{'|'.join([*moves[0].origin, state])!r}, as tc.Model.of(..., recurrent=True) does"
             )
     return warnings
 

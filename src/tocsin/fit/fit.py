@@ -77,6 +77,7 @@ def fit_program(
         *diagnostics.thin(program, task.asked),
         *imputation.warnings_of(task, found, identified.scaled),
         *twins.values(),
+        *diagnostics.of_further_events(program),
         *diagnostics.of_ages(program),
         *diagnostics.of_causes(task, found),
         *diagnostics.of_information(task, found, identified),

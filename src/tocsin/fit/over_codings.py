@@ -120,13 +120,19 @@ def over_codings(
         raise TocsinError(
             f"{history.name!r} has no rival codings: its events have no column 'coding' with two names"
         )
+    wanted = f"weights= needs a number of at least 0 for each coding: {', '.join(names)}"
+    if weights is not None and not isinstance(weights, Mapping):
+        raise TocsinError(f"{wanted}, by name, such as {{{names[0]!r}: 0.7, {names[1]!r}: 0.3}}")
     given = dict(weights) if weights is not None else dict.fromkeys(names, 1.0)
     for name in given:
         if name not in names:
             raise TocsinError(f"weights= names an unknown coding {name!r}" + suggestion(str(name), names))
-    total = sum(float(given.get(name, 0)) for name in names)
-    if set(given) != set(names) or min(given.values()) < 0 or not total > 0:
-        raise TocsinError(f"weights= needs a number of at least 0 for each coding: {', '.join(names)}")
+    try:
+        total = sum(float(given.get(name, 0)) for name in names)
+    except (TypeError, ValueError):
+        raise TocsinError(wanted) from None
+    if set(given) != set(names) or min(given.values()) < 0 or not 0 < total < np.inf:
+        raise TocsinError(wanted)
     fits = {name: model.fit(history.coding(name), **options) for name in names}
     first, *others = fits.values()
     if any(list(fit.values) != list(first.values) for fit in others):

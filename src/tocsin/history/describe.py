@@ -138,7 +138,17 @@ MISSING_CODES = (-9.0, -66.0, -77.0, -88.0, -99.0, -999.0, -9999.0)
 
 def doubts(history: History) -> list[str]:
     """Return what may be meant otherwise than it is taken: see `History.warnings`."""
-    return [*_periods_or_moments(history), *_codes_for_missing(history)]
+    return [*_rival_codings(history), *_periods_or_moments(history), *_codes_for_missing(history)]
+
+
+def _rival_codings(history: History) -> list[str]:
+    if not history.codings:
+        return []
+    first, other, *_ = history.codings
+    return [
+        f"rival codings: this is {first!r}; history.coding({other!r}) is another, of {len(history.codings)}, and "
+        "tc.over_codings(history, model) fits each"
+    ]
 
 
 def _codes_for_missing(history: History) -> list[str]:

@@ -162,10 +162,6 @@ class History:
             self._codings = {
                 name: self._reading(raws, part, declared, clock, where) for name, part in parts.items()
             }
-            first, *others = self._codings
-            self._account.note(
-                f"rival codings: this is {first!r}; history.coding({others[0]!r}) is another, of {len(parts)}"
-            )
         self._levels = dict(sorted(levels.items()))
 
     def _reading(
@@ -515,7 +511,9 @@ class History:
         """
         from tocsin.history.select import select
 
-        return select(self, units, layers, window)
+        found = select(self, units, layers, window)
+        found._codings = {name: select(self.coding(name), units, layers, window) for name in self._codings}
+        return found
 
     def merge(self, other: History) -> History:
         """Return both histories as one; see `tocsin.history.merge.merge`."""
