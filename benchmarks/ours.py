@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from works import (
     SUBJECTS,
     UNITS,
     W2_END,
+    W3B,
     w1_layers,
     w2_graph,
     w2_seeds,
@@ -36,6 +38,8 @@ from works import (
 )
 
 import tocsin as tc
+
+RIOT = tc.StateVariable("riot", ["yes"], recurrent=True)
 
 
 def w1() -> tuple[Any, dict[str, float]]:
@@ -145,35 +149,8 @@ def run_w3_hawkes(dimensions: int) -> None:
     """Fit a Hawkes process."""
     times, kinds, end = w3_hawkes(dimensions)
     names = [f"u{number:02d}" for number in range(dimensions)]
-    riot = tc.StateVariable("riot", ["yes"], recurrent=True)
-    pairs = [(a, b) for a in names for b in names]
-    # One layer for each pair of dimensions: its strength is one entry of the matrix.
-    build, history = once(
-        lambda: tc.History(
-            units={"unit": names, "d": names},
-            events={
-                "unit": np.array(names)[kinds],
-                "variable": ["riot"] * len(times),
-                "state": ["yes"] * len(times),
-                "time": times,
-            },
-            ties={
-                "layer": [f"from_{a}" for a, _ in pairs],
-                "source": [a for a, _ in pairs],
-                "target": [b for _, b in pairs],
-            },
-            variables=[riot],
-            window=(0.0, end),
-            layers=[f"from_{name}" for name in names],
-        )
-    )
-    causes = [
-        tc.contagion(
-            f"from_{name}", when="riot=yes", susceptibility="1 + C(d)", half_life=math.log(2.0) / DECAY
-        )
-        for name in names
-    ]
-    model = tc.Model([riot], [tc.Transition("riot", "yes", "yes", tc.baseline("1 + C(d)"), *causes)])
+    build, history = once(lambda: _hawkes(times, kinds, end, names))
+    model = _hawkes_model(names, susceptibility="1 + C(d)", half_life=math.log(2.0) / DECAY)
     first, _ = once(lambda: model.fit(history))  # loads what was compiled
     fits: list[Any] = []
     taken = seconds(lambda _: fits.append(model.fit(history)), 1 if QUICK else 3)
@@ -194,6 +171,62 @@ def run_w3_hawkes(dimensions: int) -> None:
         events=len(times),
         loglik=w3_loglik(mu, alpha),
     )
+
+
+def run_w3b() -> None:
+    """Fit Hawkes processes with given half-lives, and with one for each pair of dimensions."""
+    for dimensions, events in W3B[: 2 if QUICK else 3]:
+        times, kinds, end = w3_hawkes(dimensions, events)
+        names = [f"u{number:02d}" for number in range(dimensions)]
+        history = _hawkes(times, kinds, end, names)
+        bent = "1 + C(d)" if dimensions > 1 else "1"
+        by = {"by": "d"} if dimensions > 1 else {}
+        given = _hawkes_model(names, susceptibility=bent, half_life=math.log(2.0) / DECAY)
+        free = _hawkes_model(names, half_life="estimate", **by)
+        figures = {}
+        for key, model in (("given", given), ("free", free)):
+            first, fit = once(partial(model.fit, history))
+            again = partial(once, partial(model.fit, history))
+            figures[key] = seconds(lambda _, again=again: again(), 1 if first > 10 else 3), fit.loglik
+        tell(
+            "W3b",
+            f"half-lives {dimensions}",
+            figures["free"][0],
+            "s",
+            given=figures["given"][0],
+            events=len(times),
+            loglik=figures["free"][1],
+        )
+
+
+def _hawkes(times: np.ndarray, kinds: np.ndarray, end: float, names: list[str]) -> tc.History:
+    """Return a history of a Hawkes process, with one layer for each dimension that excites."""
+    pairs = [(a, b) for a in names for b in names]
+    # One layer for each pair of dimensions: its strength is one entry of the matrix.
+    return tc.History(
+        units={"unit": names, "d": names},
+        events={
+            "unit": np.array(names)[kinds],
+            "variable": ["riot"] * len(times),
+            "state": ["yes"] * len(times),
+            "time": times,
+        },
+        ties={
+            "layer": [f"from_{a}" for a, _ in pairs],
+            "source": [a for a, _ in pairs],
+            "target": [b for _, b in pairs],
+        },
+        variables=[RIOT],
+        window=(0.0, end),
+        layers=[f"from_{name}" for name in names],
+    )
+
+
+def _hawkes_model(names: list[str], **options: Any) -> tc.Model:
+    """Return a model in which each dimension has its own rate, and hears every layer."""
+    home = tc.baseline("1 + C(d)" if len(names) > 1 else "1")
+    causes = [tc.contagion(f"from_{name}", when="riot=yes", **options) for name in names]
+    return tc.Model([RIOT], [tc.Transition("riot", "yes", "yes", home, *causes)])
 
 
 def _by_unit(params: Any, stem: str, names: list[str]) -> np.ndarray:
@@ -261,6 +294,8 @@ if __name__ == "__main__":
     arguments = [each for each in sys.argv[1:] if not each.startswith("--")]
     if arguments[0] == "W1":
         run_w1()
+    elif arguments[0] == "W3b":
+        run_w3b()
     elif arguments[0] == "W2":
         run_w2(arguments[1], int(arguments[2]))
     else:

@@ -1,6 +1,6 @@
-"""Run the works W1-W3 with ours and with the rivals, in one go, and print tables with ratios.
+"""Run the works W1-W3b with ours and with the rivals, in one go, and print tables with ratios.
 
-    uv run --group benchmarks python benchmarks/run.py [--work W1 W2 W3] [--quick] [--write]
+    uv run --group benchmarks python benchmarks/run.py [--work W1 W2 W3 W3b] [--quick] [--write]
 
 Every contender runs in a process, and every rival in an environment of its own, which uv makes; the first
 time it downloads the rival. Times are medians of a few repeats; compiling is kept out of them and told beside
@@ -87,6 +87,10 @@ W3 = [
     Contender("tick", "rivals/tick_hawkes.py", ("tick==0.8.0.2", "six", "numpydoc")),
     Contender("lifelines CoxTimeVarying", "rivals/lifelines_cox.py", ("lifelines==0.30.3",)),
     Contender("statsmodels Poisson", "rivals/statsmodels_poisson.py", ("statsmodels==0.15.0",)),
+]
+W3B = [
+    Contender(OURS, "ours.py"),
+    Contender("intensify", "rivals/intensify_hawkes.py", ("intensify==0.3.3", "scipy")),
 ]
 
 
@@ -279,6 +283,33 @@ def w3(bench: Bench) -> str:
     return "\n".join(parts)
 
 
+def w3b(bench: Bench) -> str:
+    """Run W3b and return its table: half-lives that are estimated."""
+    cases = [f"half-lives {dimensions}" for dimensions in ((1, 5) if bench.quick else (1, 5, 10))]
+    for contender in W3B:
+        bench.run(contender, ["W3b"], "1", cases)
+    rows = []
+    for case in cases:
+        base = bench.get(OURS, case)
+        for contender in W3B:
+            told = bench.get(contender.name, case)
+            value, own = told.get("value"), base.get("value")
+            given = told.get("given")
+            rows.append(
+                [
+                    f"{case.split()[1]}, {base.get('events', '')} events: {contender.name}",
+                    told.get("failed") or number(value),
+                    times(value / own) if value and own and contender.name != OURS else "",
+                    f"{value / given:.1f}" if value and given else "",
+                    f"{told['loglik']:.2f}" if "loglik" in told else "",
+                ]
+            )
+    head = ["dimensions", "s", "times ours", "times given half-lives", "log-likelihood reached"]
+    return "\n".join(
+        ["## W3b: half-lives that are estimated, one for each pair, on one core\n", table(head, rows)]
+    )
+
+
 def machine() -> str:
     """Return what the figures depend on: machine, versions, and how busy the machine was."""
     model = platform.processor() or platform.machine()
@@ -300,14 +331,17 @@ def machine() -> str:
     return (
         f"{time.strftime('%Y-%m-%d %H:%M')}; {model}, {os.cpu_count()} cores{load}; {platform.system()}, "
         f"Python {platform.python_version()}; {versions}; commit {commit or 'unknown'}. "
-        f"Rivals: {', '.join(sorted({p for c in [*W1, *W2, *W3] for p in c.packages or ()}))}.\n"
+        f"Rivals: {', '.join(sorted({p for c in [*W1, *W2, *W3, *W3B] for p in c.packages or ()}))}.\n"
     )
+
+
+WORKS = {"W1": w1, "W2": w2, "W3": w3, "W3b": w3b}
 
 
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--work", nargs="+", choices=["W1", "W2", "W3"], default=["W1", "W2", "W3"])
+    parser.add_argument("--work", nargs="+", choices=list(WORKS), default=list(WORKS))
     parser.add_argument(
         "--quick", action="store_true", help="fewer worlds, fewer and smaller rivals: minutes"
     )
@@ -318,7 +352,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as cache:
         # A whole run compiles anew, so that the first call of the first work tells what compiling costs.
         bench = Bench(chosen.quick, None if chosen.quick else cache)
-        parts = [{"W1": w1, "W2": w2, "W3": w3}[work](bench) for work in chosen.work]
+        parts = [WORKS[work](bench) for work in chosen.work]
     said = " ".join(["python benchmarks/run.py", *sys.argv[1:]])
     result = "\n".join(
         [

@@ -89,6 +89,9 @@ def w3_hawkes(dimensions: int = 10, events: int = 100_000) -> tuple[np.ndarray, 
     return time[order], kind[order], float(end)
 
 
+W3B = ((1, 1_949), (5, 417), (10, 100_000))  # dimensions and expected events, whose half-lives are estimated
+
+
 def w3_truth(dimensions: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Return the true mu (dimensions,) and alpha (dimension excited, dimension exciting)."""
     rng = np.random.default_rng(2)

@@ -13,6 +13,7 @@ from tocsin.bayes.leave_future_out import take_apart
 from tocsin.bayes.random_effects import Effects, with_effects
 from tocsin.bayes.target import Belief, Density, Target
 from tocsin.fit.compare import _free, _method, _near_bound, _nested
+from tocsin.fit.maximum.constraint import half_life_bounds
 from tocsin.twin import hazard as twin
 
 UNITS = [f"u{k}" for k in range(9)]
@@ -185,6 +186,21 @@ def test_own_half_lives_are_compared_with_shared_ones() -> None:
     same = moves[()].fit(history, tied=[lives])
     assert same.loglik == pytest.approx(moves[("half_life",)].fit(history).loglik, abs=1e-6)
     assert own.compare(same).method == "chi-square"
+
+
+@pytest.mark.parametrize("clock", [None, "continuous"])
+@pytest.mark.parametrize("unit", [1.0, 1e-3])
+def test_plain_numbers_have_bounds_from_the_data_whatever_their_unit(clock: str | None, unit: float) -> None:
+    times = np.array([1.0, 1.25, 4.0, 9.0]) * unit
+    riots = {"unit": UNITS[:4], "variable": ["riot"] * 4, "state": ["yes"] * 4, "time": times}
+    history = tc.History(
+        {"unit": UNITS}, riots, variables=[RIOT], window=(0.0, 10.0 * unit), clock=clock, layers=["near"]
+    )
+    move = tc.Transition(
+        "riot", "yes", "yes", tc.baseline(), tc.contagion("near", "riot=yes", half_life="estimate")
+    )
+    bounds = np.exp(half_life_bounds(tc.Model([RIOT], [move]).compile(history)))
+    assert bounds / unit == pytest.approx([0.25, 10.0])
 
 
 def test_half_lives_near_a_bound_are_tested_by_bootstrap() -> None:

@@ -312,7 +312,7 @@ def half_life_bounds(program: Program) -> tuple[float, float]:
     start, end = program.opening.window
     longest = float(end - start)
     shortest = 0.5
-    if program.history.clock in (None, "continuous"):
+    if program.history.clock in (None, "number", "continuous"):
         gaps = np.diff(np.unique(program.observed.time))
         shortest = float(gaps.min(initial=longest))
     return math.log(shortest if shortest < longest else 0.01 * longest), math.log(longest)
