@@ -15,6 +15,7 @@ from tocsin.files.reading import read_bytes, read_toml
 from tocsin.history.assemble import Declared
 from tocsin.history.question import Question, read_question
 from tocsin.history.tables.frames import decode
+from tocsin.history.tables.schema import misspelt
 from tocsin.history.time import Clock, read_clock
 from tocsin.states import StateVariable, parse_clause
 
@@ -180,13 +181,8 @@ class _Head:
                 self.bad(name, f"{name!r}: its words must be a text", text)
             elif "=" in name and name not in states:
                 self.bad(name, f"{name!r} is no state of a variable", name, nearest(name, states))
-            elif (
-                "=" not in name
-                and declared.layers
-                and name not in declared.layers
-                and nearest(name, declared.layers)
-            ):
-                self.bad(name, f"there is no layer {name!r}", name, nearest(name, declared.layers))
+            elif name not in declared.layers and (meant := misspelt(name, declared.layers)):
+                self.bad(name, f"there is no layer {name!r}", name, meant)
             else:
                 found[name] = text.strip()
         return found
