@@ -177,7 +177,7 @@ def test_borders_change_with_time(seen: Seen) -> None:
 
 def test_hungary_without_the_comintern_within_three_clicks(seen: Seen) -> None:
     page = seen.open()
-    page.get_by_role("button", name="without Moscow's support", exact=True).click()
+    page.get_by_role("button", name="Without the Comintern", exact=True).click()
     seen.changed()
     page.get_by_label("Whose story?").select_option("hungary")
     answer = page.locator("#unitanswer")
@@ -330,7 +330,7 @@ def test_the_table_is_sorted(seen: Seen) -> None:
 
 def test_a_state_is_shared_by_its_address(seen: Seen, chromium: Any) -> None:
     page = seen.open()
-    page.get_by_role("button", name="without Moscow's support", exact=True).click()
+    page.get_by_role("button", name="Without the Comintern", exact=True).click()
     seen.changed()
     page.locator("#unit").select_option("bavaria")
     page.locator("#view").select_option("world")
@@ -452,7 +452,7 @@ def test_all_is_reached_by_keyboard(seen: Seen) -> None:
             name and outline == "none" and page.evaluate("document.activeElement !== document.body")
         ):
             assert page.evaluate("document.activeElement.matches('.unit, .choice input')"), name
-    assert {"without Moscow's support", "Try it", "unit", "copy", "svg", "Place"} <= reached
+    assert {"Without the Comintern", "Try it", "unit", "copy", "svg", "Place"} <= reached
 
 
 # --- histories of other kinds, and no server ----------------------------------------------------------------

@@ -17,6 +17,7 @@ from tocsin.history.describe import short_labels
 from tocsin.interventions.on_covariates import scale
 from tocsin.interventions.on_ties import remove_layer
 from tocsin.interventions.on_units import force, prevent
+from tocsin.interventions.sentences import titles
 from tocsin.maps.geometry import cut_dates
 from tocsin.maps.map import STATE_COLOURS
 from tocsin.model.declaration import layers_of, specials_of
@@ -242,22 +243,27 @@ def examples(laboratory: Laboratory) -> list[dict[str, str]]:
     ]
     # A model tells what lies nearest first and what was done on purpose last, which is asked about most.
     found = [
-        {"say": str(remove_layer(layer)), "words": f"without {history.called(layer)}"}
+        _example(laboratory, str(remove_layer(layer)), f"without {history.called(layer)}")
         for layer in reversed(list(dict.fromkeys(causes)))
     ]
     first = laboratory.observed.first_times(wave.variable, wave.state).sort_values("time", kind="stable")
     early = list(dict.fromkeys(first["unit"].astype(str)))
     prevented = [
-        {"say": str(prevent(unit, str(wave))), "words": f"no {wave.one or wave.words} in {short[unit]}"}
+        _example(laboratory, str(prevent(unit, str(wave))), f"no {wave.one or wave.words} in {short[unit]}")
         for unit in early[:1]
     ]
     halved = [
-        {"say": str(scale(name, 0.5)), "words": f"half of {history.called(name)}"}
+        _example(laboratory, str(scale(name, 0.5)), f"{history.called(name)}, halved")
         for name in sorted(history.numbers.covariates)
         if _moves_wave(laboratory, name)
     ]
     mixed = [*found[:3], *prevented, *_forced(laboratory, set(early)), *halved, *found[3:]]
     return [each for each in mixed if _can_be_said(laboratory, each["say"])][:EXAMPLES]
+
+
+def _example(laboratory: Laboratory, say: str, words: str) -> dict[str, str]:
+    """Return a change to try: by its title in scenarios.toml, as its answer has it, else in words of its own."""
+    return {"say": say, "words": titles(laboratory.history).get((say,)) or words}
 
 
 def _can_be_said(laboratory: Laboratory, sentence: str) -> bool:

@@ -131,7 +131,7 @@ def in_words(interventions: Sequence[Intervention], history: History) -> str:
     if not interventions:
         return "nothing changed"
     asked = [str(each) for each in interventions]
-    return _titles(history).get(tuple(asked)) or "; ".join(each.words(history) for each in interventions)
+    return titles(history).get(tuple(asked)) or "; ".join(each.words(history) for each in interventions)
 
 
 def said(sentences: Sequence[str], history: History) -> str:
@@ -142,7 +142,8 @@ def said(sentences: Sequence[str], history: History) -> str:
         return "; ".join(sentences)
 
 
-def _titles(history: History) -> dict[tuple[str, ...], str]:
+def titles(history: History) -> dict[tuple[str, ...], str]:
+    """Return the titles that scenarios.toml gives to changes, by their sentences; none where there is no such file."""
     path = beside(history, SCENARIOS)
     if path is None:
         return {}

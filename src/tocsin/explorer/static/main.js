@@ -309,7 +309,8 @@ class Page {
     const mean = (scene) => [...scene.counts.values()].reduce((sum, counts) => sum + counts[Math.min(scene.count - 1, Math.floor(i / scene.step))], 0) / scene.worlds;
     if (mode === "worlds" && (scenes.do || scenes.base)) text = `${moment}: ${mean(scenes.do || scenes.base).toFixed(1)} ${words.standing} on average in the worlds`;
     if (mode !== "record" && mode !== "worlds" && scenes.do && scenes.base) {
-      text = `${moment}: ${mean(scenes.do).toFixed(1)} ${words.standing} on average instead of ${mean(scenes.base).toFixed(1)}`;
+      const [now, was] = [scenes.do, scenes.base].map((scene) => mean(scene).toFixed(1));
+      text = `${moment}: ${now} ${words.standing} on average${now === was ? ", as many as without the change" : ` instead of ${was}`}`;
     }
     if (byId("finding").textContent !== text) byId("finding").textContent = text;
     const sides = mode === "sides";
