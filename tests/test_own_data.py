@@ -183,6 +183,13 @@ def test_a_column_of_words_and_a_cell_that_is_no_year() -> None:
     assert "say state='event'" in problem.message and problem.value == "no, yes"
     with pytest.raises(tc.HistoryError, match=r"line 4, column year: no period such as 1990.*'199x'"):
         tc.from_panel(panel, event="event", **given)  # type: ignore[arg-type]
+    rows_ = {"unit": ["a", "b"], "start": [0, 0], "stop": [3, 4], "event": ["no", "yes"]}
+    with pytest.raises(tc.HistoryError, match="1 problem\n.*holds words: write 0 and 1"):
+        tc.from_intervals(rows_, unit="unit", start="start", stop="stop", event="event")
+    nodes = {"id": ["a", "b", "c"], "toa": [1, 2, -99]}
+    assert "beware: 1 adopted at -99" in str(tc.from_adoptions(nodes, unit="id", time="toa").intake)
+    with pytest.raises(tc.HistoryError, match=r"no period such as 1, as others are.*say clock= \('1.5'\)"):
+        tc.from_adoptions(nodes | {"toa": ["1", "2", "1.5"]}, unit="id", time="toa")
     marked = panel | {"year": [1990, 1991] * 2, "event": [False, True, False, False]}
     assert len(tc.from_panel(marked, event="event", **given).events) == 1  # type: ignore[arg-type]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from tocsin.history.describe import MISSING_CODES
 from tocsin.history.edtf import spelled_out
 from tocsin.history.history import History
 from tocsin.history.intake.account import Account, some
@@ -273,6 +274,12 @@ def from_adoptions(
     moments, missing, _ = cells.times(raw, time, read, report)
     report.raise_if_any(name)
     dated = np.flatnonzero(~missing & (moments <= read.last))
+    if not read.dated and (strange := np.isin(moments[dated], MISSING_CODES)).any():
+        code = f"{moments[dated][strange][0]:g}"
+        account.note(
+            f"beware: {strange.sum():,} adopted at {code}, which often stands for what is not known: "
+            f"say never=[{code}], or leave these units out"
+        )
     beyond = int((~missing & (moments > read.last)).sum())
     if beyond:
         account.note(f"{beyond:,} adoptions lie after the window: within it these units never adopted")

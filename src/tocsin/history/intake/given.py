@@ -13,7 +13,7 @@ import pyarrow as pa
 from tocsin.errors import nearest
 from tocsin.history.tables import cells, frames
 from tocsin.history.tables.frames import Raw, from_frame
-from tocsin.history.time import EARLIEST, LATEST, Clock
+from tocsin.history.time import EARLIEST, LATEST, Clock, is_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,9 +86,9 @@ class Periods:
         why = "say clock='year', 'month' or 'step': the cells do not tell how long a period is"
         odd = [text for text in written if not text.lstrip("-").isdigit()]
         if odd and 2 * len(odd) < len(written):
-            report.rows(
-                raw, *_rows_of(raw, column, odd), "no period such as 1990, as others are: correct the cell"
-            )
+            good = min(text for text in written if text not in odd)
+            why = f"no period such as {good}, as others are: correct the cell, or say clock="
+            report.rows(raw, *_rows_of(raw, column, odd), why)
         else:
             report.add(raw.file, why, column=column, value=next(iter(sorted(written)), None))
         return None
@@ -132,6 +132,23 @@ def _rows_of(raw: Raw, column: str, texts: Sequence[str]) -> tuple[Ints, str]:
     codes, values = cells.encode(raw.columns[column])
     hit = np.array([(frames.plain(value) or "").strip() in texts for value in cells.listed(values)] + [False])
     return np.flatnonzero(hit[codes]), column
+
+
+def counts_of(raw: Raw, column: str, report: Report) -> tuple[NDArray[np.float64], Bools]:
+    """Read a column of events as numbers, and which rows have none; a column of words is one fault."""
+    _, values = cells.encode(raw.columns[column])
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        told = [(frames.plain(value) or "").strip() for value in cells.listed(values)]
+        told = sorted(text for text in told if not cells.is_missing(text))
+        if told and not any(is_number(text) or cells.slip(text) for text in told):
+            why = (
+                f"the column of events holds words: write 0 and 1; in a panel, if they are states that are held, say "
+                f"state={column!r} and states=[...]"
+            )
+            report.add(raw.file, why, column=column, value=", ".join(told[:3]))
+            return np.full(raw.rows, np.nan), np.zeros(raw.rows, bool)
+    found: tuple[NDArray[np.float64], Bools] = cells.floats(raw, column, report, "an event")
+    return found
 
 
 def runs(keys: Ints, start: Ints, end: Ints, value: NDArray[Any]) -> tuple[Ints, Ints]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tocsin.history.history import History
 from tocsin.history.intake.account import Account, some
 from tocsin.history.intake.event_list import with_account
-from tocsin.history.intake.given import TREATMENTS, Covariates, choice, needed, raw_of, runs
+from tocsin.history.intake.given import TREATMENTS, Covariates, choice, counts_of, needed, raw_of, runs
 from tocsin.history.tables import cells, frames
 from tocsin.history.tables.schema import Report
 from tocsin.history.time import EARLIEST, LATEST, Clock, is_number
@@ -122,7 +122,8 @@ def from_intervals(
     lost_events = np.flatnonzero((to >= 0) & ~kept)
     if len(lost_events):
         who = some(str(names[int(u[place])].as_py()) for place in lost_events.tolist())
-        account.note(f"{len(lost_events):,} events lie in rows that are left out, and only set states: {who}")
+        many = "1 event lies" if len(lost_events) == 1 else f"{len(lost_events):,} events lie"
+        account.note(f"{many} in rows that are left out, and only set states: {who}")
     columns.say(account)
     history = History(
         **tables,
@@ -152,11 +153,11 @@ def _dated(raw: Any, column: str) -> bool:
 def _entered(raw: Any, column: str, flag: bool, declared: StateVariable, report: Report) -> Any:
     """The state that is entered at each row's stop, by its code; -1 where the row ends without an event."""
     if flag:
-        values, gone = cells.floats(raw, column, report, "an event")
+        values, gone = counts_of(raw, column, report)
         report.rows(
             raw, np.flatnonzero(gone), column, "no value: 0 says that nothing happened", kind="missing"
         )
-        odd = ~gone & (values != 0) & (values != 1)
+        odd = ~gone & ~np.isnan(values) & (values != 0) & (values != 1)
         report.rows(raw, np.flatnonzero(odd), column, "bad number: the column of events holds 0 or 1")
         return np.where(values == 1, 1, -1)
     codes, texts = cells.names(raw, column, report, required=False, valid=declared.states)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from tocsin.history.history import History
 from tocsin.history.intake.account import Account, some
@@ -17,6 +16,7 @@ from tocsin.history.intake.given import (
     Periods,
     by_periods,
     choice,
+    counts_of,
     needed,
     raw_of,
     runs,
@@ -24,7 +24,6 @@ from tocsin.history.intake.given import (
 from tocsin.history.tables import cells, frames
 from tocsin.history.tables.frames import take_rows
 from tocsin.history.tables.schema import Report
-from tocsin.history.time import is_number
 from tocsin.states import StateVariable
 
 if TYPE_CHECKING:
@@ -217,10 +216,7 @@ class _Course:
 
 def _from_event(rows: _Rows, column: str, declared: StateVariable, report: Report) -> _Course:
     """Follow units by a column that says whether the event happened in the period of the row."""
-    if words := _words(rows.raw, column):
-        told = f"the column of events holds words: if they are states that are held, say state={column!r} and states="
-        report.add(rows.raw.file, f"{told}[...], else write 0 and 1", column=column, value=", ".join(words))
-    values, gone = cells.floats(rows.raw, column, Report() if words else report, "an event")
+    values, gone = counts_of(rows.raw, column, report)
     values, gone = values[rows.order], gone[rows.order]
     most = np.inf if declared.recurrent else 1.0
     odd = ~gone & ~np.isnan(values) & ((values < 0) | (values > most) | (values != np.floor(values)))
@@ -243,16 +239,6 @@ def _from_event(rows: _Rows, column: str, declared: StateVariable, report: Repor
     settled = (before > 0) & (not declared.recurrent)
     why = [(f"no value of {column!r}", gone)]
     return _Course(count, before, np.maximum(before, count > 0), known | settled, why, settled)
-
-
-def _words(raw: Raw, column: str) -> list[str]:
-    """The words of a column in which no cell is a number, up to three of them."""
-    _, values = cells.encode(raw.columns[column])
-    if not pa.types.is_string(values.type) and not pa.types.is_large_string(values.type):
-        return []
-    told = [frames.plain(value) or "" for value in cells.listed(values)]
-    told = [text.strip() for text in told if not cells.is_missing(text)]
-    return [] if any(is_number(text) or cells.slip(text) for text in told) else sorted(told)[:3]
 
 
 def _from_state(
@@ -483,8 +469,8 @@ def _say(
     if len(lost):
         who = [f"{rows.name(place)} ({rows.periods.text(rows.period[place])})" for place in lost.tolist()]
         account.note(
-            f"{len(lost):,} event{'s' if len(lost) != 1 else ''} lie in rows that are left out, and only set states: "
-            f"{some(who)}"
+            f"{len(lost):,} {'event lies' if len(lost) == 1 else 'events lie'} in rows that are left out, and only "
+            f"set states: {some(who)}"
         )
     columns.say(account)
 
