@@ -213,7 +213,8 @@ class Task:
                 task = task.without(lost, vector)
                 continue
             back = [c for c in out if c not in self.absent and c not in returned]
-            revived = {c: up for c in back if (up := self.revive(c, vector)) is not None}
+            hazards: dict[int, Floats] = {}
+            revived = {c: up for c in back if (up := self.revive(c, vector, hazards)) is not None}
             if not revived:
                 break
             returned |= set(revived)
@@ -238,18 +239,21 @@ class Task:
         found = replace(self, program=program).climb(start, ROUGHLY)
         return found.vector if found.converged and np.isfinite(found.vector).all() else start
 
-    def revive(self, number: int, vector: Floats) -> Floats | None:
+    def revive(self, number: int, vector: Floats, hazards: dict[int, Floats]) -> Floats | None:
         """Return own parameters at which a cause of strength zero would raise the likelihood; None if none
         does.
 
-        The derivative by the strength at zero is sum over events of E / lambda - integral of E.
+        The derivative by the strength at zero is sum over events of E / lambda - integral of E. `hazards` keeps
+        lambda by the first cause of a transition, since every cause of it that is at zero asks for the same.
         """
         likelihood, program = self.program.likelihood, self.program
         group = next(each for each in likelihood.groups if number in each)
         own = likelihood.hawkes_of(number)
-        hazard = np.sum(
-            [likelihood.causes[c].events(vector, 0)[1].value for c in (group if own is None else [])], axis=0
-        )
+        if own is None and group[0] not in hazards:
+            hazards[group[0]] = np.sum(
+                [likelihood.causes[c].events(vector, 0)[1].value for c in group], axis=0
+            )
+        hazard = hazards[group[0]] if own is None else np.zeros(())
         if not np.all(hazard > 0):
             return None
         slots, place, cause = program.slots[number], intercept(program, number), likelihood.causes[number]
