@@ -354,7 +354,7 @@ def test_the_posterior_is_the_same_up_to_the_change() -> None:
         target = Target(effects, Belief.of(tc.weak_prior(), effects.plain))
         loose = np.random.default_rng(1).normal(size=(4, target.size))
         densities.append([target(0.5 * free)[0] for free in loose])
-        drawn = target.belief.draw(np.random.default_rng(2), 500)
+        drawn, _ = target.belief.draw(np.random.default_rng(2), 500)
         slope = effects.plain.parameter_names.index(f"{HEAD} | baseline | propensity | x")
         assert drawn[:, slope].std() * s == pytest.approx(
             2.5 / target.belief.scaled.scaling.numbers[f"{HEAD} | baseline | propensity | x"][1] * s, rel=0.1
