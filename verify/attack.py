@@ -37,6 +37,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -243,7 +244,7 @@ class Trials:
 
     def __init__(self, base: Path) -> None:
         import tocsin as tc
-        from tocsin.classroom.prepared import read_scenarios
+        from tocsin.classroom.prepared import read_lesson
         from tocsin.classroom.tour import read_tour
         from tocsin.ensemble.paired import observed_world
         from tocsin.explorer.questions import Limits, QuestionReader
@@ -263,7 +264,7 @@ class Trials:
         }
         cited = citations(record)
         answers = read_claims(base / "claims.toml").answers(tables, cited)
-        prepared = read_scenarios(base / "scenarios.toml", record, reader)
+        prepared = read_lesson(base / "scenarios.toml", record, reader).scenarios
         small = tc.load_history(base / "folder")
 
         def folder(path: Path) -> None:
@@ -291,7 +292,7 @@ class Trials:
             "model": model_file,
             "ledger": ledger,
             "claims": lambda path: read_claims(path).answers(tables, cited),
-            "scenarios": lambda path: read_scenarios(path, record, reader),
+            "scenarios": lambda path: read_lesson(path, record, reader),
             "tour": lambda path: read_tour(path, record, reader, answers, prepared),
             "manifest": replay_again,
             "fit": fit,
@@ -494,9 +495,11 @@ def attack(
     """Yield what became of each mangling, in order."""
     with tempfile.TemporaryDirectory(prefix="tocsin-attack-") as base:
         prepare(Path(base))
-        with multiprocessing.get_context("spawn").Pool(hands, _begin, (base,)) as pool:
+        spawn = multiprocessing.get_context("spawn")
+        # An executor ends where a process of it cannot begin; a pool would begin others for ever.
+        with ProcessPoolExecutor(hands, spawn, _begin, (base,)) as pool:
             asked = [(seed, number, kinds, patience) for number in range(first, first + count)]
-            for each, one in zip(pool.imap(_one, asked, 4), asked, strict=True):
+            for each, one in zip(pool.map(_one, asked, chunksize=4), asked, strict=True):
                 assert each.number == one[1]
                 yield each
 

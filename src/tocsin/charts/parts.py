@@ -328,20 +328,21 @@ details{margin:1rem 0}summary{cursor:pointer;font:.9rem var(--sans)}
 @media screen and (min-width:1100px){.kept{width:64rem;margin-left:calc(50% - 32rem)}}
 @media (max-width:640px){main{padding-top:1rem}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.2rem}
 .wide{display:none!important}.narrow{display:block!important}}
-@page{size:A4;margin:9mm}
-@media print{html{font-size:8.2pt}main{max-width:none;padding:0}body{line-height:1.32}
+@page{size:A4;margin:7mm}
+@media print{html{font-size:7.8pt}main{max-width:none;padding:0}body{line-height:1.32}
 h1{font-size:1.7rem}p,ul,ol{max-width:none;margin-bottom:.5rem}h2{margin:1rem 0 .35rem}
-figure{margin:.5rem 0}figure svg{max-height:9cm;margin-left:0}figcaption{font-size:.64rem}h3{font-size:.95rem}
+figure{margin:.5rem 0}figure svg{max-height:8cm;margin-left:0}figcaption{font-size:.64rem}h3{font-size:.95rem}
 .wide{display:block!important}.narrow{display:none!important}
-.pair{columns:2;column-gap:8mm}.pair svg{max-height:8.4cm;width:auto}
+.pair{columns:2;column-gap:8mm}.pair svg{max-height:6.9cm;width:auto}
 .pair .wide{display:none!important}.pair .narrow{display:block!important}
 tr,.sources li,.claims li{break-inside:avoid}figure{break-inside:avoid}h2,h3,caption{break-after:avoid}
 .scroll{overflow:visible;margin:.6rem 0}table{font-size:5.9pt;line-height:1.05}th,td{padding:.02rem .4rem .02rem 0}
 .kept tbody th{min-width:0}tbody th{white-space:nowrap}
-details{display:none}.sources{columns:4;column-gap:3.5mm;font-size:4.9pt;line-height:1.13}
+details{display:none}.sources{columns:4;column-gap:3.5mm;font-size:4.7pt;line-height:1.13}
 .sources li{padding:.12rem 0}.sources a{text-decoration:none}
-.claims{columns:3;column-gap:5mm;font-size:6.6pt;line-height:1.22}.claims li{padding:.2rem 0}
-.claims h3{font-size:6.9pt;margin:0}.claims p{margin:0}.claims .source{font-size:5.4pt;line-height:1.15}}
+.claims{columns:3;column-gap:5mm;font-size:6.4pt;line-height:1.22}.claims li{padding:.2rem 0}
+.claims h3{font-size:6.9pt;margin:0}.claims p{margin:0}.claims .source{font-size:5.4pt;line-height:1.15}
+p.source{font-size:5.8pt;line-height:1.15;margin:.1rem 0}}
 """
 
 
